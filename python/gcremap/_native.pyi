@@ -1,0 +1,1 @@
+"""The extension module. Its contents are private: use `gcremap`."""
