@@ -11,16 +11,13 @@ import sys
 import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import gcremap
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent / "ext"))
-
-import build  # noqa: E402
+import gcremap
+from ext.build import load
 
 
 class Thing:
@@ -123,22 +120,22 @@ def churn() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def c() -> ModuleType:
-    return build.load("handwritten")
+    return load("handwritten")
 
 
 @pytest.fixture(scope="module")
 def cython() -> ModuleType:
-    return build.load("cyext")
+    return load("cyext")
 
 
 @pytest.fixture(scope="module")
 def pybind() -> ModuleType:
-    return build.load("pybind")
+    return load("pybind")
 
 
 @pytest.fixture(scope="module")
 def rust() -> ModuleType:
-    return build.load("pyo3ext")
+    return load("pyo3ext")
 
 
 class TestHandwritten:
@@ -211,7 +208,12 @@ class TestHandwritten:
         other = Thing("other")
         holder = c.Tagged((pair.old, True), (other, True), (pair.old, False), (other, False))
         assert_moved(remap(pair), 2, "Tagged")
-        assert holder.items() == [(pair.new, True), (other, True), (pair.new, False), (other, False)]
+        assert holder.items() == [
+            (pair.new, True),
+            (other, True),
+            (pair.new, False),
+            (other, False),
+        ]
         assert holder.items()[0][0] is holder.items()[2][0] is pair.new
 
     def test_traversal_that_looks_inside(self, c: ModuleType, pair: Pair) -> None:
@@ -280,7 +282,7 @@ class TestHandwritten:
 
     def test_subclass_in_python(self, c: ModuleType, pair: Pair) -> None:
         class Sub(c.Fields):  # type: ignore[misc, name-defined]
-            __slots__ = ("slot", "__dict__")
+            __slots__ = ("__dict__", "slot")
 
         holder = Sub(pair.old, None)
         holder.slot = pair.old
@@ -426,7 +428,9 @@ class TestPyO3:
         other = Thing("other")
         holder = rust.Holder(None, [things.old, other] * 5_000, None)
         assert_moved(remap(things), 5_000, "Holder")
-        assert all(item is (other if i % 2 else things.new) for i, item in enumerate(holder.items()))
+        assert all(
+            item is (other if i % 2 else things.new) for i, item in enumerate(holder.items())
+        )
 
     def test_no_traversal_is_a_leftover(self, rust: ModuleType, pair: Pair) -> None:
         holder = rust.Opaque(pair.old)

@@ -83,10 +83,7 @@ def _pyo3(output: Path) -> None:
     env = {**os.environ, "PYO3_PYTHON": sys.executable, "CARGO_TARGET_DIR": str(TARGET / "cargo")}
     manifest = HERE / "pyo3ext" / "Cargo.toml"
     _check(["cargo", "build", "--quiet", "--locked", "--manifest-path", str(manifest)], env)
-    library = {"darwin": "libpyo3ext.dylib", "win32": "pyo3ext.dll"}.get(
-        sys.platform, "libpyo3ext.so"
-    )
-    shutil.copy(TARGET / "cargo" / "debug" / library, output)
+    shutil.copy(TARGET / "cargo" / "debug" / "libpyo3ext.so", output)
 
 
 RECIPES: dict[str, tuple[list[str], Callable[[Path], None]]] = {
@@ -116,8 +113,7 @@ def _run(command: list[str], output: Path) -> None:
     include = Path(sysconfig.get_path("include"))
     # Debian's pyconfig.h includes <x86_64-linux-gnu/…>, relative to the folder above.
     paths = ["-isystem", str(include), "-idirafter", str(include.parent)]
-    shared = ["-bundle", "-undefined", "dynamic_lookup"] if sys.platform == "darwin" else ["-shared"]
-    _check([*command, "-g", "-O1", "-fPIC", *shared, *paths, "-o", str(output)])
+    _check([*command, "-g", "-O1", "-fPIC", "-shared", *paths, "-o", str(output)])
 
 
 def _check(command: list[str], env: dict[str, str] | None = None) -> None:

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 
 /// One field of its own, one `Vec`, one box of a box.
-#[pyclass(weakref)]
+#[pyclass(module = "pyo3ext", weakref)]
 struct Holder {
     #[pyo3(get)]
     one: Option<Py<PyAny>>,
@@ -22,11 +22,7 @@ struct Holder {
 impl Holder {
     #[new]
     fn new(one: Py<PyAny>, many: Vec<Py<PyAny>>, boxed: Py<PyAny>) -> Self {
-        Self {
-            one: Some(one),
-            many,
-            boxed: Box::new(Box::new(Some(boxed))),
-        }
+        Self { one: Some(one), many, boxed: Box::new(Box::new(Some(boxed))) }
     }
 
     fn items(&self, py: Python<'_>) -> Vec<Py<PyAny>> {
@@ -54,7 +50,7 @@ impl Holder {
 }
 
 /// No `__traverse__`: what it holds shows in the reference count only.
-#[pyclass]
+#[pyclass(module = "pyo3ext")]
 struct Opaque {
     #[pyo3(get)]
     hidden: Py<PyAny>,
@@ -70,7 +66,7 @@ impl Opaque {
 
 /// `__traverse__` cannot look while a method borrows the holder mutably, so PyO3
 /// shows the collector nothing then: `call` runs `function` in that state.
-#[pyclass]
+#[pyclass(module = "pyo3ext")]
 struct Borrowing {
     #[pyo3(get)]
     item: Py<PyAny>,
