@@ -21,7 +21,8 @@ fn main() {
     if let Some(sentence) = refusal(config) {
         fail(&sentence);
     }
-    compile(&c_sources(Path::new("csrc")), &include_dirs(config));
+    let debug = config.build_flags().0.contains(&BuildFlag::Py_DEBUG);
+    compile(&c_sources(Path::new("csrc")), &include_dirs(config), debug);
 }
 
 /// Why gcremap cannot be built for this interpreter, or `None`.
@@ -38,9 +39,7 @@ fn refusal(config: &InterpreterConfig) -> Option<String> {
         return Some(format!("{supported}, and this is Python {version}."));
     }
     if config.build_flags().0.contains(&BuildFlag::Py_GIL_DISABLED) {
-        return Some(format!(
-            "{supported} with the GIL, and this is a free-threaded build."
-        ));
+        return Some(format!("{supported} with the GIL, and this is a free-threaded build."));
     }
     None
 }
@@ -89,7 +88,7 @@ fn c_sources(dir: &Path) -> Vec<PathBuf> {
     sources
 }
 
-fn compile(sources: &[PathBuf], include_dirs: &[PathBuf]) {
+fn compile(sources: &[PathBuf], include_dirs: &[PathBuf], python_debug: bool) {
     if sources.is_empty() {
         return;
     }
@@ -106,6 +105,11 @@ fn compile(sources: &[PathBuf], include_dirs: &[PathBuf]) {
     for dir in include_dirs {
         // CPython's own headers are not held to gcremap's warnings.
         build.flag("-isystem").flag(dir);
+    }
+    if !python_debug {
+        // The assertions in CPython's inline functions are for debug builds and
+        // may call what only those export.
+        build.define("NDEBUG", None);
     }
     if std::env::var_os("GCREMAP_WERROR").is_some() {
         build.warnings_into_errors(true);
