@@ -1,0 +1,30 @@
+# Everything is installed into the checkout: .venv and target.
+PYTHON ?= python3
+
+.DEFAULT_GOAL := help
+.PHONY: demo test matrix lint bench clean help
+
+demo:    ## Build, install into .venv, and run examples/demo.py
+	@scripts/environment $(PYTHON) .venv
+	@.venv/bin/python examples/demo.py
+
+test:    ## Build and run the tests on the default Python
+	@scripts/environment $(PYTHON) .venv test
+	@.venv/bin/python -X faulthandler -m pytest
+
+matrix:  ## Run the tests on every interpreter of scripts/interpreters
+	@scripts/matrix
+
+lint:    ## Check form, types, bindings and the rules of CONTRIBUTING.md
+	@scripts/environment $(PYTHON) .venv test,lint,watch,ipython
+	@scripts/lint
+
+bench:   ## Measure what the README claims
+	@scripts/environment $(PYTHON) .venv test
+	@for bench in benches/*.py; do .venv/bin/python "$$bench" || exit; done
+
+clean:   ## Remove .venv and target
+	@rm -rf .venv target
+
+help:    ## Show this help
+	@sed -n 's/^\([a-z]*\): *## \(.*\)/\1\t\2/p' Makefile | expand -t 10
