@@ -7,6 +7,7 @@ written for the purpose (``tests/ext``) and against what numpy and msgspec do.
 from __future__ import annotations
 
 import gc
+import importlib
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -136,6 +137,16 @@ def pybind() -> ModuleType:
 @pytest.fixture(scope="module")
 def rust() -> ModuleType:
     return load("pyo3ext")
+
+
+@pytest.fixture(scope="module")
+def np() -> ModuleType:
+    return importlib.import_module("numpy")
+
+
+@pytest.fixture(scope="module")
+def msgspec() -> ModuleType:
+    return importlib.import_module("msgspec")
 
 
 class TestHandwritten:
@@ -452,36 +463,30 @@ class TestPyO3:
 class TestNumpy:
     """Object arrays are not collected, yet their dtype says where the references are."""
 
-    @pytest.fixture(scope="class")
-    def np(self) -> Any:
-        import numpy
-
-        return numpy
-
-    def test_one_dimension(self, np: Any, things: Pair) -> None:
+    def test_one_dimension(self, np: ModuleType, things: Pair) -> None:
         other = Thing("other")
         array = np.array([things.old, other, things.old], dtype=object)
         assert_moved(remap(things), 2, "ndarray")
         assert array[0] is array[2] is things.new
         assert array[1] is other
 
-    def test_no_dimension(self, np: Any, things: Pair) -> None:
+    def test_no_dimension(self, np: ModuleType, things: Pair) -> None:
         array = np.array(things.old, dtype=object)
         assert_moved(remap(things), 1, "ndarray")
         assert array[()] is things.new
 
-    def test_views_share_one_slot(self, np: Any, things: Pair) -> None:
+    def test_views_share_one_slot(self, np: ModuleType, things: Pair) -> None:
         array = np.array([things.old] * 100, dtype=object)
         views = [array[::3], array[::-1], array[10:20], array.reshape(10, 10).T]
         assert_moved(remap(things), 100, "ndarray")
         assert all(item is things.new for view in [array, *views] for item in view.flat)
 
-    def test_view_whose_base_is_unnamed(self, np: Any, things: Pair) -> None:
+    def test_view_whose_base_is_unnamed(self, np: ModuleType, things: Pair) -> None:
         view = np.array([things.old] * 10, dtype=object)[::2]
         assert_moved(remap(things), 10, "ndarray")
         assert all(item is things.new for item in view)
 
-    def test_structured(self, np: Any, things: Pair) -> None:
+    def test_structured(self, np: ModuleType, things: Pair) -> None:
         dtype = np.dtype([("number", "i4"), ("thing", "O"), ("address", "u8")])
         array = np.zeros(5, dtype=dtype)
         array["thing"] = things.old
@@ -490,21 +495,21 @@ class TestNumpy:
         assert all(item is things.new for item in array["thing"])
         assert all(array["address"] == id(things.old))
 
-    def test_fortran_order(self, np: Any, things: Pair) -> None:
+    def test_fortran_order(self, np: ModuleType, things: Pair) -> None:
         array = np.empty((30, 20), dtype=object, order="F")
         array[:, ::2] = things.old
         assert_moved(remap(things), 300, "ndarray")
         assert all(item is things.new for item in array[:, ::2].flat)
         assert all(item is None for item in array[:, 1::2].flat)
 
-    def test_numbers_that_are_addresses(self, np: Any, things: Pair) -> None:
+    def test_numbers_that_are_addresses(self, np: ModuleType, things: Pair) -> None:
         array = np.full(1_000, id(things.old), dtype="u8")
         facts = remap(things)
         assert facts.replaced == 0
         assert facts.leftovers == []
         assert all(array == id(things.old))
 
-    def test_attribute_of_a_subclass(self, np: Any, things: Pair) -> None:
+    def test_attribute_of_a_subclass(self, np: ModuleType, things: Pair) -> None:
         class Sub(np.ndarray):  # type: ignore[misc, name-defined]
             thing: Any
 
@@ -514,7 +519,7 @@ class TestNumpy:
         assert facts.moved == (-1, 1)
         assert array.thing is things.new
 
-    def test_nothing_is_silent(self, np: Any, things: Pair) -> None:
+    def test_nothing_is_silent(self, np: ModuleType, things: Pair) -> None:
         array = np.array([things.old] * 10, dtype=object)
         facts = remap(things)
         still_old = sum(item is things.old for item in array)
@@ -523,27 +528,21 @@ class TestNumpy:
 
 
 class TestMsgspec:
-    @pytest.fixture(scope="class")
-    def msgspec(self) -> Any:
-        import msgspec
-
-        return msgspec
-
     @pytest.mark.parametrize("options", [{}, {"frozen": True}, {"weakref": True, "dict": True}])
-    def test_struct(self, msgspec: Any, pair: Pair, options: dict[str, bool]) -> None:
+    def test_struct(self, msgspec: ModuleType, pair: Pair, options: dict[str, bool]) -> None:
         kind = msgspec.defstruct("Record", [("a", Any), ("n", int), ("b", Any)], **options)
         record = kind(pair.old, 5, pair.old)
         assert_moved(remap(pair), 2, "Record")
         assert record.a is record.b is pair.new
         assert record.n == 5
 
-    def test_list_in_a_struct(self, msgspec: Any, things: Pair) -> None:
+    def test_list_in_a_struct(self, msgspec: ModuleType, things: Pair) -> None:
         kind = msgspec.defstruct("Record", [("items", list)])
         record = kind([things.old, 1, things.old])
         assert_moved(remap(things), 2, "list")
         assert record.items[0] is record.items[2] is things.new
 
-    def test_decoded_records(self, msgspec: Any, things: Pair) -> None:
+    def test_decoded_records(self, msgspec: ModuleType, things: Pair) -> None:
         kind = msgspec.defstruct("Record", [("name", str), ("extra", Any, None)])
         text = b'[{"name": "a"}, {"name": "b", "extra": {"k": [1]}}]'
         records = msgspec.json.decode(text, type=list[kind])  # type: ignore[valid-type]
@@ -552,7 +551,7 @@ class TestMsgspec:
         assert remap(things).moved == (-2, 2)
         assert records[0].extra is records[1].extra["k"][1] is things.new
 
-    def test_struct_without_collection(self, msgspec: Any, things: Pair) -> None:
+    def test_struct_without_collection(self, msgspec: ModuleType, things: Pair) -> None:
         kind = msgspec.defstruct("Record", [("a", Any)], gc=False)
         record = kind(things.old)
         facts = remap(things)
