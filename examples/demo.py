@@ -205,7 +205,7 @@ bold, dim, red, green = (partial(paint, code) for code in ("1", "2", "31", "32")
 
 
 def heading(number: int, text: str) -> None:
-    print(f"\n{bold(paint('36', f'{number}  {text}'))}")
+    print(f"\n{paint('1;36', f'{number}  {text}')}")
 
 
 def ask(ways: list[Way]) -> list[Any]:
