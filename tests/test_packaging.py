@@ -78,4 +78,4 @@ def test_build_refuses_with_one_sentence(build: str, tmp_path: Path) -> None:
     sentences = re.findall(r"^error: (?:gcremap@\S+: )?(gcremap supports .*)$", run.stderr, re.M)
     assert len(sentences) == 1, run.stderr
     assert sentences[0].startswith("gcremap supports CPython 3.11 to 3.15")
-    assert sentences[0].endswith(reason) or reason in sentences[0]
+    assert reason in sentences[0]
