@@ -57,6 +57,8 @@ typedef enum gcr_accepts {
 
 /* tp_traverse does not show this slot. */
 #define GCR_HIDDEN 1u
+/* With GCR_HIDDEN: some patch releases show it all the same. */
+#define GCR_PERHAPS_SHOWN 4u
 /* An operand of a call in progress: counted, never rewritten. */
 #define GCR_IN_FLIGHT 2u
 
@@ -122,6 +124,10 @@ gcr_coverage gcr_walker_coverage(PyObject *holder);
  * Works for GC and non-GC holders. Returns what the visitor returned, or 0. */
 int gcr_walk(PyObject *holder, gcr_slot_visitor visit, void *arg);
 
+/* Non-zero for a generator or coroutine that is running: its slots are those of
+ * a running frame, which no walker of the object may touch. */
+int gcr_is_running(PyObject *holder);
+
 /* ---- the object's own memory, for the probe --------------------------- */
 
 /* The block of memory that is the object: from the first word before it that
@@ -137,8 +143,14 @@ const char *gcr_old_refusal(PyObject *old);
 /* Why a slot that holds `old` cannot take `new_`; NULL when it can. */
 const char *gcr_accept_refusal(gcr_accepts accepts, PyObject *old, PyObject *new_);
 
+/* The same for what the kind of holder forbids, whatever the slot. */
+const char *gcr_item_refusal(PyObject *holder, PyObject *old, PyObject *new_);
+
 /* Non-zero if the hash of `object` is computed from more than its address. */
 int gcr_hash_depends(PyObject *object);
+
+/* Non-zero for a dict, a list and the like. */
+int gcr_is_unhashable(PyObject *object);
 
 /* The namespace of a class (borrowed), static ones included; NULL if it has none yet. */
 PyObject *gcr_type_namespace(PyObject *type);

@@ -1,11 +1,54 @@
-//! The extension module `gcremap._native`.
+//! The engine of gcremap: finds every slot that refers to an old object and
+//! rewrites it to its new one.
+//!
+//! ```text
+//! mapping -> arguments -> search -> locate -> plan -> apply -> repair -> release
+//!            pairs        holders   slots     all that  stores   caches    counts of the
+//!                                   (probe)   can fail                     olds, last
+//! ```
+//!
+//! `api` is the door; `forwarding`, `memory` are plain Rust; `slot` alone stores a
+//! referent; `ffi` alone knows `csrc/gcremap.h`, and `csrc` alone knows CPython's
+//! layouts.
+//!
+//! Words: a *slot* is the address of a `PyObject *` field, its *holder* the object
+//! it belongs to, its *referent* what it points to; *old* and *new* are the sides
+//! of a pair; a *walker* visits the slots of a type whose layout is known; the
+//! *probe* finds those of any other; an *edit* is a slot to rewrite; a *refusal* is
+//! a reason not to start; a *leftover* is a reference to old that no slot explains.
+//!
+//! Invariants, cited by SAFETY comments:
+//!
+//! - **I1 stopped**: the GIL is held and nothing runs Python, so no mutator moves a slot.
+//! - **I2 alive**: holders and both sides of every pair are owned by the call or the log.
+//! - **I3 layout**: the walkers were compiled for the running interpreter; checked at import.
+//! - **I4 balance**: a store into an owning slot moves exactly one count from old to new.
+//! - **I5 no re-entry**: between the first store and the last repair nothing runs Python.
 
 use std::ffi::{c_int, c_void};
 use std::ptr::null_mut;
 
 use pyo3_ffi::{
-    PyModuleDef, PyModuleDef_HEAD_INIT, PyModuleDef_Init, PyModuleDef_Slot, PyObject, Py_mod_exec,
+    PyCFunction, PyCFunctionWithKeywords, PyErr_SetString, PyExc_ImportError, PyMethodDef,
+    PyMethodDefPointer, PyModuleDef, PyModuleDef_HEAD_INIT, PyModuleDef_Init, PyModuleDef_Slot,
+    PyModule_AddFunctions, PyObject, Py_mod_exec, METH_KEYWORDS, METH_O, METH_VARARGS,
 };
+
+mod api;
+mod apply;
+mod arguments;
+mod error;
+mod ffi;
+mod forwarding;
+mod locate;
+mod memory;
+mod object;
+mod plan;
+mod probe;
+mod repair;
+mod search;
+mod slot;
+mod undo;
 
 struct Shared<T>(std::cell::UnsafeCell<T>);
 
@@ -17,10 +60,7 @@ static SLOTS: Shared<[PyModuleDef_Slot; 2]> = Shared(std::cell::UnsafeCell::new(
         slot: Py_mod_exec,
         value: exec as unsafe extern "C" fn(*mut PyObject) -> c_int as *mut c_void,
     },
-    PyModuleDef_Slot {
-        slot: 0,
-        value: null_mut(),
-    },
+    PyModuleDef_Slot { slot: 0, value: null_mut() },
 ]));
 
 static MODULE: Shared<PyModuleDef> = Shared(std::cell::UnsafeCell::new(PyModuleDef {
@@ -35,8 +75,63 @@ static MODULE: Shared<PyModuleDef> = Shared(std::cell::UnsafeCell::new(PyModuleD
     m_free: None,
 }));
 
-unsafe extern "C" fn exec(_module: *mut PyObject) -> c_int {
-    0
+const fn door(name: &'static std::ffi::CStr, function: PyCFunction, flags: c_int) -> PyMethodDef {
+    PyMethodDef {
+        ml_name: name.as_ptr(),
+        ml_meth: PyMethodDefPointer { PyCFunction: function },
+        ml_flags: flags,
+        ml_doc: null_mut(),
+    }
+}
+
+static METHODS: Shared<[PyMethodDef; 7]> = Shared(std::cell::UnsafeCell::new([
+    PyMethodDef {
+        ml_name: c"remap".as_ptr(),
+        ml_meth: PyMethodDefPointer {
+            PyCFunctionWithKeywords: api::remap as PyCFunctionWithKeywords,
+        },
+        ml_flags: METH_VARARGS | METH_KEYWORDS,
+        ml_doc: REMAP_DOC.as_ptr(),
+    },
+    door(c"_referrers", api::referrers, METH_VARARGS),
+    door(c"_walk", api::walk, METH_O),
+    door(c"_traverse", api::traverse, METH_O),
+    door(c"_probe", api::probe, METH_O),
+    door(c"_coverage", api::coverage, METH_O),
+    PyMethodDef::zeroed(),
+]));
+
+const REMAP_DOC: &std::ffi::CStr =
+    c"remap(mapping, /, *, exclude=(), weakrefs=True, frames=True, unsafe=False, dry_run=False)
+--
+
+Rewrite every reference to each old of a mapping (or of (old, new) pairs) to its new.
+
+All checks come before the first write: on any error everything is as it was.
+
+  mapping   old -> new, by identity; or an iterable of (old, new) pairs
+  exclude   holders whose slots stay as they are
+  unsafe    skip the refusals about what kind of object a slot may hold
+  dry_run   report what would happen; write nothing
+
+Returns a gcremap.RemapReport. Raises TypeError or ValueError for bad arguments and
+gcremap.RemapError for a mapping that is refused.
+
+What Smalltalk calls becomeForward; after Peter Ingebretson's gc.remap (bpo-10194).";
+
+unsafe extern "C" fn exec(module: *mut PyObject) -> c_int {
+    // SAFETY: the import system passes the new module and holds the GIL.
+    unsafe {
+        let refusal = ffi::bindings::gcr_init();
+        if !refusal.is_null() {
+            PyErr_SetString(PyExc_ImportError, refusal);
+            return -1;
+        }
+        if undo::create_type().is_null() {
+            return -1;
+        }
+        PyModule_AddFunctions(module, METHODS.0.get().cast())
+    }
 }
 
 /// What the import system calls.

@@ -1,4 +1,9 @@
-"""Replace Python objects everywhere they are referenced."""
+"""Replace Python objects everywhere they are referenced.
+
+`remap({old: new})` finds every reference to `old` in the live heap and makes it refer to
+`new`: in lists, dicts, attributes, closures, defaults, from-imports, suspended generators,
+and in the fields of extension types that were never told about it.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +18,26 @@ except ImportError as error:
         name="gcremap._native",
     ) from error
 
-__all__ = ["__version__"]
+from gcremap._context import remapped
+from gcremap._errors import Refusal, RemapError
+from gcremap._native import remap
+from gcremap._report import RemapReport
+from gcremap._slots import Slot, referrers
+
+__all__ = [
+    "Refusal",
+    "RemapError",
+    "RemapReport",
+    "Slot",
+    "__version__",
+    "backend",
+    "referrers",
+    "remap",
+    "remapped",
+]
 __version__ = "0.1.0"
+
+backend = "stock"
+"""Where slots come from: "stock" for walkers and the probe."""
 
 del _native

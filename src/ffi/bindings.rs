@@ -3,6 +3,7 @@
 use pyo3_ffi::PyObject;
 
 pub const GCR_HIDDEN: u32 = 1;
+pub const GCR_PERHAPS_SHOWN: u32 = 4;
 pub const GCR_IN_FLIGHT: u32 = 2;
 pub const GCR_STRONG: gcr_kind = 0;
 pub const GCR_BORROWED: gcr_kind = 1;
@@ -108,6 +109,9 @@ unsafe extern "C" {
     ) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
+    pub fn gcr_is_running(holder: *mut PyObject) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
     pub fn gcr_extent(
         object: *mut PyObject,
         start: *mut *mut ::std::os::raw::c_char,
@@ -125,7 +129,17 @@ unsafe extern "C" {
     ) -> *const ::std::os::raw::c_char;
 }
 unsafe extern "C" {
+    pub fn gcr_item_refusal(
+        holder: *mut PyObject,
+        old: *mut PyObject,
+        new_: *mut PyObject,
+    ) -> *const ::std::os::raw::c_char;
+}
+unsafe extern "C" {
     pub fn gcr_hash_depends(object: *mut PyObject) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
+    pub fn gcr_is_unhashable(object: *mut PyObject) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
     pub fn gcr_type_namespace(type_: *mut PyObject) -> *mut PyObject;

@@ -1,0 +1,113 @@
+/* What may be an old, and what a slot may take: the refusals that keep C code
+ * from misreading memory. */
+#include "walk.h"
+
+const char *
+gcr_old_refusal(PyObject *old)
+{
+    if (gcr_is_immortal(old)) {
+        return "it is immortal: the interpreter and C code compare to it by address";
+    }
+    if (PyUnicode_CheckExact(old) && PyUnicode_CHECK_INTERNED(old)) {
+        return "it is an interned string, shared by all equal strings of the program";
+    }
+    if (PyType_Check(old)) {
+        unsigned long flags = PyType_GetFlags((PyTypeObject *)old);
+        if (!(flags & Py_TPFLAGS_HEAPTYPE)) {
+            return "it is a static type, which C code refers to by address";
+        }
+        if (flags & Py_TPFLAGS_IMMUTABLETYPE) {
+            return "it is an immutable type, which C code refers to by address";
+        }
+    }
+    if (PyFrame_Check(old)) {
+        return "it is a frame";
+    }
+    return NULL;
+}
+
+/* The nearest base whose layout C code may rely on: instances of classes made
+ * by a class statement add only slots that Python code sees. */
+static PyTypeObject *
+layout_base(PyTypeObject *type)
+{
+    while (PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE)
+           && gcr_is_python_class(type) && type->tp_base != NULL) {
+        type = type->tp_base;
+    }
+    return type;
+}
+
+const char *
+gcr_accept_refusal(gcr_accepts accepts, PyObject *old, PyObject *new_)
+{
+    switch (accepts) {
+    case GCR_ANY:
+        return NULL;
+    case GCR_SAME_LAYOUT:
+        return PyType_IsSubtype(Py_TYPE(new_), layout_base(Py_TYPE(old)))
+                   ? NULL
+                   : "C code may rely on the layout of what it holds there";
+    case GCR_DICT:
+        return PyDict_Check(new_) ? NULL : "only a dict may stand there";
+    case GCR_EXACT_DICT:
+        return PyDict_CheckExact(new_) ? NULL : "only a plain dict may stand there";
+    case GCR_TUPLE:
+        return PyTuple_Check(new_) ? NULL : "only a tuple may stand there";
+    case GCR_STR:
+        return PyUnicode_Check(new_) ? NULL : "only a str may stand there";
+    case GCR_TYPE:
+        return PyType_Check(new_) ? NULL : "only a class may stand there";
+    case GCR_CODE:
+        return PyCode_Check(new_) ? NULL : "only a code object may stand there";
+    case GCR_CELL:
+        return PyCell_Check(new_) ? NULL : "only a cell may stand there";
+    case GCR_MODULE_OR_NONE:
+        return PyModule_Check(new_) || new_ == Py_None ? NULL : "only a module may stand there";
+    case GCR_NOTHING:
+        break;
+    }
+    return "C code keeps private state about this very object";
+}
+
+const char *
+gcr_item_refusal(PyObject *holder, PyObject *old, PyObject *new_)
+{
+    /* The tuple may be a function's closure, whose cells are read unchecked. */
+    if (PyTuple_Check(holder) && PyCell_Check(old) && !PyCell_Check(new_)) {
+        return "only a cell may stand in a closure";
+    }
+    return NULL;
+}
+
+int
+gcr_hash_depends(PyObject *object)
+{
+    hashfunc hash = Py_TYPE(object)->tp_hash;
+    return hash != NULL && hash != PyObject_HashNotImplemented
+           && hash != PyBaseObject_Type.tp_hash;
+}
+
+int
+gcr_is_unhashable(PyObject *object)
+{
+    return Py_TYPE(object)->tp_hash == PyObject_HashNotImplemented;
+}
+
+PyObject *
+gcr_type_namespace(PyObject *type)
+{
+    return gcr_type_dict((PyTypeObject *)type);
+}
+
+int
+gcr_fills_type_slot(PyObject *name, PyObject *old, PyObject *new_)
+{
+    if (name == NULL || !PyUnicode_Check(name) || PyUnicode_GET_LENGTH(name) < 5
+        || PyUnicode_READ_CHAR(name, 0) != '_' || PyUnicode_READ_CHAR(name, 1) != '_') {
+        return 0;
+    }
+    /* One Python function for another: slot_tp_* looks the name up each time
+     * (Objects/typeobject.c:update_one_slot). */
+    return !(PyFunction_Check(old) && PyFunction_Check(new_));
+}

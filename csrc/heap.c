@@ -1,0 +1,125 @@
+/* Which objects there are, and what the collector's protocol says of each. */
+#include "compat.h"
+
+#if !GCR_GC_LISTS
+typedef struct heap_visit {
+    gcr_object_visitor visit;
+    void *arg;
+    int result;
+} heap_visit;
+
+static int
+visit_one(PyObject *object, void *arg)
+{
+    heap_visit *heap = arg;
+    heap->result = heap->visit(object, heap->arg);
+    return heap->result == 0;
+}
+
+int
+gcr_heap(gcr_object_visitor visit, void *arg)
+{
+    heap_visit heap = {visit, arg, 0};
+    PyUnstable_GC_VisitObjects(visit_one, &heap);
+    return heap.result;
+}
+#else
+static int
+visit_list(PyGC_Head *head, gcr_object_visitor visit, void *arg)
+{
+    for (PyGC_Head *gc = _PyGCHead_NEXT(head); gc != head; gc = _PyGCHead_NEXT(gc)) {
+        int result = visit((PyObject *)(gc + 1), arg);
+        if (result != 0) {
+            return result;
+        }
+    }
+    return 0;
+}
+
+int
+gcr_heap(gcr_object_visitor visit, void *arg)
+{
+    struct _gc_runtime_state *gc = &PyThreadState_Get()->interp->gc;
+    for (int i = 0; i < NUM_GENERATIONS; i++) {
+        int result = visit_list(&gc->generations[i].head, visit, arg);
+        if (result != 0) {
+            return result;
+        }
+    }
+    return visit_list(&gc->permanent_generation.head, visit, arg);
+}
+#endif
+
+int
+gcr_is_gc(PyObject *object)
+{
+    return PyObject_IS_GC(object);
+}
+
+int
+gcr_is_tracked(PyObject *object)
+{
+    return PyObject_GC_IsTracked(object);
+}
+
+void
+gcr_track(PyObject *object)
+{
+    if (!PyObject_GC_IsTracked(object)) {
+        PyObject_GC_Track(object);
+    }
+}
+
+int
+gcr_is_immortal(PyObject *object)
+{
+    return GCR_IS_IMMORTAL(object);
+}
+
+int
+gcr_is_leaf(PyObject *object)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    return type == &PyUnicode_Type || type == &PyLong_Type || type == &PyBytes_Type
+           || type == &PyFloat_Type || type == &PyBool_Type || type == &PyComplex_Type
+           || type == &PyByteArray_Type || object == Py_None;
+}
+
+int
+gcr_traverse(PyObject *holder, gcr_object_visitor visit, void *arg)
+{
+    traverseproc traverse = Py_TYPE(holder)->tp_traverse;
+    /* Static types have type_traverse but are no GC objects; it asserts so. */
+    if (traverse == NULL || !PyObject_IS_GC(holder)) {
+        return 0;
+    }
+    return traverse(holder, visit, arg);
+}
+
+void
+gcr_extent(PyObject *object, char **start, char **end)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    Py_ssize_t size = type->tp_basicsize;
+    if (PyType_Check(object)) {
+        /* Members of a heap type follow it; a static type is just the struct. */
+        size = PyType_HasFeature((PyTypeObject *)object, Py_TPFLAGS_HEAPTYPE)
+                   ? type->tp_basicsize
+                   : (Py_ssize_t)sizeof(PyTypeObject);
+    }
+    if (type->tp_itemsize > 0 && (size_t)size >= sizeof(PyVarObject)) {
+        Py_ssize_t items = Py_SIZE(object);
+        if (PyLong_Check(object)) {
+            /* ob_size carries the sign, and since 3.12 other tags (gh-101291). */
+            items = 2 + (Py_ssize_t)_PyLong_NumBits(object) / PyLong_SHIFT;
+        }
+        /* Frames and generators have items but keep other things in ob_size. */
+        if (!PyFrame_Check(object) && !PyGen_CheckExact(object) && !PyCoro_CheckExact(object)
+            && !PyAsyncGen_CheckExact(object)) {
+            size += (items < 0 ? -items : items) * type->tp_itemsize;
+        }
+    }
+    size = (size + (Py_ssize_t)sizeof(void *) - 1) & ~((Py_ssize_t)sizeof(void *) - 1);
+    *start = (char *)object;
+    *end = (char *)object + size;
+}

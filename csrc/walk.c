@@ -1,0 +1,143 @@
+/* The table of walkers, keyed by tp_traverse so that it serves subclasses too. */
+#include "walk.h"
+
+#include <string.h>
+
+typedef struct entry {
+    traverseproc traverse;
+    gcr_walker walk;
+} entry;
+
+static entry table[16];
+static size_t table_length;
+static destructor subtype_dealloc;
+
+static void
+add(traverseproc traverse, gcr_walker walk)
+{
+    assert(table_length < Py_ARRAY_LENGTH(table));
+    table[table_length++] = (entry){traverse, walk};
+}
+
+static gcr_walker
+walker_of(PyTypeObject *type)
+{
+    for (size_t i = 0; i < table_length; i++) {
+        if (table[i].traverse == type->tp_traverse) {
+            return table[i].walk;
+        }
+    }
+    return NULL;
+}
+
+/* Holders that are no GC objects. */
+static gcr_walker
+unlisted_walker_of(PyTypeObject *type)
+{
+    if (type == &PyCode_Type) {
+        return gcr_walk_code;
+    }
+    for (; type != NULL; type = type->tp_base) {
+        if (strcmp(type->tp_name, "numpy.ndarray") == 0) {
+            return gcr_walk_numpy;
+        }
+    }
+    return NULL;
+}
+
+int
+gcr_is_python_class(PyTypeObject *type)
+{
+    return type->tp_dealloc == subtype_dealloc && type->tp_traverse == gcr_subtype_traverse;
+}
+
+/* A generator's walker knows its frame, but not what coroutines and async
+ * generators add to it. */
+static int
+adds_fields(PyTypeObject *type)
+{
+    return type == &PyCoro_Type || type == &PyAsyncGen_Type;
+}
+
+gcr_coverage
+gcr_walker_coverage(PyObject *holder)
+{
+    PyTypeObject *type = Py_TYPE(holder);
+    if (!PyObject_IS_GC(holder) && !PyType_Check(holder)) {
+        return unlisted_walker_of(type) != NULL ? GCR_FULL : GCR_NONE;
+    }
+    if (adds_fields(type)) {
+        return GCR_PARTIAL;
+    }
+    if (type->tp_traverse != gcr_subtype_traverse) {
+        return walker_of(type) != NULL ? GCR_FULL : GCR_NONE;
+    }
+    while (type->tp_traverse == gcr_subtype_traverse) {
+        type = type->tp_base;
+    }
+    if (type->tp_traverse == NULL) {
+        return type == &PyBaseObject_Type || unlisted_walker_of(type) != NULL ? GCR_FULL : GCR_PARTIAL;
+    }
+    return walker_of(type) != NULL ? GCR_FULL : GCR_PARTIAL;
+}
+
+int
+gcr_walk(PyObject *holder, gcr_slot_visitor visit, void *arg)
+{
+    gcr_walk_state walk = {visit, arg};
+    PyTypeObject *type = Py_TYPE(holder);
+    if (!PyObject_IS_GC(holder) && !PyType_Check(holder)) {
+        gcr_walker unlisted = unlisted_walker_of(type);
+        return unlisted == NULL ? 0 : unlisted(holder, &walk);
+    }
+    if (type->tp_traverse == gcr_subtype_traverse) {
+        int result = gcr_walk_instance(holder, &walk, &type);
+        if (result != 0) {
+            return result;
+        }
+    }
+    gcr_walker walker = type->tp_traverse == NULL ? unlisted_walker_of(type) : walker_of(type);
+    return walker == NULL ? 0 : walker(holder, &walk);
+}
+
+int
+gcr_is_running(PyObject *holder)
+{
+    PyTypeObject *type = Py_TYPE(holder);
+    return (type == &PyGen_Type || type == &PyCoro_Type || type == &PyAsyncGen_Type)
+           && ((PyGenObject *)holder)->gi_frame_state == FRAME_EXECUTING;
+}
+
+const char *
+gcr_init(void)
+{
+    if (table_length > 0) {
+        return NULL;
+    }
+    if ((Py_Version >> 16) != (PY_VERSION_HEX >> 16)) {
+        return "gcremap was built for another version of CPython than this one: install it again here";
+    }
+    PyObject *sample = PyObject_CallFunction((PyObject *)&PyType_Type, "s(){}", "sample");
+    if (sample == NULL) {
+        PyErr_Clear();
+        return "gcremap could not make a class to learn this interpreter's layout from";
+    }
+    gcr_subtype_traverse = ((PyTypeObject *)sample)->tp_traverse;
+    subtype_dealloc = ((PyTypeObject *)sample)->tp_dealloc;
+    Py_DECREF(sample);
+    add(PyList_Type.tp_traverse, gcr_walk_list);
+    add(PyTuple_Type.tp_traverse, gcr_walk_tuple);
+    add(PyDict_Type.tp_traverse, gcr_walk_dict);
+    add(PySet_Type.tp_traverse, gcr_walk_set);
+    add(PyCell_Type.tp_traverse, gcr_walk_cell);
+    add(PyFunction_Type.tp_traverse, gcr_walk_function);
+    add(PyMethod_Type.tp_traverse, gcr_walk_method);
+    add(PyGen_Type.tp_traverse, gcr_walk_generator);
+    if (PyCoro_Type.tp_traverse != PyGen_Type.tp_traverse) {
+        add(PyCoro_Type.tp_traverse, gcr_walk_generator);
+    }
+    add(PyAsyncGen_Type.tp_traverse, gcr_walk_generator);
+    add(PyType_Type.tp_traverse, gcr_walk_type);
+    add(_PyWeakref_RefType.tp_traverse, gcr_walk_weakref);
+    return NULL;
+}

@@ -1,0 +1,60 @@
+/* What walkers share: how a slot is shown. Private to csrc/. */
+#ifndef GCREMAP_WALK_H
+#define GCREMAP_WALK_H
+
+#include "compat.h"
+
+typedef struct gcr_walk_state {
+    gcr_slot_visitor visit;
+    void *arg;
+} gcr_walk_state;
+
+typedef int (*gcr_walker)(PyObject *holder, gcr_walk_state *walk);
+
+/* Shows one slot, unless it is NULL. */
+static inline int
+gcr_show(gcr_walk_state *walk, gcr_slot slot)
+{
+    return *slot.address == NULL ? 0 : walk->visit(&slot, walk->arg);
+}
+
+/* The body of a walker reads as a list of its slots. */
+#define GCR_SHOW(...)                                                                            \
+    do {                                                                                         \
+        int result_ = gcr_show(walk, (gcr_slot){__VA_ARGS__});                                   \
+        if (result_ != 0) {                                                                      \
+            return result_;                                                                      \
+        }                                                                                        \
+    } while (0)
+
+#define GCR_FIELD(field, takes, label)                                                           \
+    GCR_SHOW(.address = (PyObject **)&(field), .accepts = (takes), .name = (label))
+
+#define GCR_HIDDEN_FIELD(field, takes, label)                                                    \
+    GCR_SHOW(.address = (PyObject **)&(field), .accepts = (takes), .name = (label),              \
+             .flags = GCR_HIDDEN)
+
+int gcr_walk_list(PyObject *holder, gcr_walk_state *walk);
+int gcr_walk_tuple(PyObject *holder, gcr_walk_state *walk);
+int gcr_walk_dict(PyObject *holder, gcr_walk_state *walk);
+int gcr_walk_set(PyObject *holder, gcr_walk_state *walk);
+int gcr_walk_cell(PyObject *holder, gcr_walk_state *walk);
+int gcr_walk_function(PyObject *holder, gcr_walk_state *walk);
+int gcr_walk_method(PyObject *holder, gcr_walk_state *walk);
+int gcr_walk_generator(PyObject *holder, gcr_walk_state *walk);
+int gcr_walk_code(PyObject *holder, gcr_walk_state *walk);
+int gcr_walk_type(PyObject *holder, gcr_walk_state *walk);
+int gcr_walk_weakref(PyObject *holder, gcr_walk_state *walk);
+int gcr_walk_numpy(PyObject *holder, gcr_walk_state *walk);
+
+/* The slots that a class statement adds: __slots__, the attribute values, the
+ * dict, the class. `*base` is where the C-defined part of the instance begins. */
+int gcr_walk_instance(PyObject *holder, gcr_walk_state *walk, PyTypeObject **base);
+
+/* Whether a class statement made the type. */
+int gcr_is_python_class(PyTypeObject *type);
+
+/* tp_traverse of classes made by a class statement. */
+extern traverseproc gcr_subtype_traverse;
+
+#endif

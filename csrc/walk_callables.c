@@ -1,0 +1,101 @@
+/* Walkers of functions, methods, cells, generators and code. */
+#include "walk.h"
+
+int
+gcr_walk_cell(PyObject *holder, gcr_walk_state *walk)
+{
+    GCR_FIELD(((PyCellObject *)holder)->ob_ref, GCR_ANY, ".cell_contents");
+    return 0;
+}
+
+/* Fields that the call machinery reads under func_version have a role. */
+int
+gcr_walk_function(PyObject *holder, gcr_walk_state *walk)
+{
+    PyFunctionObject *func = (PyFunctionObject *)holder;
+    GCR_SHOW(.address = &func->func_code, .role = GCR_FUNCTION, .accepts = GCR_CODE,
+             .name = ".__code__");
+    GCR_SHOW(.address = &func->func_globals, .role = GCR_FUNCTION, .accepts = GCR_EXACT_DICT,
+             .name = ".__globals__");
+    GCR_SHOW(.address = &func->func_builtins, .role = GCR_FUNCTION, .accepts = GCR_EXACT_DICT,
+             .name = ".__builtins__");
+    GCR_SHOW(.address = &func->func_defaults, .role = GCR_FUNCTION, .accepts = GCR_TUPLE,
+             .name = ".__defaults__");
+    GCR_SHOW(.address = &func->func_kwdefaults, .role = GCR_FUNCTION, .accepts = GCR_EXACT_DICT,
+             .name = ".__kwdefaults__");
+    GCR_SHOW(.address = &func->func_closure, .role = GCR_FUNCTION, .accepts = GCR_NOTHING,
+             .name = ".__closure__");
+    GCR_FIELD(func->func_module, GCR_ANY, ".__module__");
+    GCR_FIELD(func->func_doc, GCR_ANY, ".__doc__");
+    GCR_FIELD(func->func_name, GCR_STR, ".__name__");
+    GCR_FIELD(func->func_qualname, GCR_STR, ".__qualname__");
+    GCR_FIELD(func->func_dict, GCR_EXACT_DICT, ".__dict__");
+    GCR_FIELD(func->func_annotations, GCR_SAME_LAYOUT, ".__annotations__");
+#if GCR_PY312
+    GCR_FIELD(func->func_typeparams, GCR_TUPLE, ".__type_params__");
+#endif
+#if GCR_PY314
+    GCR_FIELD(func->func_annotate, GCR_ANY, ".__annotate__");
+#endif
+    return 0;
+}
+
+int
+gcr_walk_method(PyObject *holder, gcr_walk_state *walk)
+{
+    PyMethodObject *method = (PyMethodObject *)holder;
+    GCR_FIELD(method->im_func, GCR_ANY, ".__func__");
+    GCR_FIELD(method->im_self, GCR_ANY, ".__self__");
+    return 0;
+}
+
+/* Objects/genobject.c:gen_traverse and Python/frame.c:_PyFrame_Traverse. */
+int
+gcr_walk_generator(PyObject *holder, gcr_walk_state *walk)
+{
+    PyGenObject *gen = (PyGenObject *)holder;
+    GCR_FIELD(gen->gi_name, GCR_STR, ".__name__");
+    GCR_FIELD(gen->gi_qualname, GCR_STR, ".__qualname__");
+    GCR_FIELD(gen->gi_exc_state.exc_value, GCR_SAME_LAYOUT, "<exception being handled>");
+    Py_ssize_t live = 0;
+    _PyInterpreterFrame *frame = gcr_suspended_frame(gen, &live);
+    if (frame == NULL) {
+        return 0;
+    }
+    GCR_SHOW(.address = (PyObject **)&frame->GCR_FRAME_CODE, .kind = GCR_FRAME_KIND,
+             .accepts = GCR_NOTHING, .name = "<code>");
+    GCR_SHOW(.address = (PyObject **)&frame->GCR_FRAME_FUNC, .kind = GCR_FRAME_KIND,
+             .accepts = GCR_NOTHING, .name = "<function>");
+    GCR_FIELD(frame->f_locals, GCR_SAME_LAYOUT, "<locals>");
+    GCR_FIELD(frame->frame_obj, GCR_NOTHING, ".gi_frame");
+    for (Py_ssize_t i = 0; i < live; i++) {
+        GCR_SHOW(.address = (PyObject **)&frame->localsplus[i], .kind = GCR_FRAME_KIND,
+                 .name = "<local>", .index = i);
+    }
+    return 0;
+}
+
+/* A code object is no GC object: nothing of it is shown. */
+int
+gcr_walk_code(PyObject *holder, gcr_walk_state *walk)
+{
+    PyCodeObject *code = (PyCodeObject *)holder;
+    GCR_HIDDEN_FIELD(code->co_consts, GCR_NOTHING, ".co_consts");
+    GCR_HIDDEN_FIELD(code->co_names, GCR_NOTHING, ".co_names");
+    GCR_HIDDEN_FIELD(code->co_localsplusnames, GCR_NOTHING, "<names of locals>");
+    GCR_HIDDEN_FIELD(code->co_filename, GCR_STR, ".co_filename");
+    GCR_HIDDEN_FIELD(code->co_name, GCR_STR, ".co_name");
+    GCR_HIDDEN_FIELD(code->co_qualname, GCR_STR, ".co_qualname");
+    return 0;
+}
+
+int
+gcr_walk_weakref(PyObject *holder, gcr_walk_state *walk)
+{
+    PyWeakReference *ref = (PyWeakReference *)holder;
+    GCR_FIELD(ref->wr_callback, GCR_ANY, ".__callback__");
+    if (ref->wr_object != Py_None) {
+        GCR_SHOW(.address = &ref->wr_object, .kind = GCR_WEAK, .name = "()", .flags = GCR_HIDDEN);
+    }
+    return 0;
+}

@@ -1,0 +1,69 @@
+/* What a class statement adds to an instance: Objects/typeobject.c:subtype_traverse. */
+#include "walk.h"
+
+traverseproc gcr_subtype_traverse;
+
+static int
+walk_slots(PyObject *holder, PyTypeObject *type, gcr_walk_state *walk)
+{
+    PyMemberDef *member = type->tp_members;
+    for (Py_ssize_t i = 0; member != NULL && i < Py_SIZE(type); i++, member++) {
+        if (member->type == T_OBJECT_EX) {
+            GCR_SHOW(.address = (PyObject **)((char *)holder + member->offset),
+                     .name = member->name, .index = member->offset);
+        }
+    }
+    return 0;
+}
+
+static int
+walk_values(PyObject *holder, gcr_walk_state *walk)
+{
+    PyDictValues *values = gcr_instance_values(holder);
+    PyDictKeysObject *keys = ((PyHeapTypeObject *)Py_TYPE(holder))->ht_cached_keys;
+    if (values == NULL || keys == NULL) {
+        return 0;
+    }
+    for (Py_ssize_t i = 0; i < keys->dk_nentries; i++) {
+        GCR_SHOW(.address = &values->values[i], .role = GCR_DICT_VALUE, .name = ".key", .index = i,
+                 .key = DK_UNICODE_ENTRIES(keys)[i].me_key);
+    }
+    return 0;
+}
+
+int
+gcr_walk_instance(PyObject *holder, gcr_walk_state *walk, PyTypeObject **base)
+{
+    PyTypeObject *type = Py_TYPE(holder);
+    PyTypeObject *at = type;
+    for (; at->tp_traverse == gcr_subtype_traverse; at = at->tp_base) {
+        if (Py_SIZE(at) > 0) {
+            int result = walk_slots(holder, at, walk);
+            if (result != 0) {
+                return result;
+            }
+        }
+    }
+    *base = at;
+    if (type->tp_flags & Py_TPFLAGS_MANAGED_DICT) {
+        int result = walk_values(holder, walk);
+        if (result != 0) {
+            return result;
+        }
+        PyObject **dict = gcr_managed_dict(holder);
+        if (dict != NULL) {
+            GCR_SHOW(.address = dict, .accepts = GCR_NOTHING, .name = ".__dict__");
+        }
+    }
+    else if (type->tp_dictoffset != at->tp_dictoffset) {
+        PyObject **dict = _PyObject_GetDictPtr(holder);
+        if (dict != NULL) {
+            GCR_SHOW(.address = dict, .accepts = GCR_EXACT_DICT, .name = ".__dict__");
+        }
+    }
+    /* A heap-type base shows the class in its own traversal. */
+    GCR_SHOW(.address = (PyObject **)&holder->ob_type, .role = GCR_OB_TYPE, .accepts = GCR_TYPE,
+             .name = ".__class__",
+             .flags = at->tp_traverse != NULL && (at->tp_flags & Py_TPFLAGS_HEAPTYPE) ? GCR_HIDDEN : 0);
+    return 0;
+}

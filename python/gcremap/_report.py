@@ -1,0 +1,128 @@
+"""What a remap did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, Protocol
+
+
+class _Log(Protocol):
+    """The engine's record of what it rewrote."""
+
+    def undo(self) -> int: ...
+
+
+class RemapReport:
+    """What one `remap` did, or with `dry_run` would do. Immutable.
+
+    A report keeps its olds alive while it lives, for `undo`.
+    """
+
+    __slots__ = (
+        "_log",
+        "by_type",
+        "collisions",
+        "frames",
+        "holders",
+        "leftovers",
+        "pinned",
+        "rehashed",
+        "replaced",
+        "scanned",
+        "seconds",
+        "weakrefs",
+    )
+
+    replaced: Final[int]
+    """Strong slots rewritten."""
+    holders: Final[int]
+    """Objects that those slots belong to."""
+    by_type: Final[Mapping[str, int]]
+    """Slots rewritten, by the name of the holder's type."""
+    rehashed: Final[int]
+    """Dicts and sets reindexed."""
+    collisions: Final[tuple[tuple[object, object, object], ...]]
+    """`(container, key, lost value)` for keys that became equal."""
+    weakrefs: Final[int]
+    """Weak references retargeted."""
+    frames: Final[int]
+    """Running frames with a slot rewritten."""
+    leftovers: Final[tuple[tuple[object, int], ...]]
+    """`(old, count)`: references counted but not found, so held where no one shows them."""
+    pinned: Final[int]
+    """Olds kept alive because C code up the stack may still use them."""
+    scanned: Final[int]
+    """Objects visited."""
+    seconds: Final[float]
+
+    def __init__(self, log: _Log, **facts: object) -> None:
+        object.__setattr__(self, "_log", log)
+        for name, value in facts.items():
+            object.__setattr__(self, name, value)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a RemapReport is immutable: cannot set {name!r}")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"a RemapReport is immutable: cannot delete {name!r}")
+
+    def undo(self) -> int:
+        """Put every rewritten slot back that still holds new; returns how many.
+
+        What has moved or changed since is left alone. A second call does nothing.
+        """
+        log: _Log = object.__getattribute__(self, "_log")
+        return log.undo()
+
+    def __repr__(self) -> str:
+        lines = [f"replaced {_count(self.replaced, 'slot')} in {_count(self.holders, 'holder')}"]
+        lines += [
+            f"  {count:>9,}  {name}"
+            for name, count in sorted(self.by_type.items(), key=lambda item: (-item[1], item[0]))
+        ]
+        if self.rehashed:
+            lines.append(f"rehashed {_count(self.rehashed, 'table')}")
+        if self.collisions:
+            lines.append(f"lost {_count(len(self.collisions), 'entry', 'entries')} to equal keys")
+        if self.weakrefs:
+            lines.append(f"retargeted {_count(self.weakrefs, 'weak reference')}")
+        if self.frames:
+            lines.append(f"rewrote locals of {_count(self.frames, 'running frame')}")
+        for old, count in self.leftovers:
+            what = f"a {type(old).__name__} at {id(old):#x}"
+            lines.append(f"left over: {_count(count, 'reference')} to {what}")
+        if self.pinned:
+            lines.append(f"pinned {_count(self.pinned, 'object')}")
+        lines.append(f"scanned {_count(self.scanned, 'object')} in {self.seconds:.3f} s")
+        return "<RemapReport\n  " + "\n  ".join(lines) + ">"
+
+
+def _report(
+    replaced: int,
+    holders: int,
+    by_type: dict[str, int],
+    leftovers: list[tuple[object, int]],
+    scanned: int,
+    seconds: float,
+    log: _Log,
+) -> RemapReport:
+    """The report of one call; called by the extension module."""
+    return RemapReport(
+        log,
+        replaced=replaced,
+        holders=holders,
+        by_type=MappingProxyType(by_type),
+        rehashed=0,
+        collisions=(),
+        weakrefs=0,
+        frames=0,
+        leftovers=tuple(leftovers),
+        pinned=0,
+        scanned=scanned,
+        seconds=seconds,
+    )
+
+
+def _count(number: int, singular: str, plural: str | None = None) -> str:
+    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"

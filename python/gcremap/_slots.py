@@ -1,0 +1,90 @@
+"""Slots as people see them: where a reference is."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import types
+from dataclasses import dataclass
+from typing import Final
+
+from gcremap import _native
+
+RawSlot = tuple[object, str | None, int, object, int, object]
+"""(holder, name, index, key, kind, value), as the extension module gives it."""
+
+_KINDS: Final = {
+    -1: "unlocated",
+    0: "strong",
+    1: "borrowed",
+    2: "weak",
+    3: "stack",
+    4: "tagged",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A `PyObject *` field that refers to an object.
+
+    `kind` is "strong", "weak", "borrowed", "stack" (a frame's, CPython 3.14 and later),
+    "tagged" (its low bit is the holder's own), or "unlocated" (shown by the collector, but
+    where it is could not be found).
+    """
+
+    holder: object
+    path: str
+    """Where it is, for people; an expression that can be evaluated where one exists."""
+    kind: str
+    value: object
+
+    @classmethod
+    def _from_raw(cls, raw: RawSlot) -> Slot:
+        holder, name, index, key, kind, value = raw
+        return cls(holder, _holder_name(holder) + _step(name, index, key), _KINDS[kind], value)
+
+
+def referrers(*objects: object) -> list[Slot]:
+    """Every slot in the live heap that refers to one of `objects`.
+
+    Unlike `gc.get_referrers` it says where in the holder the reference is, and it looks
+    into holders that the collector does not track.
+    """
+    return [Slot._from_raw(raw) for raw in _native._referrers(*objects)]
+
+
+def _step(name: str | None, index: int, key: object) -> str:
+    """From a holder to one of its slots."""
+    if name is None:
+        return ""
+    if name == "[]":
+        return f"[{index}]"
+    if name == "[key]":
+        return f"[{key!r}]" if type(key) in (str, int, bytes) else f"[<{type(key).__name__} key>]"
+    if name == ".key":
+        return f".{key}"
+    return name if name[0] in ".[<(" else f".{name}"
+
+
+def _holder_name(holder: object) -> str:
+    """How to reach a holder by name, or "" when it has none of its own."""
+    if isinstance(holder, types.ModuleType):
+        return holder.__name__ if sys.modules.get(holder.__name__) is holder else ""
+    if isinstance(holder, type | types.FunctionType):
+        return f"{holder.__module__}.{holder.__qualname__}"
+    if type(holder) is dict:
+        return _namespace_name(holder)
+    return ""
+
+
+def _namespace_name(namespace: dict[object, object]) -> str:
+    """The expression for a dict that is a module's, class's or instance's namespace."""
+    name = namespace.get("__name__")
+    if isinstance(name, str):
+        module = sys.modules.get(name)
+        if getattr(module, "__dict__", None) is namespace:
+            return f"{name}.__dict__"
+    for owner in gc.get_referrers(namespace):
+        if isinstance(owner, type):
+            return f"{owner.__module__}.{owner.__qualname__}.__dict__"
+    return ""

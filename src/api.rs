@@ -1,0 +1,437 @@
+//! The door: arguments in, report or exception out. Only here and in
+//! `arguments` is an exception raised.
+
+use std::collections::HashMap;
+use std::ffi::{c_char, c_int, CStr};
+use std::ops::ControlFlow;
+use std::ptr;
+use std::time::Instant;
+
+use pyo3_ffi as py;
+use pyo3_ffi::PyObject;
+
+use crate::arguments::{self, Pairs};
+use crate::error::Refusal;
+use crate::ffi::{self, bindings as c};
+use crate::forwarding::{ForwardingMap, Pair};
+use crate::locate::Locator;
+use crate::object::{Owned, Raised};
+use crate::plan::{self, Edit, Options, Plan};
+use crate::search;
+use crate::slot::Slot;
+use crate::{apply, undo};
+
+/// `remap(mapping, /, *, exclude=(), weakrefs=True, frames=True, unsafe=False, dry_run=False)`
+///
+/// # Safety
+/// Called by CPython as a METH_VARARGS | METH_KEYWORDS function.
+pub(crate) unsafe extern "C" fn remap(
+    _module: *mut PyObject,
+    args: *mut PyObject,
+    kwargs: *mut PyObject,
+) -> *mut PyObject {
+    let mut call = Call::default();
+    let keywords: [*const c_char; 7] = [
+        c"".as_ptr(),
+        c"exclude".as_ptr(),
+        c"weakrefs".as_ptr(),
+        c"frames".as_ptr(),
+        c"unsafe".as_ptr(),
+        c"dry_run".as_ptr(),
+        ptr::null(),
+    ];
+    // SAFETY: CPython passes live arguments and holds the GIL; the format has a
+    // target of its type for each letter.
+    unsafe {
+        let parsed = py::PyArg_ParseTupleAndKeywords(
+            args,
+            kwargs,
+            c"O|$Opppp:remap".as_ptr(),
+            keywords.as_ptr().cast_mut().cast(),
+            &raw mut call.mapping,
+            &raw mut call.exclude,
+            &raw mut call.weakrefs,
+            &raw mut call.frames,
+            &raw mut call.permissive,
+            &raw mut call.dry_run,
+        );
+        if parsed == 0 {
+            return ptr::null_mut();
+        }
+        match run(&call) {
+            Ok(report) => report.into_ptr(),
+            Err(Raised) => ptr::null_mut(),
+        }
+    }
+}
+
+struct Call {
+    mapping: *mut PyObject,
+    exclude: *mut PyObject,
+    weakrefs: c_int,
+    frames: c_int,
+    permissive: c_int,
+    dry_run: c_int,
+}
+
+impl Default for Call {
+    fn default() -> Self {
+        Call {
+            mapping: ptr::null_mut(),
+            exclude: ptr::null_mut(),
+            weakrefs: 1,
+            frames: 1,
+            permissive: 0,
+            dry_run: 0,
+        }
+    }
+}
+
+/// # Safety
+/// The GIL is held; the call's objects are alive.
+unsafe fn run(call: &Call) -> Result<Owned, Raised> {
+    let started = Instant::now();
+    // SAFETY: the caller's promise, for every call in this function.
+    unsafe {
+        let mut pairs = Pairs::read(call.mapping)?;
+        let mut options = Options {
+            owned: pairs.owned(),
+            permissive: call.permissive != 0,
+            excluded: std::mem::take(&mut pairs.holders),
+        };
+        let kept = match call.exclude.is_null() {
+            true => Vec::new(),
+            false => arguments::excluded(call.exclude, &mut options.excluded)?,
+        };
+        for holder in &kept {
+            *options.owned.entry(holder.as_ptr() as usize).or_default() += 1;
+        }
+        // Allocated before the plan is made: an allocation may collect garbage,
+        // which would change what the plan was made from.
+        let log = Owned::steal(undo::allocate())?;
+        // I1 from here to `apply`: nothing below runs Python or gives up the GIL.
+        let mut plan = plan::plan(&pairs.map, &options);
+        if !plan.refusals.is_empty() {
+            return Err(raise_refusals(&plan.refusals, &pairs.map));
+        }
+        if call.dry_run == 0 {
+            apply::apply(&mut plan.edits, &plan.repairs);
+        }
+        let facts = Facts::of(&plan);
+        if call.dry_run == 0 {
+            let edits = std::mem::take(&mut plan.edits);
+            undo::fill(log.as_ptr(), edits.clone());
+            apply::release(&edits);
+        }
+        report(&plan, &facts, &pairs.map, &log, started)
+    }
+}
+
+/// What a report says of the edits, as plain values.
+struct Facts {
+    replaced: usize,
+    holders: usize,
+    by_type: HashMap<String, usize>,
+}
+
+impl Facts {
+    /// # Safety
+    /// The GIL is held; the edits' holders are alive.
+    unsafe fn of(plan: &Plan) -> Self {
+        let mut by_type = HashMap::new();
+        let mut holders = std::collections::HashSet::new();
+        for Edit { holder, .. } in &plan.edits {
+            holders.insert(*holder);
+            // SAFETY: the caller's promise; tp_name is UTF-8.
+            let name = unsafe { CStr::from_ptr((*(**holder).ob_type).tp_name) }.to_string_lossy();
+            let name = name.rsplit('.').next().unwrap_or_default().to_owned();
+            *by_type.entry(name).or_default() += 1;
+        }
+        Facts { replaced: plan.edits.len(), holders: holders.len(), by_type }
+    }
+}
+
+/// # Safety
+/// The GIL is held.
+unsafe fn report(
+    plan: &Plan,
+    facts: &Facts,
+    map: &ForwardingMap,
+    log: &Owned,
+    started: Instant,
+) -> Result<Owned, Raised> {
+    // SAFETY: the caller's promise; the map's objects are owned by the pairs.
+    unsafe {
+        let leftovers = Owned::steal(py::PyList_New(0))?;
+        for (pair, &count) in map.pairs().iter().zip(&plan.leftovers) {
+            if count > 0 {
+                let entry = Owned::steal(py::Py_BuildValue(
+                    c"(On)".as_ptr(),
+                    pair.old as *mut PyObject,
+                    count,
+                ))?;
+                append(&leftovers, &entry)?;
+            }
+        }
+        let by_type = Owned::steal(py::PyDict_New())?;
+        for (name, &count) in &facts.by_type {
+            let name = Owned::steal(py::PyUnicode_FromStringAndSize(
+                name.as_ptr().cast(),
+                name.len() as isize,
+            ))?;
+            let count = Owned::steal(py::PyLong_FromSize_t(count))?;
+            if py::PyDict_SetItem(by_type.as_ptr(), name.as_ptr(), count.as_ptr()) < 0 {
+                return Err(Raised);
+            }
+        }
+        let module = Owned::steal(py::PyImport_ImportModule(c"gcremap._report".as_ptr()))?;
+        Owned::steal(py::PyObject_CallMethod(
+            module.as_ptr(),
+            c"_report".as_ptr(),
+            c"nnOOndO".as_ptr(),
+            facts.replaced,
+            facts.holders,
+            by_type.as_ptr(),
+            leftovers.as_ptr(),
+            plan.scanned,
+            started.elapsed().as_secs_f64(),
+            log.as_ptr(),
+        ))
+    }
+}
+
+/// Raises `gcremap.RemapError` with all refusals of a call.
+///
+/// # Safety
+/// The GIL is held; the refusals' holders are alive.
+unsafe fn raise_refusals(refusals: &[Refusal], map: &ForwardingMap) -> Raised {
+    // SAFETY: the caller's promise.
+    let _: Result<(), Raised> = unsafe {
+        (|| {
+            let list = Owned::steal(py::PyList_New(0))?;
+            for refusal in refusals {
+                let Pair { old, new } = map.pairs()[refusal.pair];
+                let place = match &refusal.place {
+                    None => none(),
+                    Some(place) => {
+                        slot_tuple(place.holder, place.slot.as_ref(), old as *mut PyObject)?
+                    }
+                };
+                let reason = Owned::steal(py::PyUnicode_FromStringAndSize(
+                    refusal.reason.as_ptr().cast(),
+                    refusal.reason.len() as isize,
+                ))?;
+                let entry = Owned::steal(py::Py_BuildValue(
+                    c"((OO)OO)".as_ptr(),
+                    old as *mut PyObject,
+                    new as *mut PyObject,
+                    place.as_ptr(),
+                    reason.as_ptr(),
+                ))?;
+                append(&list, &entry)?;
+            }
+            let module = Owned::steal(py::PyImport_ImportModule(c"gcremap._errors".as_ptr()))?;
+            let error = Owned::steal(py::PyObject_CallMethod(
+                module.as_ptr(),
+                c"_refused".as_ptr(),
+                c"O".as_ptr(),
+                list.as_ptr(),
+            ))?;
+            py::PyErr_SetObject((*error.as_ptr()).ob_type.cast(), error.as_ptr());
+            Err(Raised)
+        })()
+    };
+    Raised
+}
+
+/// `referrers(*objects)`: a tuple for each slot that holds one of them, strong
+/// and weak, as `gcremap._slots` expects it.
+///
+/// # Safety
+/// Called by CPython as a METH_VARARGS function.
+pub(crate) unsafe extern "C" fn referrers(
+    _module: *mut PyObject,
+    objects: *mut PyObject,
+) -> *mut PyObject {
+    // SAFETY: CPython passes a tuple and holds the GIL; I1 while the search and
+    // the walks run, since nothing in them runs Python.
+    let result = unsafe {
+        (|| {
+            let pairs = (0..py::PyTuple_GET_SIZE(objects))
+                .map(|index| Pair { old: py::PyTuple_GET_ITEM(objects, index) as usize, new: 0 });
+            let map = ForwardingMap::new(pairs).map_err(|_| Raised)?;
+            let locator = Locator::default();
+            let mut slots = Vec::new();
+            for holder in search::deep(&map).found {
+                if holder == objects || undo::is_log(holder) {
+                    continue;
+                }
+                let located = locator.locate(holder, &map);
+                // Owned before Python runs again: the tuples below are allocated.
+                slots.extend(located.slots.into_iter().map(|(slot, pair)| {
+                    (Owned::borrow(holder), slot, map.pairs()[pair].old as *mut PyObject)
+                }));
+            }
+            let list = Owned::steal(py::PyList_New(0))?;
+            for (holder, slot, value) in &slots {
+                append(&list, &slot_tuple(holder.as_ptr(), Some(slot), *value)?)?;
+            }
+            Ok(list.into_ptr())
+        })()
+    };
+    result.unwrap_or_else(|Raised| ptr::null_mut())
+}
+
+/// `(holder, name, index, key, kind, value)`; `name` is None for a slot that has none.
+///
+/// # Safety
+/// The GIL is held; all objects are alive.
+unsafe fn slot_tuple(
+    holder: *mut PyObject,
+    slot: Option<&Slot>,
+    value: *mut PyObject,
+) -> Result<Owned, Raised> {
+    let name = slot.and_then(|slot| slot.name).map_or(ptr::null(), CStr::as_ptr);
+    let index = slot.map_or(0, |slot| slot.index);
+    let key = slot.map_or(ptr::null_mut(), |slot| slot.key);
+    let kind = slot.map_or(-1, |slot| slot.kind as c_int);
+    // SAFETY: the caller's promise.
+    unsafe {
+        Owned::steal(py::Py_BuildValue(
+            c"(OznOiO)".as_ptr(),
+            if holder.is_null() { py::Py_None() } else { holder },
+            name,
+            index,
+            if key.is_null() { py::Py_None() } else { key },
+            kind,
+            value,
+        ))
+    }
+}
+
+/// Test door: `(address, kind, role, accepts, flags, name, index, value)` of each
+/// slot that the walker of the object knows.
+///
+/// # Safety
+/// Called by CPython as a METH_O function.
+pub(crate) unsafe extern "C" fn walk(
+    _module: *mut PyObject,
+    holder: *mut PyObject,
+) -> *mut PyObject {
+    let mut slots = Vec::new();
+    // SAFETY: CPython passes a live object and holds the GIL.
+    let result = unsafe {
+        ffi::walk(holder, |slot| {
+            let value = slot.load() as *mut PyObject;
+            if !value.is_null() {
+                slots.push((slot, Owned::borrow(value)));
+            }
+            ControlFlow::Continue(())
+        });
+        (|| {
+            let list = Owned::steal(py::PyList_New(0))?;
+            for (slot, value) in &slots {
+                let entry = Owned::steal(py::Py_BuildValue(
+                    c"(niiiiznO)".as_ptr(),
+                    slot.address as isize,
+                    slot.kind as c_int,
+                    slot.role as c_int,
+                    slot.accepts as c_int,
+                    slot.flags as c_int,
+                    slot.name.map_or(ptr::null(), CStr::as_ptr),
+                    slot.index,
+                    value.as_ptr(),
+                ));
+                append(&list, &entry?)?;
+            }
+            Ok(list.into_ptr())
+        })()
+    };
+    result.unwrap_or_else(|Raised| ptr::null_mut())
+}
+
+/// Test door: what `tp_traverse` of the object shows, as a list.
+///
+/// # Safety
+/// Called by CPython as a METH_O function.
+pub(crate) unsafe extern "C" fn traverse(
+    _module: *mut PyObject,
+    holder: *mut PyObject,
+) -> *mut PyObject {
+    let mut shown = Vec::new();
+    // SAFETY: CPython passes a live object and holds the GIL.
+    let result = unsafe {
+        ffi::traverse(holder, |referent| {
+            shown.push(Owned::borrow(referent));
+            ControlFlow::Continue(())
+        });
+        (|| {
+            let list = Owned::steal(py::PyList_New(0))?;
+            for referent in &shown {
+                append(&list, referent)?;
+            }
+            Ok(list.into_ptr())
+        })()
+    };
+    result.unwrap_or_else(|Raised| ptr::null_mut())
+}
+
+/// Test door: the addresses of the slots that the probe finds for everything
+/// that the object's traversal shows, walkers aside.
+///
+/// # Safety
+/// Called by CPython as a METH_O function.
+pub(crate) unsafe extern "C" fn probe(
+    _module: *mut PyObject,
+    holder: *mut PyObject,
+) -> *mut PyObject {
+    let mut shown: HashMap<usize, usize> = HashMap::new();
+    // SAFETY: CPython passes a live object and holds the GIL; I1 while the
+    // probe runs.
+    let result = unsafe {
+        ffi::traverse(holder, |referent| {
+            *shown.entry(referent as usize).or_default() += 1;
+            ControlFlow::Continue(())
+        });
+        let mut missing = crate::probe::Missing::new(shown);
+        let known = std::collections::HashSet::new();
+        let readable = crate::memory::Readable::now();
+        let slots = crate::probe::probe(holder, &mut missing, &known, &readable);
+        (|| {
+            let list = Owned::steal(py::PyList_New(0))?;
+            for slot in slots {
+                let address = Owned::steal(py::PyLong_FromSize_t(slot.address as usize))?;
+                append(&list, &address)?;
+            }
+            Ok(list.into_ptr())
+        })()
+    };
+    result.unwrap_or_else(|Raised| ptr::null_mut())
+}
+
+/// Test door: how complete the walker of the object is.
+///
+/// # Safety
+/// Called by CPython as a METH_O function.
+pub(crate) unsafe extern "C" fn coverage(
+    _module: *mut PyObject,
+    holder: *mut PyObject,
+) -> *mut PyObject {
+    // SAFETY: CPython passes a live object and holds the GIL.
+    unsafe { py::PyLong_FromLong(c::gcr_walker_coverage(holder) as _) }
+}
+
+/// # Safety
+/// The GIL is held.
+unsafe fn append(list: &Owned, item: &Owned) -> Result<(), Raised> {
+    // SAFETY: the caller's promise.
+    match unsafe { py::PyList_Append(list.as_ptr(), item.as_ptr()) } {
+        0 => Ok(()),
+        _ => Err(Raised),
+    }
+}
+
+fn none() -> Owned {
+    // SAFETY: None is always alive.
+    unsafe { Owned::borrow(py::Py_None()) }
+}

@@ -1,0 +1,40 @@
+//! Runs a plan: stores and counts only. Cannot fail, allocate or call Python.
+
+use pyo3_ffi::{Py_DECREF, Py_INCREF};
+
+use crate::ffi::bindings as c;
+use crate::plan::Edit;
+use crate::repair::Repairs;
+
+/// Rewrites every slot of `edits`, then repairs what depended on them.
+/// The counts that the olds lose are still theirs: see [`release`].
+///
+/// # Safety
+/// I1, I2, I3 and I5; every edit's slot was located with the interpreter stopped
+/// ever since.
+pub(crate) unsafe fn apply(edits: &mut [Edit], repairs: &Repairs) {
+    for edit in edits.iter_mut() {
+        // SAFETY: the caller's promise; I4: an owning slot takes one count of
+        // new here, and `release` gives back its one count of old.
+        unsafe {
+            edit.owned = edit.slot.owns();
+            if edit.owned {
+                Py_INCREF(edit.new);
+            }
+            edit.slot.store(edit.new, c::gcr_is_immortal(edit.new) != 0);
+        }
+    }
+    // SAFETY: the caller's promise.
+    unsafe { repairs.commit() };
+}
+
+/// Gives back the counts of the olds. Last, since it can run finalizers.
+///
+/// # Safety
+/// The GIL is held; `apply` ran for these edits, and this has not.
+pub(crate) unsafe fn release(edits: &[Edit]) {
+    for edit in edits.iter().filter(|edit| edit.owned) {
+        // SAFETY: I4: the count that the slot owned before `apply`.
+        unsafe { Py_DECREF(edit.old) };
+    }
+}

@@ -1,0 +1,76 @@
+//! Safe-to-read wrappers over `csrc/gcremap.h`; nothing else says `extern "C"`
+//! of gcremap's own C.
+
+#[allow(
+    dead_code,
+    missing_docs,
+    non_camel_case_types,
+    non_upper_case_globals,
+    non_snake_case,
+    unreachable_pub
+)]
+pub(crate) mod bindings;
+
+use std::ffi::{c_int, c_void};
+use std::ops::ControlFlow;
+
+use pyo3_ffi::PyObject;
+
+use crate::slot::Slot;
+use bindings as c;
+
+fn flow_to_c(flow: ControlFlow<()>) -> c_int {
+    match flow {
+        ControlFlow::Continue(()) => 0,
+        ControlFlow::Break(()) => 1,
+    }
+}
+
+unsafe extern "C" fn object_trampoline<F: FnMut(*mut PyObject) -> ControlFlow<()>>(
+    object: *mut PyObject,
+    arg: *mut c_void,
+) -> c_int {
+    // SAFETY: `arg` is the closure that the wrapper below passed down, and C
+    // calls the visitor only while that wrapper runs.
+    let visit = unsafe { &mut *arg.cast::<F>() };
+    flow_to_c(visit(object))
+}
+
+unsafe extern "C" fn slot_trampoline<F: FnMut(Slot) -> ControlFlow<()>>(
+    slot: *const c::gcr_slot,
+    arg: *mut c_void,
+) -> c_int {
+    // SAFETY: as in `object_trampoline`; `slot` is the walker's own.
+    let (visit, slot) = unsafe { (&mut *arg.cast::<F>(), Slot::from_walker(&*slot)) };
+    flow_to_c(visit(slot))
+}
+
+/// Every object on the collector's lists.
+///
+/// # Safety
+/// I1; `visit` must not allocate, track or untrack Python objects.
+pub(crate) unsafe fn heap<F: FnMut(*mut PyObject) -> ControlFlow<()>>(mut visit: F) {
+    // SAFETY: the caller's promise.
+    unsafe { c::gcr_heap(Some(object_trampoline::<F>), (&raw mut visit).cast()) };
+}
+
+/// What `holder`'s `tp_traverse` shows.
+///
+/// # Safety
+/// I1, and `holder` is alive.
+pub(crate) unsafe fn traverse<F: FnMut(*mut PyObject) -> ControlFlow<()>>(
+    holder: *mut PyObject,
+    mut visit: F,
+) {
+    // SAFETY: the caller's promise.
+    unsafe { c::gcr_traverse(holder, Some(object_trampoline::<F>), (&raw mut visit).cast()) };
+}
+
+/// Every slot of `holder` that a walker knows.
+///
+/// # Safety
+/// I1, I3, and `holder` is alive.
+pub(crate) unsafe fn walk<F: FnMut(Slot) -> ControlFlow<()>>(holder: *mut PyObject, mut visit: F) {
+    // SAFETY: the caller's promise.
+    unsafe { c::gcr_walk(holder, Some(slot_trampoline::<F>), (&raw mut visit).cast()) };
+}

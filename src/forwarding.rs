@@ -1,0 +1,156 @@
+//! The forwarding map: checked pairs, and the question the scan asks of every
+//! referent, "is this an old?", answered without touching the referent.
+
+/// Addresses of the two sides of one pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Pair {
+    pub(crate) old: usize,
+    pub(crate) new: usize,
+}
+
+/// The same old was given two different news.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Conflict {
+    pub(crate) old: usize,
+    pub(crate) first: usize,
+    pub(crate) second: usize,
+}
+
+/// Old to new, by identity. Never chains: `find` is asked about what a slot
+/// holds now, and the answer is stored as it was given.
+#[derive(Debug)]
+pub(crate) struct ForwardingMap {
+    pairs: Vec<Pair>,
+    /// Open addressing, at most half full; `EMPTY` or an index into `pairs`.
+    table: Vec<u32>,
+    shift: u32,
+    low: usize,
+    span: usize,
+}
+
+const EMPTY: u32 = u32::MAX;
+
+impl ForwardingMap {
+    /// Builds the map; `old is new` pairs are dropped, repeated ones merged.
+    pub(crate) fn new(pairs: impl IntoIterator<Item = Pair>) -> Result<Self, Conflict> {
+        let given: Vec<Pair> = pairs.into_iter().collect();
+        let capacity = (given.len() * 2).next_power_of_two().max(4);
+        let mut map = ForwardingMap {
+            pairs: Vec::with_capacity(given.len()),
+            table: vec![EMPTY; capacity],
+            shift: usize::BITS - capacity.trailing_zeros(),
+            low: usize::MAX,
+            span: 0,
+        };
+        let mut high = 0;
+        for pair in given {
+            let (place, found) = map.place(pair.old);
+            match found {
+                Some(index) if map.pairs[index].new == pair.new => {}
+                Some(index) => {
+                    return Err(Conflict {
+                        old: pair.old,
+                        first: map.pairs[index].new,
+                        second: pair.new,
+                    })
+                }
+                None => {
+                    map.table[place] = map.pairs.len() as u32;
+                    map.pairs.push(pair);
+                    map.low = map.low.min(pair.old);
+                    high = high.max(pair.old);
+                }
+            }
+        }
+        // An identity pair takes part in the conflict check and in nothing else.
+        if map.pairs.iter().any(|pair| pair.old == pair.new) {
+            map.pairs.retain(|pair| pair.old != pair.new);
+            return Self::new(std::mem::take(&mut map.pairs));
+        }
+        map.span = high.saturating_sub(map.low);
+        Ok(map)
+    }
+
+    pub(crate) fn pairs(&self) -> &[Pair] {
+        &self.pairs
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pairs.is_empty()
+    }
+
+    /// Index of the pair whose old stands at `address`.
+    #[inline]
+    pub(crate) fn find(&self, address: usize) -> Option<usize> {
+        // Nearly every referent of a heap is cut off by this one comparison.
+        if address.wrapping_sub(self.low) > self.span {
+            return None;
+        }
+        self.place(address).1
+    }
+
+    #[inline]
+    fn place(&self, address: usize) -> (usize, Option<usize>) {
+        let mask = self.table.len() - 1;
+        // Fibonacci hashing: objects are 16-byte aligned, so the low bits say nothing.
+        let mut place = (address >> 4).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> self.shift;
+        loop {
+            match self.table[place] {
+                EMPTY => return (place, None),
+                index if self.pairs[index as usize].old == address => {
+                    return (place, Some(index as usize))
+                }
+                _ => place = (place + 1) & mask,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair(old: usize, new: usize) -> Pair {
+        Pair { old, new }
+    }
+
+    #[test]
+    fn finds_olds_and_nothing_else() {
+        let map = ForwardingMap::new((1..1000).map(|i| pair(i * 16, i))).unwrap();
+        for i in 1..1000 {
+            assert_eq!(map.find(i * 16).map(|index| map.pairs()[index].new), Some(i));
+            assert_eq!(map.find(i * 16 + 8), None);
+        }
+        assert_eq!(map.find(0), None);
+        assert_eq!(map.find(usize::MAX), None);
+    }
+
+    #[test]
+    fn swap_and_chain_are_two_pairs_each() {
+        let map = ForwardingMap::new([pair(16, 32), pair(32, 16)]).unwrap();
+        assert_eq!(map.find(16).map(|i| map.pairs()[i].new), Some(32));
+        assert_eq!(map.find(32).map(|i| map.pairs()[i].new), Some(16));
+    }
+
+    #[test]
+    fn identity_is_dropped_and_repetition_merged() {
+        let map = ForwardingMap::new([pair(16, 16), pair(32, 48), pair(32, 48)]).unwrap();
+        assert_eq!(map.pairs(), [pair(32, 48)]);
+        assert_eq!(map.find(16), None);
+        assert!(ForwardingMap::new([pair(16, 16)]).unwrap().is_empty());
+    }
+
+    #[test]
+    fn two_news_for_one_old_conflict() {
+        let conflict = ForwardingMap::new([pair(16, 32), pair(16, 48)]).unwrap_err();
+        assert_eq!((conflict.old, conflict.first, conflict.second), (16, 32, 48));
+        assert!(ForwardingMap::new([pair(16, 16), pair(16, 48)]).is_err());
+    }
+
+    #[test]
+    fn an_empty_map_finds_nothing() {
+        let map = ForwardingMap::new([]).unwrap();
+        assert_eq!(map.find(16), None);
+        assert_eq!(map.find(usize::MAX), None);
+    }
+}

@@ -1,0 +1,93 @@
+//! Which addresses can be read and written: what the probe may follow.
+
+/// Writable private mappings of this process, ascending.
+#[derive(Debug, Default)]
+pub(crate) struct Readable {
+    ranges: Vec<(usize, usize)>,
+}
+
+impl Readable {
+    /// Reads the process's map, less the stacks: they change under our feet and
+    /// hold no holder's slots. The main thread's is named; glibc puts a guard
+    /// before each of the others. Empty where there is none to read, which confines
+    /// the probe to the holder's own block.
+    pub(crate) fn now() -> Self {
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+        Readable::parse(&maps)
+    }
+
+    fn parse(maps: &str) -> Self {
+        let mut ranges = Vec::new();
+        let mut guard_end = None;
+        for line in maps.lines() {
+            let Some((low, high, access)) = fields(line) else { continue };
+            if access.starts_with("---") {
+                guard_end = Some(high);
+            } else if access == "rw-p" && !line.ends_with("[stack]") && guard_end != Some(low) {
+                ranges.push((low, high));
+            }
+        }
+        Readable { ranges }
+    }
+
+    /// End of the mapping that `address` is in.
+    pub(crate) fn limit(&self, address: usize) -> Option<usize> {
+        if address % size_of::<usize>() != 0 {
+            return None;
+        }
+        let after = self.ranges.partition_point(|(low, _)| *low <= address);
+        let (_, high) = self.ranges[..after].last()?;
+        (address < *high).then_some(*high)
+    }
+}
+
+/// Start, end and access of a line of /proc/self/maps.
+fn fields(line: &str) -> Option<(usize, usize, &str)> {
+    let mut fields = line.split_ascii_whitespace();
+    let (low, high) = fields.next()?.split_once('-')?;
+    let low = usize::from_str_radix(low, 16).ok()?;
+    let high = usize::from_str_radix(high, 16).ok()?;
+    Some((low, high, fields.next()?))
+}
+
+/// Copies `words.len()` words from `address`, or as many as can be read; says how many.
+/// Never faults, unlike a load: what was mapped a moment ago may be gone.
+pub(crate) fn read_words(address: usize, words: &mut [usize]) -> usize {
+    let local = libc::iovec { iov_base: words.as_mut_ptr().cast(), iov_len: size_of_val(words) };
+    let remote = libc::iovec { iov_base: address as *mut _, iov_len: local.iov_len };
+    // SAFETY: the local buffer is ours; the kernel checks the remote one.
+    let read = unsafe { libc::process_vm_readv(libc::getpid(), &local, 1, &remote, 1, 0) };
+    usize::try_from(read).unwrap_or(0) / size_of::<usize>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MAPS: &str = "\
+55d0c8a00000-55d0c8a01000 r--p 00000000 fe:00 1 /usr/bin/python3
+55d0c8a01000-55d0c8a02000 rw-p 00000000 fe:00 1 /usr/bin/python3
+7f0000000000-7f0000100000 rw-p 00000000 00:00 0
+7f0000200000-7f0000201000 ---p 00000000 00:00 0
+7f0000201000-7f0000a01000 rw-p 00000000 00:00 0
+7ffd00000000-7ffd00021000 rw-p 00000000 00:00 0 [stack]
+";
+
+    #[test]
+    fn only_writable_private_mappings_off_the_stacks() {
+        let readable = Readable::parse(MAPS);
+        assert_eq!(readable.limit(0x55d0_c8a0_0010), None);
+        assert_eq!(readable.limit(0x55d0_c8a0_1010), Some(0x55d0_c8a0_2000));
+        assert_eq!(readable.limit(0x55d0_c8a0_2000), None);
+        assert_eq!(readable.limit(0x7f00_0000_0000), Some(0x7f00_0010_0000));
+        assert_eq!(readable.limit(0x7f00_0020_1010), None);
+        assert_eq!(readable.limit(0x7ffd_0000_0010), None);
+    }
+
+    #[test]
+    fn unaligned_and_null_are_not_followed() {
+        let readable = Readable::parse(MAPS);
+        assert_eq!(readable.limit(0x7f00_0000_0001), None);
+        assert_eq!(readable.limit(0), None);
+    }
+}

@@ -1,0 +1,51 @@
+//! A reference that is counted, for the code that talks to Python.
+
+use std::ptr::NonNull;
+
+use pyo3_ffi::{PyObject, Py_DECREF, Py_INCREF};
+
+/// An exception is set in the interpreter; the boundary returns null.
+#[derive(Debug)]
+pub(crate) struct Raised;
+
+/// Owns one count; the GIL is held wherever one lives.
+#[derive(Debug)]
+pub(crate) struct Owned(NonNull<PyObject>);
+
+impl Owned {
+    /// Takes over a new reference; null means that an exception is set.
+    ///
+    /// # Safety
+    /// `object` is null or a reference that the caller owns and gives up.
+    pub(crate) unsafe fn steal(object: *mut PyObject) -> Result<Self, Raised> {
+        NonNull::new(object).map(Owned).ok_or(Raised)
+    }
+
+    /// # Safety
+    /// `object` is alive.
+    pub(crate) unsafe fn borrow(object: *mut PyObject) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe {
+            Py_INCREF(object);
+            Owned(NonNull::new_unchecked(object))
+        }
+    }
+
+    pub(crate) fn as_ptr(&self) -> *mut PyObject {
+        self.0.as_ptr()
+    }
+
+    /// Gives the count to the caller.
+    pub(crate) fn into_ptr(self) -> *mut PyObject {
+        let object = self.as_ptr();
+        std::mem::forget(self);
+        object
+    }
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        // SAFETY: the count is ours, and the GIL is held.
+        unsafe { Py_DECREF(self.as_ptr()) };
+    }
+}

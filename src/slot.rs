@@ -1,0 +1,109 @@
+//! A slot as the engine sees it, and the only place that stores a referent.
+
+use std::ffi::CStr;
+
+use pyo3_ffi::PyObject;
+
+use crate::ffi::bindings as c;
+
+/// Low bits of a `_PyStackRef` (3.14+): 1 says that the word owns no count,
+/// 3 that it is no pointer at all (pycore_stackref.h).
+const STACKREF_TAGS: usize = 3;
+const STACKREF_UNCOUNTED: usize = 1;
+
+/// A located slot: an address, and what CPython's code assumes about it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Slot {
+    pub(crate) address: *mut *mut PyObject,
+    pub(crate) kind: c::gcr_kind,
+    pub(crate) role: c::gcr_role,
+    pub(crate) accepts: c::gcr_accepts,
+    pub(crate) flags: u32,
+    pub(crate) name: Option<&'static CStr>,
+    pub(crate) index: isize,
+    pub(crate) key: *mut PyObject,
+}
+
+impl Slot {
+    /// # Safety
+    /// `slot` must be what a walker passed to its visitor.
+    pub(crate) unsafe fn from_walker(slot: &c::gcr_slot) -> Self {
+        Slot {
+            address: slot.address,
+            kind: slot.kind,
+            role: slot.role,
+            accepts: slot.accepts,
+            flags: slot.flags,
+            name: (!slot.name.is_null()).then(|| {
+                // SAFETY: I3: gcremap.h promises names in static storage.
+                unsafe { CStr::from_ptr(slot.name) }
+            }),
+            index: slot.index,
+            key: slot.key,
+        }
+    }
+
+    /// A slot that the probe found: nothing is known of it but where it is.
+    pub(crate) fn probed(address: *mut *mut PyObject, kind: c::gcr_kind) -> Self {
+        Slot {
+            address,
+            kind,
+            role: c::GCR_PLAIN,
+            accepts: c::GCR_SAME_LAYOUT,
+            flags: 0,
+            name: None,
+            index: 0,
+            key: std::ptr::null_mut(),
+        }
+    }
+
+    /// Address of the referent, tags removed; 0 for a word that is no pointer.
+    ///
+    /// # Safety
+    /// I1 and I3, and the holder is alive.
+    pub(crate) unsafe fn load(&self) -> usize {
+        // SAFETY: the caller's promise.
+        let word = unsafe { *self.address } as usize;
+        match self.kind {
+            c::GCR_STACKREF if word & STACKREF_TAGS == STACKREF_TAGS => 0,
+            c::GCR_STACKREF => word & !STACKREF_TAGS,
+            c::GCR_TAGGED => word & !1,
+            _ => word,
+        }
+    }
+
+    /// Whether this word owns a count of its referent.
+    ///
+    /// # Safety
+    /// I1 and I3, and the holder is alive.
+    pub(crate) unsafe fn owns(&self) -> bool {
+        match self.kind {
+            c::GCR_STRONG | c::GCR_TAGGED => true,
+            c::GCR_STACKREF => {
+                // SAFETY: the caller's promise.
+                let word = unsafe { *self.address } as usize;
+                word & STACKREF_UNCOUNTED == 0
+            }
+            _ => false,
+        }
+    }
+
+    /// Puts `new` into the slot, keeping the word's tag. Moves no counts.
+    ///
+    /// # Safety
+    /// I1, I2, I3 and I5; the caller moves the counts (I4).
+    pub(crate) unsafe fn store(&self, new: *mut PyObject, new_is_immortal: bool) {
+        // SAFETY: the caller's promise.
+        let word = unsafe { *self.address } as usize;
+        let tagged = match self.kind {
+            // An immortal under tag 0 would have its count eaten by
+            // PyStackRef_CLOSE's Py_DECREF_MORTAL.
+            c::GCR_STACKREF if new_is_immortal => new as usize | STACKREF_UNCOUNTED,
+            c::GCR_STACKREF => new as usize | (word & STACKREF_TAGS),
+            c::GCR_TAGGED => new as usize | (word & 1),
+            _ => new as usize,
+        };
+        // SAFETY: the caller's promise.
+        unsafe { *self.address = tagged as *mut PyObject };
+    }
+}

@@ -1,0 +1,102 @@
+"""Bad arguments and refused mappings: a clear error, and nothing has changed."""
+
+from __future__ import annotations
+
+import sys
+import types
+from typing import Any
+
+import pytest
+
+import gcremap
+
+
+class Thing:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("argument", "error", "message"),
+    [
+        (5, TypeError, "a mapping or an iterable of"),
+        ([5], TypeError, "a pair is"),
+        (["ab"], TypeError, "a pair is"),
+        ([(1, 2, 3)], ValueError, "has 3 items"),
+        ([()], ValueError, "has 0 items"),
+    ],
+)
+def test_bad_arguments(argument: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        gcremap.remap(argument)
+
+
+def test_an_exception_of_the_iterable_is_passed_on() -> None:
+    def pairs() -> Any:
+        yield Thing(), Thing()
+        raise LookupError("mine")
+
+    with pytest.raises(LookupError, match="mine"):
+        gcremap.remap(pairs())
+
+
+def test_exclude_must_be_iterable() -> None:
+    with pytest.raises(TypeError, match="exclude must be"):
+        gcremap.remap({}, exclude=5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "old",
+    [None, True, ..., NotImplemented, 5, (), "x", sys.intern("an interned name"), int, object,
+     types.FunctionType],
+    ids=repr,
+)
+def test_what_the_interpreter_shares_is_refused(old: object) -> None:
+    new = Thing()
+    holder = [old]
+    with pytest.raises(gcremap.RemapError) as caught:
+        gcremap.remap([(old, new)])
+    assert holder[0] is old
+    pair = caught.value.pair
+    assert pair is not None
+    assert pair[0] is old
+    assert pair[1] is new
+    assert caught.value.slot is None
+
+
+def test_all_refusals_of_a_call_come_together() -> None:
+    with pytest.raises(gcremap.RemapError) as caught:
+        gcremap.remap([(None, 1), (int, str), (Thing(), Thing())])
+    assert len(caught.value.refusals) == 2
+
+
+def test_a_slot_that_must_hold_a_dict_is_refused_and_named() -> None:
+    namespace: dict[str, Any] = {"__name__": "m"}
+    exec("def f(): pass", namespace)
+    function = namespace["f"]
+    other = [namespace]
+    with pytest.raises(gcremap.RemapError) as caught:
+        gcremap.remap([(namespace, Thing())], frames=False)
+    places = [refusal.slot for refusal in caught.value.refusals]
+    assert any(slot is not None and slot.holder is function for slot in places)
+    assert other[0] is namespace
+    assert function.__globals__ is namespace
+
+
+def test_a_cell_in_a_closure_takes_only_cells() -> None:
+    value = Thing()
+
+    def function() -> Thing:
+        return value
+
+    assert function.__closure__ is not None
+    cell = function.__closure__[0]
+    with pytest.raises(gcremap.RemapError):
+        gcremap.remap([(cell, Thing())], frames=False)
+    assert function() is value
+
+
+def test_none_is_a_new_like_any_other() -> None:
+    old = Thing()
+    holder = [old]
+    gcremap.remap([(old, None)], frames=False)
+    assert holder == [None]
