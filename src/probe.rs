@@ -64,7 +64,7 @@ const ROUND_BYTES: usize = 1 << 26;
 const BATCH_BLOCKS: usize = 256;
 /// Room kept before a twin for the words CPython may read there: the collector's
 /// header and the managed dict and weak reference words.
-const PREHEADER: usize = 8 * size_of::<usize>();
+const PREHEADER: usize = size_of::<[usize; 8]>();
 
 #[derive(Debug, Clone, Copy)]
 struct Candidate {

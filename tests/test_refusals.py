@@ -46,8 +46,19 @@ def test_exclude_must_be_iterable() -> None:
 
 @pytest.mark.parametrize(
     "old",
-    [None, True, ..., NotImplemented, 5, (), "x", sys.intern("an interned name"), int, object,
-     types.FunctionType],
+    [
+        None,
+        True,
+        ...,
+        NotImplemented,
+        5,
+        (),
+        "x",
+        sys.intern("an interned name"),
+        int,
+        object,
+        types.FunctionType,
+    ],
     ids=repr,
 )
 def test_what_the_interpreter_shares_is_refused(old: object) -> None:

@@ -9,7 +9,7 @@ from gcremap._native import remap
 from gcremap._report import RemapReport
 
 
-class remapped:  # noqa: N801: reads as a function, like contextlib.suppress
+class remapped:  # noqa: N801 - reads as a function, like contextlib.suppress
     """Context manager: `remap` at entry, `undo` at exit.
 
     Takes what `remap` takes, but `dry_run`; the `as` target is the `RemapReport`. The report

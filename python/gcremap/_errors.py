@@ -24,7 +24,8 @@ class Refusal:
         old, new = (_short(side) for side in self.pair)
         where = ""
         if self.slot is not None:
-            where = f" in {f'{self.slot.path} of ' if self.slot.path else ''}{_short(self.slot.holder)}"
+            path = f"{self.slot.path} of " if self.slot.path else ""
+            where = f" in {path}{_short(self.slot.holder)}"
         return f"{old} -> {new}{where}: {self.reason}"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final, Protocol
+from typing import Protocol
 
 
 class _Log(Protocol):
@@ -34,27 +34,27 @@ class RemapReport:
         "weakrefs",
     )
 
-    replaced: Final[int]
+    replaced: int
     """Strong slots rewritten."""
-    holders: Final[int]
+    holders: int
     """Objects that those slots belong to."""
-    by_type: Final[Mapping[str, int]]
+    by_type: Mapping[str, int]
     """Slots rewritten, by the name of the holder's type."""
-    rehashed: Final[int]
+    rehashed: int
     """Dicts and sets reindexed."""
-    collisions: Final[tuple[tuple[object, object, object], ...]]
+    collisions: tuple[tuple[object, object, object], ...]
     """`(container, key, lost value)` for keys that became equal."""
-    weakrefs: Final[int]
+    weakrefs: int
     """Weak references retargeted."""
-    frames: Final[int]
+    frames: int
     """Running frames with a slot rewritten."""
-    leftovers: Final[tuple[tuple[object, int], ...]]
+    leftovers: tuple[tuple[object, int], ...]
     """`(old, count)`: references counted but not found, so held where no one shows them."""
-    pinned: Final[int]
+    pinned: int
     """Olds kept alive because C code up the stack may still use them."""
-    scanned: Final[int]
+    scanned: int
     """Objects visited."""
-    seconds: Final[float]
+    seconds: float
 
     def __init__(self, log: _Log, **facts: object) -> None:
         object.__setattr__(self, "_log", log)
