@@ -59,7 +59,9 @@ typedef enum gcr_accepts {
 #define GCR_HIDDEN 1u
 /* With GCR_HIDDEN: some patch releases show it all the same. */
 #define GCR_PERHAPS_SHOWN 4u
-/* An operand of a call in progress: counted, never rewritten. */
+/* In use by running code that has its own copy (an operand of the instruction
+ * in progress; the function and code of a running frame): counted, never
+ * rewritten, no reason to refuse. Takes precedence over `accepts`. */
 #define GCR_IN_FLIGHT 2u
 
 typedef struct gcr_slot {
@@ -73,9 +75,10 @@ typedef struct gcr_slot {
     const char *name;
     intptr_t index;
     PyObject *key; /* borrowed */
-    /* Only for slots of running frames: the frame's code and line. */
+    /* Only for slots of running frames: the frame, its code and line. */
     PyObject *code;
     int line;
+    void *frame;
 } gcr_slot;
 
 /* Returns non-zero to stop the walk; the walk returns that value. */
@@ -159,19 +162,24 @@ PyObject *gcr_type_namespace(PyObject *type);
  * its namespace changes from `old` to `new_`. */
 int gcr_fills_type_slot(PyObject *name, PyObject *old, PyObject *new_);
 
-/* ---- frames, roots, C stacks ------------------------------------------ */
+/* ---- frames and C stacks ------------------------------------------------ */
 
 /* Every slot of every running frame of every thread: locals, cells, the
- * evaluation stack as far as it is precise, and the frame's own fields.
- * Frames of suspended generators belong to the generator's walker. */
+ * evaluation stack as far as it is precise, and the frame's own fields. All
+ * referents are alive. Frames of suspended generators belong to the
+ * generator's walker, those of executing ones are visited here. Takes scratch
+ * memory from malloc, never from Python. */
 int gcr_frames(gcr_slot_visitor visit, void *arg);
 
-/* Every slot of the interpreter and thread states, and of static types, that
- * no holder shows. */
-int gcr_roots(gcr_slot_visitor visit, void *arg);
+/* Calls `body` with a base for gcr_in_use: what stands on the stack below it is
+ * the engine's own. */
+PyObject *gcr_call_with_base(PyObject *(*body)(void *arg, uintptr_t base), void *arg);
 
 /* Conservative: which of `objects` (ascending addresses) stand as a word on the
- * C stack of any thread of this process; found[i] is set to 1 for each. */
-void gcr_on_c_stacks(PyObject *const *objects, size_t count, unsigned char *found);
+ * C stack of any thread of this process, from `base` up on the calling thread's,
+ * or uncounted in a running frame; found[i] is set to 1 for each, the others are
+ * left alone. All are found where the stacks cannot be read. Reads /proc and
+ * takes scratch memory from malloc. */
+void gcr_in_use(PyObject *const *objects, size_t count, uintptr_t base, unsigned char *found);
 
 #endif

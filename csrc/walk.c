@@ -108,6 +108,38 @@ gcr_is_running(PyObject *holder)
            && ((PyGenObject *)holder)->gi_frame_state == FRAME_EXECUTING;
 }
 
+static int
+count_slot(const gcr_slot *slot, void *arg)
+{
+    Py_ssize_t *count = arg;
+    *count += *slot->address == Py_None;
+    return 0;
+}
+
+/* Adds the deque's walker, if the layout it was written for shows every item of a
+ * deque of several blocks. The probe serves when it does not. */
+static void
+add_deque(void)
+{
+    enum { ITEMS = 200 };
+    PyObject *module = PyImport_ImportModule("collections");
+    PyObject *items = Py_BuildValue("[O]", Py_None);
+    PyObject *many = items == NULL ? NULL : PySequence_Repeat(items, ITEMS);
+    PyObject *deque =
+        module == NULL || many == NULL ? NULL : PyObject_CallMethod(module, "deque", "O", many);
+    Py_ssize_t count = 0;
+    gcr_walk_state walk = {count_slot, &count};
+    if (deque != NULL && PyObject_Size(deque) == ITEMS && Py_SIZE(deque) == ITEMS
+        && gcr_walk_deque(deque, &walk) == 0 && count == ITEMS) {
+        add(Py_TYPE(deque)->tp_traverse, gcr_walk_deque);
+    }
+    Py_XDECREF(deque);
+    Py_XDECREF(many);
+    Py_XDECREF(items);
+    Py_XDECREF(module);
+    PyErr_Clear();
+}
+
 const char *
 gcr_init(void)
 {
@@ -139,5 +171,6 @@ gcr_init(void)
     add(PyAsyncGen_Type.tp_traverse, gcr_walk_generator);
     add(PyType_Type.tp_traverse, gcr_walk_type);
     add(_PyWeakref_RefType.tp_traverse, gcr_walk_weakref);
+    add_deque();
     return NULL;
 }

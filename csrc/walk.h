@@ -45,6 +45,7 @@ int gcr_walk_generator(PyObject *holder, gcr_walk_state *walk);
 int gcr_walk_code(PyObject *holder, gcr_walk_state *walk);
 int gcr_walk_type(PyObject *holder, gcr_walk_state *walk);
 int gcr_walk_weakref(PyObject *holder, gcr_walk_state *walk);
+int gcr_walk_deque(PyObject *holder, gcr_walk_state *walk);
 int gcr_walk_numpy(PyObject *holder, gcr_walk_state *walk);
 
 /* The slots that a class statement adds: __slots__, the attribute values, the

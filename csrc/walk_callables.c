@@ -58,13 +58,13 @@ gcr_walk_generator(PyObject *holder, gcr_walk_state *walk)
     GCR_FIELD(gen->gi_qualname, GCR_STR, ".__qualname__");
     GCR_FIELD(gen->gi_exc_state.exc_value, GCR_SAME_LAYOUT, "<exception being handled>");
     Py_ssize_t live = 0;
-    _PyInterpreterFrame *frame = gcr_suspended_frame(gen, &live);
+    gcr_frame *frame = gcr_suspended_frame(gen, &live);
     if (frame == NULL) {
         return 0;
     }
-    GCR_SHOW(.address = (PyObject **)&frame->GCR_FRAME_CODE, .kind = GCR_FRAME_KIND,
+    GCR_SHOW(.address = gcr_frame_code_slot(frame), .kind = GCR_FRAME_KIND,
              .accepts = GCR_NOTHING, .name = "<code>");
-    GCR_SHOW(.address = (PyObject **)&frame->GCR_FRAME_FUNC, .kind = GCR_FRAME_KIND,
+    GCR_SHOW(.address = gcr_frame_func_slot(frame), .kind = GCR_FRAME_KIND,
              .accepts = GCR_NOTHING, .name = "<function>");
     GCR_FIELD(frame->f_locals, GCR_SAME_LAYOUT, "<locals>");
     GCR_FIELD(frame->frame_obj, GCR_NOTHING, ".gi_frame");

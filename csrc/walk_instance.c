@@ -24,9 +24,12 @@ walk_values(PyObject *holder, gcr_walk_state *walk)
     if (values == NULL || keys == NULL) {
         return 0;
     }
+    /* Once there is a dict, either of the two shows them, or both. */
+    PyObject **dict = gcr_managed_dict(holder);
+    uint32_t flags = dict != NULL && *dict != NULL ? GCR_HIDDEN | GCR_PERHAPS_SHOWN : 0;
     for (Py_ssize_t i = 0; i < keys->dk_nentries; i++) {
         GCR_SHOW(.address = &values->values[i], .role = GCR_DICT_VALUE, .name = ".key", .index = i,
-                 .key = DK_UNICODE_ENTRIES(keys)[i].me_key);
+                 .key = DK_UNICODE_ENTRIES(keys)[i].me_key, .flags = flags);
     }
     return 0;
 }

@@ -1,7 +1,8 @@
 //! The door: arguments in, report or exception out. Only here and in
 //! `arguments` is an exception raised.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 use std::ffi::{c_char, c_int, CStr};
 use std::ops::ControlFlow;
 use std::ptr;
@@ -19,7 +20,7 @@ use crate::object::{Owned, Raised};
 use crate::plan::{self, Edit, Options, Plan};
 use crate::search;
 use crate::slot::Slot;
-use crate::{apply, undo};
+use crate::{apply, pins, undo};
 
 /// `remap(mapping, /, *, exclude=(), weakrefs=True, frames=True, unsafe=False, dry_run=False)`
 ///
@@ -58,10 +59,10 @@ pub(crate) unsafe extern "C" fn remap(
         if parsed == 0 {
             return ptr::null_mut();
         }
-        match run(&call) {
+        ffi::call_with_base(|base| match run(&call, base) {
             Ok(report) => report.into_ptr(),
             Err(Raised) => ptr::null_mut(),
-        }
+        })
     }
 }
 
@@ -89,13 +90,14 @@ impl Default for Call {
 
 /// # Safety
 /// The GIL is held; the call's objects are alive.
-unsafe fn run(call: &Call) -> Result<Owned, Raised> {
+unsafe fn run(call: &Call, base: usize) -> Result<Owned, Raised> {
     let started = Instant::now();
     // SAFETY: the caller's promise, for every call in this function.
     unsafe {
         let mut pairs = Pairs::read(call.mapping)?;
         let mut options = Options {
             owned: pairs.owned(),
+            frames: call.frames != 0,
             permissive: call.permissive != 0,
             excluded: std::mem::take(&mut pairs.holders),
         };
@@ -105,6 +107,9 @@ unsafe fn run(call: &Call) -> Result<Owned, Raised> {
         };
         for holder in &kept {
             *options.owned.entry(holder.as_ptr() as usize).or_default() += 1;
+        }
+        for old in pins::owned() {
+            *options.owned.entry(old).or_default() += 1;
         }
         // Allocated before the plan is made: an allocation may collect garbage,
         // which would change what the plan was made from.
@@ -117,10 +122,11 @@ unsafe fn run(call: &Call) -> Result<Owned, Raised> {
         if call.dry_run == 0 {
             apply::apply(&mut plan.edits, &plan.repairs);
         }
-        let facts = Facts::of(&plan);
+        let mut facts = Facts::of(&plan);
         if call.dry_run == 0 {
             let edits = std::mem::take(&mut plan.edits);
             undo::fill(log.as_ptr(), edits.clone());
+            facts.pinned = pins::hold(edits.iter().map(|edit| edit.old), base);
             apply::release(&edits);
         }
         report(&plan, &facts, &pairs.map, &log, started)
@@ -132,6 +138,8 @@ struct Facts {
     replaced: usize,
     holders: usize,
     by_type: HashMap<String, usize>,
+    frames: usize,
+    pinned: usize,
 }
 
 impl Facts {
@@ -139,15 +147,27 @@ impl Facts {
     /// The GIL is held; the edits' holders are alive.
     unsafe fn of(plan: &Plan) -> Self {
         let mut by_type = HashMap::new();
-        let mut holders = std::collections::HashSet::new();
-        for Edit { holder, .. } in &plan.edits {
-            holders.insert(*holder);
-            // SAFETY: the caller's promise; tp_name is UTF-8.
-            let name = unsafe { CStr::from_ptr((*(**holder).ob_type).tp_name) }.to_string_lossy();
+        let mut holders = HashSet::new();
+        let mut frames = HashSet::new();
+        for Edit { holder, slot, .. } in &plan.edits {
+            let name = if holder.is_null() {
+                frames.insert(slot.frame);
+                Cow::Borrowed("frame")
+            } else {
+                holders.insert(*holder);
+                // SAFETY: the caller's promise; tp_name is a C string.
+                unsafe { CStr::from_ptr((*(**holder).ob_type).tp_name) }.to_string_lossy()
+            };
             let name = name.rsplit('.').next().unwrap_or_default().to_owned();
             *by_type.entry(name).or_default() += 1;
         }
-        Facts { replaced: plan.edits.len(), holders: holders.len(), by_type }
+        Facts {
+            replaced: plan.edits.len(),
+            holders: holders.len() + frames.len(),
+            by_type,
+            frames: frames.len(),
+            pinned: 0,
+        }
     }
 }
 
@@ -188,10 +208,12 @@ unsafe fn report(
         Owned::steal(py::PyObject_CallMethod(
             module.as_ptr(),
             c"_report".as_ptr(),
-            c"nnOOndO".as_ptr(),
+            c"nnOnnOndO".as_ptr(),
             facts.replaced,
             facts.holders,
             by_type.as_ptr(),
+            facts.frames,
+            facts.pinned,
             leftovers.as_ptr(),
             plan.scanned,
             started.elapsed().as_secs_f64(),
@@ -272,6 +294,13 @@ pub(crate) unsafe extern "C" fn referrers(
                     (Owned::borrow(holder), slot, map.pairs()[pair].old as *mut PyObject)
                 }));
             }
+            ffi::frames(|slot| {
+                let value = slot.load();
+                if map.find(value).is_some() && slot.flags & c::GCR_IN_FLIGHT == 0 {
+                    slots.push((Owned::borrow(slot.code), slot, value as *mut PyObject));
+                }
+                ControlFlow::Continue(())
+            });
             let list = Owned::steal(py::PyList_New(0))?;
             for (holder, slot, value) in &slots {
                 append(&list, &slot_tuple(holder.as_ptr(), Some(slot), *value)?)?;
@@ -283,6 +312,7 @@ pub(crate) unsafe extern "C" fn referrers(
 }
 
 /// `(holder, name, index, key, kind, value)`; `name` is None for a slot that has none.
+/// A running frame's slot has `(code, line)` for a holder.
 ///
 /// # Safety
 /// The GIL is held; all objects are alive.
@@ -297,9 +327,15 @@ unsafe fn slot_tuple(
     let kind = slot.map_or(-1, |slot| slot.kind as c_int);
     // SAFETY: the caller's promise.
     unsafe {
+        let holder = match slot {
+            Some(slot) if !slot.frame.is_null() => {
+                Owned::steal(py::Py_BuildValue(c"(Oi)".as_ptr(), slot.code, slot.line))?
+            }
+            _ => Owned::borrow(holder),
+        };
         Owned::steal(py::Py_BuildValue(
             c"(OznOiO)".as_ptr(),
-            if holder.is_null() { py::Py_None() } else { holder },
+            holder.as_ptr(),
             name,
             index,
             if key.is_null() { py::Py_None() } else { key },

@@ -43,6 +43,7 @@ mod forwarding;
 mod locate;
 mod memory;
 mod object;
+mod pins;
 mod plan;
 mod probe;
 mod repair;

@@ -14,7 +14,7 @@ use crate::repair::Repairs;
 use crate::search::{self, Holders};
 use crate::slot::Slot;
 
-/// One slot to rewrite.
+/// One slot to rewrite. The holder is null for a slot of a running frame.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Edit {
     pub(crate) holder: *mut PyObject,
@@ -30,6 +30,8 @@ pub(crate) struct Edit {
 pub(crate) struct Options {
     /// Holders whose slots stay as they are.
     pub(crate) excluded: HashSet<usize>,
+    /// Rewrite the locals of running frames.
+    pub(crate) frames: bool,
     /// Skip the refusals about what kind of object a slot may hold.
     pub(crate) permissive: bool,
     /// How many counts of each object the engine itself holds.
@@ -58,6 +60,7 @@ pub(crate) unsafe fn plan(map: &ForwardingMap, options: &Options) -> Plan {
         if map.is_empty() || !planner.plan.refusals.is_empty() {
             return planner.finish();
         }
+        planner.take_frames();
         let full = search::full(map);
         planner.take(&full);
         if planner.unexplained() {
@@ -120,6 +123,44 @@ impl<'a> Planner<'a> {
                     self.take_holder(holder, located);
                 }
             }
+        }
+    }
+
+    /// Slots of running frames: their locals, and what of their evaluation stacks
+    /// is not in use by a call in progress.
+    ///
+    /// # Safety
+    /// I1, I2 and I3.
+    unsafe fn take_frames(&mut self) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            ffi::frames(|slot| {
+                let Some(pair) = self.map.find(slot.load()) else {
+                    return ControlFlow::Continue(());
+                };
+                if slot.owns() {
+                    self.explained[pair] += 1;
+                }
+                if !self.options.frames || slot.flags & c::GCR_IN_FLIGHT != 0 {
+                    return ControlFlow::Continue(());
+                }
+                let sides = self.map.pairs()[pair];
+                let (old, new) = (sides.old as *mut PyObject, sides.new as *mut PyObject);
+                let refusal = match slot.kind {
+                    c::GCR_BORROWED => Some("a running frame reads its names from it"),
+                    _ => sentence(c::gcr_accept_refusal(slot.accepts, old, new)),
+                };
+                match refusal {
+                    None => {
+                        let holder = std::ptr::null_mut();
+                        self.plan.edits.push(Edit { holder, slot, old, new, owned: false });
+                    }
+                    // An operand that an instruction yet to run will take may stay.
+                    Some(_) if slot.role == c::GCR_FRAME_STACK => {}
+                    Some(reason) => self.refuse(pair, std::ptr::null_mut(), Some(slot), reason),
+                }
+                ControlFlow::Continue(())
+            });
         }
     }
 
@@ -251,7 +292,7 @@ impl<'a> Planner<'a> {
     unsafe fn refuse_hashed(&mut self) {
         // What changed, with the pair that changed it.
         let mut changed: HashMap<usize, usize> = HashMap::new();
-        for edit in &self.plan.edits {
+        for edit in self.plan.edits.iter().filter(|edit| !edit.holder.is_null()) {
             if let Some(pair) = self.map.find(edit.old as usize) {
                 changed.insert(edit.holder as usize, pair);
             }
@@ -334,7 +375,6 @@ fn unrepaired(role: c::gcr_role) -> Option<&'static str> {
         }
         c::GCR_OB_TYPE => Some("it is the class of an instance, which is not repaired yet"),
         c::GCR_FUNCTION => Some("specialised code depends on it, which is not repaired yet"),
-        c::GCR_FRAME_LOCAL | c::GCR_FRAME_STACK => Some("a running frame holds it"),
         _ => Some("a type depends on it, which is not repaired yet"),
     }
 }

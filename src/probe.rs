@@ -116,15 +116,17 @@ unsafe fn probe_round(
 ) {
     // Other holders' memory is not ours to search: what the holder shows, and
     // its type, are objects with slots of their own.
-    let mut seen: HashSet<usize> = HashSet::new();
+    let mut shown: HashSet<usize> = HashSet::new();
     // SAFETY: the caller's promise.
     unsafe {
-        seen.insert((*holder).ob_type as usize);
         ffi::traverse(holder, |referent| {
-            seen.insert(referent as usize);
+            shown.insert(referent as usize);
             ControlFlow::Continue(())
         });
     }
+    let mut seen = shown.clone();
+    // SAFETY: the caller's promise.
+    seen.insert(unsafe { (*holder).ob_type } as usize);
     let (mut start, mut end) = (std::ptr::null_mut(), std::ptr::null_mut());
     // SAFETY: the caller's promise.
     unsafe { c::gcr_extent(holder, &raw mut start, &raw mut end) };
@@ -138,11 +140,14 @@ unsafe fn probe_round(
             Some(rest) => rest,
             None => break,
         };
+        let mut pointers = Vec::new();
+        let mut fruitful = false;
         for_each_word(start, end, |address, value| {
             let (target, tag) = (value & !7, value & 7);
             if tag > 1 {
                 return;
             }
+            fruitful |= shown.contains(&target);
             if missing.is_old(target) {
                 if !located.contains(&address) {
                     let word = address as *mut usize;
@@ -150,10 +155,19 @@ unsafe fn probe_round(
                 }
             } else if let Some(limit) = readable.limit(target) {
                 if seen.insert(target) {
-                    queue.push_back((target, limit.min(target + window)));
+                    pointers.push((target, limit.min(target + window)));
                 }
             }
         });
+        // A block that holds what the holder shows is the holder's own: follow
+        // it before what may be anyone's, or a long chain is never reached.
+        if fruitful {
+            for pointer in pointers {
+                queue.push_front(pointer);
+            }
+        } else {
+            queue.extend(pointers);
+        }
         blocks += 1;
         if queue.is_empty() || blocks % BATCH_BLOCKS == 0 {
             // SAFETY: the caller's promise.

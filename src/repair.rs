@@ -29,7 +29,8 @@ impl Repairs {
         for &(inner, outer) in &holders.untracked {
             around.entry(inner as usize).or_default().push(outer);
         }
-        let mut pending: Vec<*mut PyObject> = edits.iter().map(|edit| edit.holder).collect();
+        let mut pending: Vec<*mut PyObject> =
+            edits.iter().map(|edit| edit.holder).filter(|holder| !holder.is_null()).collect();
         let mut seen = HashSet::new();
         while let Some(holder) = pending.pop() {
             // SAFETY: the caller's promise: holders are alive.
@@ -48,7 +49,7 @@ impl Repairs {
     /// I1 and I2.
     pub(crate) unsafe fn plan_types(&mut self, edits: &[Edit]) -> Vec<(Edit, &'static str)> {
         let mut by_holder: HashMap<usize, Vec<&Edit>> = HashMap::new();
-        for edit in edits {
+        for edit in edits.iter().filter(|edit| !edit.holder.is_null()) {
             by_holder.entry(edit.holder as usize).or_default().push(edit);
         }
         let mut refused = Vec::new();

@@ -68,8 +68,28 @@ pub(crate) unsafe fn deep(map: &ForwardingMap) -> Holders {
             }
             ControlFlow::Continue(())
         });
+        // What only a running frame holds is on no list either.
+        ffi::frames(|slot| {
+            let referent = slot.load() as *mut PyObject;
+            if !referent.is_null() && is_unlisted(referent) && seen.insert(referent as usize) {
+                pending.push(referent);
+            }
+            ControlFlow::Continue(())
+        });
+        while let Some(inner) = pending.pop() {
+            look(inner, map, &mut holders, &mut seen, &mut pending);
+        }
     }
     holders
+}
+
+/// Whether the collector does not list `object`, though it may hold others.
+///
+/// # Safety
+/// I1, and `object` is alive.
+unsafe fn is_unlisted(object: *mut PyObject) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe { c::gcr_is_leaf(object) == 0 && c::gcr_is_tracked(object) == 0 }
 }
 
 /// # Safety
@@ -93,9 +113,7 @@ unsafe fn look(
         hit |= map.find(referent).is_some();
         let object = referent as *mut PyObject;
         // SAFETY: as above.
-        let (leaf, listed) =
-            unsafe { (c::gcr_is_leaf(object) != 0, c::gcr_is_tracked(object) != 0) };
-        if leaf || listed {
+        if !unsafe { is_unlisted(object) } {
             return;
         }
         // SAFETY: as above.

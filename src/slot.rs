@@ -1,15 +1,16 @@
 //! A slot as the engine sees it, and the only place that stores a referent.
 
-use std::ffi::CStr;
+use std::ffi::{c_void, CStr};
 
 use pyo3_ffi::PyObject;
 
 use crate::ffi::bindings as c;
 
-/// Low bits of a `_PyStackRef` (3.14+): 1 says that the word owns no count,
-/// 3 that it is no pointer at all (pycore_stackref.h).
+/// Low bits of a `_PyStackRef` (3.14+): 1 says that the word owns no count, 2
+/// that it is no pointer at all (pycore_stackref.h).
 const STACKREF_TAGS: usize = 3;
 const STACKREF_UNCOUNTED: usize = 1;
+const STACKREF_NO_POINTER: usize = 2;
 
 /// A located slot: an address, and what CPython's code assumes about it.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +23,11 @@ pub(crate) struct Slot {
     pub(crate) name: Option<&'static CStr>,
     pub(crate) index: isize,
     pub(crate) key: *mut PyObject,
+    /// The running frame that the slot is of, or null.
+    pub(crate) frame: *mut c_void,
+    /// Its code, and the line it is at.
+    pub(crate) code: *mut PyObject,
+    pub(crate) line: i32,
 }
 
 impl Slot {
@@ -40,6 +46,9 @@ impl Slot {
             }),
             index: slot.index,
             key: slot.key,
+            frame: slot.frame,
+            code: slot.code,
+            line: slot.line,
         }
     }
 
@@ -54,6 +63,9 @@ impl Slot {
             name: None,
             index: 0,
             key: std::ptr::null_mut(),
+            frame: std::ptr::null_mut(),
+            code: std::ptr::null_mut(),
+            line: 0,
         }
     }
 
@@ -65,7 +77,7 @@ impl Slot {
         // SAFETY: the caller's promise.
         let word = unsafe { *self.address } as usize;
         match self.kind {
-            c::GCR_STACKREF if word & STACKREF_TAGS == STACKREF_TAGS => 0,
+            c::GCR_STACKREF if word & STACKREF_NO_POINTER != 0 => 0,
             c::GCR_STACKREF => word & !STACKREF_TAGS,
             c::GCR_TAGGED => word & !1,
             _ => word,

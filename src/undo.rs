@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::{c_int, c_void};
+use std::ops::ControlFlow;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
@@ -13,8 +14,10 @@ use pyo3_ffi as py;
 use pyo3_ffi::{PyObject, PyTypeObject, Py_DECREF, Py_INCREF};
 
 use crate::apply;
+use crate::ffi::{self, bindings as c};
 use crate::forwarding::{ForwardingMap, Pair};
 use crate::locate::Locator;
+use crate::pins;
 use crate::plan::Edit;
 use crate::repair::Repairs;
 use crate::search::Holders;
@@ -99,7 +102,7 @@ pub(crate) unsafe fn fill(log: *mut PyObject, edits: Vec<Edit>) {
     // SAFETY: the caller's promise.
     unsafe {
         for edit in &edits {
-            Py_INCREF(edit.holder);
+            py::Py_XINCREF(edit.holder);
             Py_INCREF(edit.old);
             Py_INCREF(edit.new);
         }
@@ -117,7 +120,7 @@ unsafe extern "C" fn traverse(log: *mut PyObject, visit: py::visitproc, arg: *mu
         let Some(edits) = (*log.cast::<Log>()).edits.as_ref() else { return 0 };
         for edit in edits {
             for object in [edit.holder, edit.old, edit.new] {
-                let result = visit(object, arg);
+                let result = if object.is_null() { 0 } else { visit(object, arg) };
                 if result != 0 {
                     return result;
                 }
@@ -167,7 +170,7 @@ unsafe fn drop_edits(edits: Vec<Edit>) {
     for edit in edits {
         // SAFETY: the caller's promise.
         unsafe {
-            Py_DECREF(edit.holder);
+            py::Py_XDECREF(edit.holder);
             Py_DECREF(edit.old);
             Py_DECREF(edit.new);
         }
@@ -177,22 +180,27 @@ unsafe fn drop_edits(edits: Vec<Edit>) {
 unsafe extern "C" fn undo(log: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
     // SAFETY: the method is called with a live log and the GIL.
     unsafe {
-        let edits = take(log);
-        let mut back = put_back(&edits);
-        let mut repairs = Repairs::default();
-        repairs.plan_tracking(&back, &Holders::default());
-        repairs.plan_types(&back);
-        apply::apply(&mut back, &repairs);
-        apply::release(&back);
-        let count = back.len();
-        drop_edits(edits);
-        py::PyLong_FromSize_t(count)
+        ffi::call_with_base(|base| {
+            let edits = take(log);
+            let mut back = put_back(&edits);
+            let mut repairs = Repairs::default();
+            repairs.plan_tracking(&back, &Holders::default());
+            repairs.plan_types(&back);
+            apply::apply(&mut back, &repairs);
+            pins::hold(back.iter().map(|edit| edit.old), base);
+            apply::release(&back);
+            let count = back.len();
+            drop_edits(edits);
+            py::PyLong_FromSize_t(count)
+        })
     }
 }
 
 /// What tells one slot of a holder from the others when its memory may have moved.
 fn identity(slot: &Slot) -> (usize, isize, usize) {
     match slot.name {
+        // A frame's memory does not move, and may be another's by now.
+        Some(_) if !slot.frame.is_null() => (slot.address as usize, slot.index, slot.code as usize),
         Some(name) => (name.as_ptr() as usize, slot.index, slot.key as usize),
         None => (slot.address as usize, 0, 0),
     }
@@ -217,8 +225,14 @@ unsafe fn put_back(edits: &[Edit]) -> Vec<Edit> {
     for (holder, applied) in by_holder {
         let holder = holder as *mut PyObject;
         // SAFETY: the caller's promise.
-        let located = unsafe { locator.locate(holder, &map) };
-        for (slot, pair) in located.slots {
+        let slots = unsafe {
+            if holder.is_null() {
+                frame_slots(&map)
+            } else {
+                locator.locate(holder, &map).slots
+            }
+        };
+        for (slot, pair) in slots {
             let now = map.pairs()[pair].old;
             if let Some(edit) =
                 applied.get(&identity(&slot)).filter(|edit| edit.new as usize == now)
@@ -229,4 +243,24 @@ unsafe fn put_back(edits: &[Edit]) -> Vec<Edit> {
         }
     }
     back
+}
+
+/// Slots of running frames that can be rewritten and hold an old of `map`.
+///
+/// # Safety
+/// I1 and I3.
+unsafe fn frame_slots(map: &ForwardingMap) -> Vec<(Slot, usize)> {
+    let mut slots = Vec::new();
+    // SAFETY: the caller's promise.
+    unsafe {
+        ffi::frames(|slot| {
+            if let Some(pair) = map.find(slot.load()) {
+                if slot.flags & c::GCR_IN_FLIGHT == 0 {
+                    slots.push((slot, pair));
+                }
+            }
+            ControlFlow::Continue(())
+        });
+    }
+    slots
 }

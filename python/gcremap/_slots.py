@@ -33,6 +33,7 @@ class Slot:
     """
 
     holder: object
+    """The object it belongs to; for a slot of a running frame, the frame's code."""
     path: str
     """Where it is, for people; an expression that can be evaluated where one exists."""
     kind: str
@@ -41,6 +42,13 @@ class Slot:
     @classmethod
     def _from_raw(cls, raw: RawSlot) -> Slot:
         holder, name, index, key, kind, value = raw
+        match holder:
+            case (types.CodeType() as code, int(line)) if name is not None and name[0] == "<":
+                which = repr(key) if isinstance(key, str) else f"[{index}]"
+                where = f"{code.co_qualname} at {code.co_filename}:{line}"
+                return cls(code, f"<{name[1:-1]} {which} of {where}>", _KINDS[kind], value)
+            case _:
+                pass
         return cls(holder, _holder_name(holder) + _step(name, index, key), _KINDS[kind], value)
 
 

@@ -50,6 +50,7 @@ pub struct gcr_slot {
     pub key: *mut PyObject,
     pub code: *mut PyObject,
     pub line: ::std::os::raw::c_int,
+    pub frame: *mut ::std::os::raw::c_void,
 }
 pub type gcr_slot_visitor = ::std::option::Option<
     unsafe extern "C" fn(
@@ -158,15 +159,18 @@ unsafe extern "C" {
     ) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
-    pub fn gcr_roots(
-        visit: gcr_slot_visitor,
+    pub fn gcr_call_with_base(
+        body: ::std::option::Option<
+            unsafe extern "C" fn(arg: *mut ::std::os::raw::c_void, base: usize) -> *mut PyObject,
+        >,
         arg: *mut ::std::os::raw::c_void,
-    ) -> ::std::os::raw::c_int;
+    ) -> *mut PyObject;
 }
 unsafe extern "C" {
-    pub fn gcr_on_c_stacks(
+    pub fn gcr_in_use(
         objects: *const *mut PyObject,
         count: usize,
+        base: usize,
         found: *mut ::std::os::raw::c_uchar,
     );
 }

@@ -74,3 +74,31 @@ pub(crate) unsafe fn walk<F: FnMut(Slot) -> ControlFlow<()>>(holder: *mut PyObje
     // SAFETY: the caller's promise.
     unsafe { c::gcr_walk(holder, Some(slot_trampoline::<F>), (&raw mut visit).cast()) };
 }
+
+/// Every slot of every running frame of every thread.
+///
+/// # Safety
+/// I1 and I3; `visit` must not run Python.
+pub(crate) unsafe fn frames<F: FnMut(Slot) -> ControlFlow<()>>(mut visit: F) {
+    // SAFETY: the caller's promise.
+    unsafe { c::gcr_frames(Some(slot_trampoline::<F>), (&raw mut visit).cast()) };
+}
+
+/// Calls `body` with the stack address above which the callers' words stand.
+///
+/// # Safety
+/// The GIL is held; `body` returns a new reference, or null with an exception.
+pub(crate) unsafe fn call_with_base<F: FnMut(usize) -> *mut PyObject>(
+    mut body: F,
+) -> *mut PyObject {
+    unsafe extern "C" fn trampoline<F: FnMut(usize) -> *mut PyObject>(
+        arg: *mut c_void,
+        base: usize,
+    ) -> *mut PyObject {
+        // SAFETY: `arg` is the closure below, which outlives the call.
+        let body = unsafe { &mut *arg.cast::<F>() };
+        body(base)
+    }
+    // SAFETY: the caller's promise.
+    unsafe { c::gcr_call_with_base(Some(trampoline::<F>), (&raw mut body).cast()) }
+}

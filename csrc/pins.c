@@ -1,0 +1,353 @@
+/* Which addresses stand on the C stack of any thread, or uncounted in a frame: C
+ * code up the stack may hold a pointer without owning a reference to the object.
+ *
+ * Known limits. A pointer that is only in a callee-saved register of a thread
+ * blocked in a system call is not seen (the kernel has it), nor are stacks
+ * that a coroutine library has copied away or switched out of: greenlet keeps
+ * the suspended part of a C stack in heap memory. */
+#define _GNU_SOURCE 1
+#include "compat.h"
+
+
+#include <string.h>
+
+/* Words compared are cut down to the alignment of objects, because tagged
+ * pointers (stack references, list links) use the bits below it. */
+#define TAG_BITS ((uintptr_t)7)
+
+static void
+find_all(unsigned char *found, size_t count)
+{
+    memset(found, 1, count);
+}
+
+#ifdef __linux__
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+typedef struct targets {
+    PyObject *const *objects;
+    size_t count;
+    unsigned char *found;
+} targets;
+
+typedef struct range {
+    uintptr_t start;
+    uintptr_t end;
+} range;
+
+typedef struct mappings {
+    range *ranges; /* readable and writable, ascending; malloc'ed */
+    size_t count;
+    range main_stack;
+} mappings;
+
+/* ---- looking at words ---------------------------------------------------- */
+
+static void
+look_up(const targets *t, uintptr_t word)
+{
+    word &= ~TAG_BITS;
+    if (word < (uintptr_t)t->objects[0] || word > (uintptr_t)t->objects[t->count - 1]) {
+        return;
+    }
+    size_t low = 0, high = t->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if ((uintptr_t)t->objects[middle] < word) {
+            low = middle + 1;
+        }
+        else {
+            high = middle;
+        }
+    }
+    if (low < t->count && (uintptr_t)t->objects[low] == word) {
+        t->found[low] = 1;
+    }
+}
+
+/* Copies our own memory by way of the kernel, since another thread can end,
+ * and its stack be unmapped, at any time. Returns the number of bytes copied,
+ * 0 where nothing is mapped, -1 if the kernel grants neither way to do it. */
+static ssize_t
+copy_memory(void *to, uintptr_t from, size_t size)
+{
+    struct iovec local = {to, size}, remote = {(void *)from, size};
+    ssize_t copied = process_vm_readv(getpid(), &local, 1, &remote, 1, 0);
+    if (copied >= 0 || errno == EFAULT) {
+        return copied < 0 ? 0 : copied;
+    }
+    int fd = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return -1;
+    }
+    copied = pread(fd, to, size, (off_t)from);
+    int nothing_there = copied < 0 && errno == EIO;
+    close(fd);
+    return nothing_there ? 0 : copied;
+}
+
+/* Returns 0 if the range could not be looked at. */
+static int
+scan(const targets *t, uintptr_t start, uintptr_t end)
+{
+    uintptr_t words[1024];
+    start &= ~(uintptr_t)(sizeof(uintptr_t) - 1);
+    while (start < end) {
+        size_t size = end - start < sizeof words ? end - start : sizeof words;
+        ssize_t copied = copy_memory(words, start, size);
+        if (copied < 0) {
+            return 0;
+        }
+        if (copied < (ssize_t)sizeof(uintptr_t)) {
+            return 1; /* unmapped from here on */
+        }
+        size_t n = (size_t)copied / sizeof(uintptr_t);
+        for (size_t i = 0; i < n; i++) {
+            look_up(t, words[i]);
+        }
+        start += n * sizeof(uintptr_t);
+    }
+    return 1;
+}
+
+/* ---- where the stacks are ------------------------------------------------- */
+
+static int
+read_mappings(mappings *maps)
+{
+    FILE *file = fopen("/proc/self/maps", "re");
+    if (file == NULL) {
+        return 0;
+    }
+    size_t room = 0;
+    int complete = 1;
+    char *line = NULL;
+    size_t line_room = 0;
+    while (getline(&line, &line_room, file) > 0) {
+        unsigned long start, end;
+        char permissions[5];
+        if (sscanf(line, "%lx-%lx %4s", &start, &end, permissions) != 3) {
+            complete = 0;
+            break;
+        }
+        if (permissions[0] != 'r' || permissions[1] != 'w') {
+            continue;
+        }
+        if (maps->count == room) {
+            room = room ? 2 * room : 256;
+            range *more = realloc(maps->ranges, room * sizeof *more);
+            if (more == NULL) {
+                complete = 0;
+                break;
+            }
+            maps->ranges = more;
+        }
+        maps->ranges[maps->count++] = (range){start, end};
+        if (strstr(line, "[stack]") != NULL) {
+            maps->main_stack = (range){start, end};
+        }
+    }
+    free(line);
+    fclose(file);
+    return complete;
+}
+
+static range
+mapping_of(const mappings *maps, uintptr_t address)
+{
+    for (size_t i = 0; i < maps->count; i++) {
+        if (maps->ranges[i].start <= address && address < maps->ranges[i].end) {
+            return maps->ranges[i];
+        }
+    }
+    return (range){0, 0};
+}
+
+/* The mapping that holds the stack a thread was started with, if the thread is
+ * one of Python's: the C library puts the descriptor, which pthread_self()
+ * points to, at the end of the stack. {0, 0} if unknown. */
+static range
+native_stack(const mappings *maps, pid_t tid)
+{
+    if (tid == getpid()) {
+        return maps->main_stack;
+    }
+    for (PyInterpreterState *interp = PyInterpreterState_Head(); interp != NULL;
+         interp = PyInterpreterState_Next(interp)) {
+        for (PyThreadState *ts = PyInterpreterState_ThreadHead(interp); ts != NULL;
+             ts = PyThreadState_Next(ts)) {
+            if (ts->native_thread_id == (unsigned long)tid) {
+                return mapping_of(maps, (uintptr_t)ts->thread_id);
+            }
+        }
+    }
+    return (range){0, 0};
+}
+
+/* The stack pointer of a thread that is blocked in a system call; 0 if it is
+ * running, or the kernel does not tell. */
+static uintptr_t
+stack_pointer(pid_t tid)
+{
+    char path[64], text[256];
+    snprintf(path, sizeof path, "/proc/self/task/%ld/syscall", (long)tid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return 0;
+    }
+    ssize_t size = read(fd, text, sizeof text - 1);
+    close(fd);
+    if (size <= 0) {
+        return 0;
+    }
+    text[size] = '\0';
+    /* "running", "-1 SP PC" or "number arg1 .. arg6 SP PC" */
+    char *last = strrchr(text, ' ');
+    if (last == NULL) {
+        return 0;
+    }
+    *last = '\0';
+    char *before = strrchr(text, ' ');
+    return before == NULL ? 0 : (uintptr_t)strtoull(before + 1, NULL, 16);
+}
+
+/* ---- threads ---------------------------------------------------------------- */
+
+/* So much below a stack pointer may be in use: the red zone of leaf functions
+ * (128 bytes on x86-64, at most 512 elsewhere), and in our own thread, whose
+ * frame address stands for the stack pointer, the registers just saved. */
+#define RED_ZONE 512
+
+/* `sp` is 0 if unknown. Returns 0 if the thread's stack could not be found. */
+static int
+scan_thread(const targets *t, const mappings *maps, pid_t tid, uintptr_t sp)
+{
+    range native = native_stack(maps, tid);
+    range current = sp ? mapping_of(maps, sp) : (range){0, 0};
+    if (current.end == 0) {
+        return native.end != 0 && scan(t, native.start, native.end);
+    }
+    uintptr_t low = sp - current.start > RED_ZONE ? sp - RED_ZONE : current.start;
+    if (!scan(t, low, current.end)) {
+        return 0;
+    }
+    /* On an alternative stack (a signal handler's, a coroutine library's), the
+     * native one still has callers on it. */
+    if (native.end != 0 && native.start != current.start) {
+        return scan(t, native.start, native.end);
+    }
+    return 1;
+}
+
+static int
+scan_threads(const targets *t, uintptr_t own_sp)
+{
+    mappings maps = {0};
+    DIR *tasks = opendir("/proc/self/task");
+    int complete = tasks != NULL && read_mappings(&maps);
+    pid_t own = (pid_t)syscall(SYS_gettid);
+    struct dirent *entry;
+    while (complete && (entry = readdir(tasks)) != NULL) {
+        pid_t tid = (pid_t)atol(entry->d_name);
+        if (tid > 0) {
+            complete = scan_thread(t, &maps, tid, tid == own ? own_sp : stack_pointer(tid));
+        }
+    }
+    if (tasks != NULL) {
+        closedir(tasks);
+    }
+    free(maps.ranges);
+    return complete;
+}
+
+/* ---- frames ------------------------------------------------------------------ */
+
+#if GCR_PY314
+/* A word of a frame may be borrowed from a caller's local since 3.14, so it keeps
+ * nothing alive; C code reads its arguments from such words. */
+static void
+scan_frames(const targets *t)
+{
+    PyInterpreterState *interp = PyThreadState_Get()->interp;
+    for (PyThreadState *ts = PyInterpreterState_ThreadHead(interp); ts != NULL;
+         ts = PyThreadState_Next(ts)) {
+        for (gcr_frame *f = gcr_thread_frame(ts); f != NULL; f = f->previous) {
+            if (gcr_frame_is_shim(f)) {
+                continue;
+            }
+            PyCodeObject *code = gcr_frame_code(f);
+            int words = code->co_nlocalsplus + code->co_stacksize;
+            for (int i = 0; i < words; i++) {
+                uintptr_t word = (uintptr_t)f->localsplus[i].bits;
+                if (word & 1) {
+                    look_up(t, word);
+                }
+            }
+        }
+    }
+}
+#else
+static void
+scan_frames(const targets *t)
+{
+    (void)t; /* every word of a frame owns its reference */
+}
+#endif
+
+PyObject *
+gcr_call_with_base(PyObject *(*body)(void *arg, uintptr_t base), void *arg)
+{
+    /* Room between our callers' words and the body's, wiped of what earlier
+     * calls left there. */
+    volatile char room[2 * RED_ZONE];
+    for (size_t i = 0; i < sizeof room; i++) {
+        room[i] = 0;
+    }
+    /* Puts the callee-saved registers next to the frame address (setjmp would
+     * not do: the C library mangles some of what it saves). */
+    __builtin_unwind_init();
+    PyObject *result = body(arg, (uintptr_t)__builtin_frame_address(0));
+    /* Used after the call, so that the call is no jump. */
+    return room[0] == 0 ? result : NULL;
+}
+
+void
+gcr_in_use(PyObject *const *objects, size_t count, uintptr_t base, unsigned char *found)
+{
+    if (count == 0) {
+        return;
+    }
+    targets t = {objects, count, found};
+    scan_frames(&t);
+    if (!scan_threads(&t, base)) {
+        find_all(found, count);
+    }
+}
+
+#else
+
+/* Where the stacks of other threads are is not known here: every object is
+ * taken to be in use. */
+PyObject *
+gcr_call_with_base(PyObject *(*body)(void *arg, uintptr_t base), void *arg)
+{
+    return body(arg, 0);
+}
+
+void
+gcr_in_use(PyObject *const *objects, size_t count, uintptr_t base, unsigned char *found)
+{
+    (void)objects;
+    (void)base;
+    find_all(found, count);
+}
+
+#endif

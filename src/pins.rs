@@ -1,0 +1,51 @@
+//! Olds that C code up the stack may still be using: kept alive until it cannot.
+
+use std::sync::{Mutex, PoisonError};
+
+use pyo3_ffi::{PyObject, Py_DECREF, Py_INCREF};
+
+use crate::ffi::bindings as c;
+
+/// Addresses of the pinned objects, each owning one count.
+static PINNED: Mutex<Vec<usize>> = Mutex::new(Vec::new());
+
+/// Pins those of `olds` that are in use, and releases what was pinned before and
+/// is no longer. Returns how many of `olds` are pinned.
+///
+/// # Safety
+/// The GIL is held; the olds are alive; `base` is from `ffi::call_with_base`.
+pub(crate) unsafe fn hold(olds: impl Iterator<Item = *mut PyObject>, base: usize) -> usize {
+    let mut olds: Vec<usize> = olds.map(|old| old as usize).collect();
+    olds.sort_unstable();
+    olds.dedup();
+    let before = take_pinned();
+    let mut all: Vec<usize> = before.iter().chain(&olds).copied().collect();
+    all.sort_unstable();
+    all.dedup();
+    let mut in_use = vec![0u8; all.len()];
+    // SAFETY: the caller's promise; the two arrays have one length.
+    unsafe { c::gcr_in_use(all.as_ptr().cast(), all.len(), base, in_use.as_mut_ptr()) };
+    let kept: Vec<usize> =
+        all.into_iter().zip(in_use).filter(|(_, used)| *used != 0).map(|(old, _)| old).collect();
+    for &old in &kept {
+        // SAFETY: the caller's promise.
+        unsafe { Py_INCREF(old as *mut PyObject) };
+    }
+    let pinned = kept.iter().filter(|old| olds.binary_search(old).is_ok()).count();
+    PINNED.lock().unwrap_or_else(PoisonError::into_inner).extend(kept);
+    // Last, and with the list unlocked: a finalizer may call remap.
+    for old in before {
+        // SAFETY: the count that the list owned.
+        unsafe { Py_DECREF(old as *mut PyObject) };
+    }
+    pinned
+}
+
+/// How many counts of each object the list owns.
+pub(crate) fn owned() -> Vec<usize> {
+    PINNED.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+fn take_pinned() -> Vec<usize> {
+    std::mem::take(&mut *PINNED.lock().unwrap_or_else(PoisonError::into_inner))
+}
