@@ -7,6 +7,7 @@ the tests: a missing compiler or package is an error here, never a skip.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import importlib.machinery
 import importlib.util
@@ -82,8 +83,12 @@ def _pybind(output: Path) -> None:
 def _pyo3(output: Path) -> None:
     env = {**os.environ, "PYO3_PYTHON": sys.executable, "CARGO_TARGET_DIR": str(TARGET / "cargo")}
     manifest = HERE / "pyo3ext" / "Cargo.toml"
-    _check(["cargo", "build", "--quiet", "--locked", "--manifest-path", str(manifest)], env)
-    shutil.copy(TARGET / "cargo" / "debug" / "libpyo3ext.so", output)
+    # One cargo target serves every interpreter: until it is copied, the library there
+    # must stay the one built for this interpreter, whoever else builds at this time.
+    with (TARGET / "pyo3ext.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _check(["cargo", "build", "--quiet", "--locked", "--manifest-path", str(manifest)], env)
+        shutil.copy(TARGET / "cargo" / "debug" / "libpyo3ext.so", output)
 
 
 RECIPES: dict[str, tuple[list[str], Callable[[Path], None]]] = {
