@@ -106,6 +106,11 @@ fn compile(sources: &[PathBuf], include_dirs: &[PathBuf], python_debug: bool) {
         // CPython's own headers are not held to gcremap's warnings.
         build.flag("-isystem").flag(dir);
     }
+    if let Some(parent) = include_dirs[0].parent() {
+        // Debian's pyconfig.h includes <x86_64-linux-gnu/...>, relative to the folder
+        // above; searched last, as it may be a whole system's other than this one's.
+        build.flag("-idirafter").flag(parent);
+    }
     if !python_debug {
         // The assertions in CPython's inline functions are for debug builds and
         // may call what only those export.
