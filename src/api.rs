@@ -457,6 +457,43 @@ pub(crate) unsafe extern "C" fn coverage(
     unsafe { py::PyLong_FromLong(c::gcr_walker_coverage(holder) as _) }
 }
 
+/// Test door: the pinned objects, as a list.
+///
+/// # Safety
+/// Called by CPython as a METH_NOARGS function.
+pub(crate) unsafe extern "C" fn pinned(_module: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
+    // SAFETY: the GIL is held; the list owns what it names.
+    let result = unsafe {
+        (|| {
+            let list = Owned::steal(py::PyList_New(0))?;
+            for object in pins::owned() {
+                append(&list, &Owned::borrow(object as *mut PyObject))?;
+            }
+            Ok(list.into_ptr())
+        })()
+    };
+    result.unwrap_or_else(|Raised| ptr::null_mut())
+}
+
+/// Releases what is pinned and no longer in use; called after a full collection.
+///
+/// # Safety
+/// Called by CPython as a METH_NOARGS function.
+pub(crate) unsafe extern "C" fn release_pins(
+    _module: *mut PyObject,
+    _: *mut PyObject,
+) -> *mut PyObject {
+    // SAFETY: the GIL is held.
+    unsafe {
+        ffi::call_with_base(|base| {
+            if pins::any() {
+                pins::hold(std::iter::empty(), base);
+            }
+            none().into_ptr()
+        })
+    }
+}
+
 /// # Safety
 /// The GIL is held.
 unsafe fn append(list: &Owned, item: &Owned) -> Result<(), Raised> {

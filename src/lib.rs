@@ -31,7 +31,7 @@ use std::ptr::null_mut;
 use pyo3_ffi::{
     PyCFunction, PyCFunctionWithKeywords, PyErr_SetString, PyExc_ImportError, PyMethodDef,
     PyMethodDefPointer, PyModuleDef, PyModuleDef_HEAD_INIT, PyModuleDef_Init, PyModuleDef_Slot,
-    PyModule_AddFunctions, PyObject, Py_mod_exec, METH_KEYWORDS, METH_O, METH_VARARGS,
+    PyModule_AddFunctions, PyObject, Py_mod_exec, METH_KEYWORDS, METH_NOARGS, METH_O, METH_VARARGS,
 };
 
 mod api;
@@ -85,7 +85,7 @@ const fn door(name: &'static std::ffi::CStr, function: PyCFunction, flags: c_int
     }
 }
 
-static METHODS: Shared<[PyMethodDef; 7]> = Shared(std::cell::UnsafeCell::new([
+static METHODS: Shared<[PyMethodDef; 9]> = Shared(std::cell::UnsafeCell::new([
     PyMethodDef {
         ml_name: c"remap".as_ptr(),
         ml_meth: PyMethodDefPointer {
@@ -99,6 +99,8 @@ static METHODS: Shared<[PyMethodDef; 7]> = Shared(std::cell::UnsafeCell::new([
     door(c"_traverse", api::traverse, METH_O),
     door(c"_probe", api::probe, METH_O),
     door(c"_coverage", api::coverage, METH_O),
+    door(c"_pinned", api::pinned, METH_NOARGS),
+    door(c"_release_pins", api::release_pins, METH_NOARGS),
     PyMethodDef::zeroed(),
 ]));
 

@@ -41,7 +41,12 @@ pub(crate) unsafe fn hold(olds: impl Iterator<Item = *mut PyObject>, base: usize
     pinned
 }
 
-/// How many counts of each object the list owns.
+/// Whether anything is pinned.
+pub(crate) fn any() -> bool {
+    !PINNED.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+}
+
+/// The pinned objects, of each of which the list owns one count.
 pub(crate) fn owned() -> Vec<usize> {
     PINNED.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }

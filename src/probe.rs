@@ -131,11 +131,18 @@ unsafe fn probe_round(
     // SAFETY: the caller's promise.
     unsafe { c::gcr_extent(holder, &raw mut start, &raw mut end) };
     seen.insert(holder as usize);
-    let mut queue = VecDeque::from([(start as usize, end as usize)]);
+    let mut queues = [VecDeque::from([(start as usize, end as usize)]), VecDeque::new()];
+    let mut turn = 0;
     let mut budget = ROUND_BYTES.max(window);
     let mut candidates = Vec::new();
     let mut blocks = 0;
-    while let Some((start, end)) = queue.pop_front() {
+    loop {
+        // By turns, so that neither can keep the search from the other.
+        turn = 1 - turn;
+        let Some((start, end)) = queues[turn].pop_front().or_else(|| queues[1 - turn].pop_front())
+        else {
+            break;
+        };
         budget = match budget.checked_sub(end.saturating_sub(start)) {
             Some(rest) => rest,
             None => break,
@@ -159,17 +166,11 @@ unsafe fn probe_round(
                 }
             }
         });
-        // A block that holds what the holder shows is the holder's own: follow
-        // it before what may be anyone's, or a long chain is never reached.
-        if fruitful {
-            for pointer in pointers {
-                queue.push_front(pointer);
-            }
-        } else {
-            queue.extend(pointers);
-        }
+        // A block that holds what the holder shows is likely the holder's own: it
+        // has a queue to itself, or a long chain is never reached.
+        queues[usize::from(fruitful)].extend(pointers);
         blocks += 1;
-        if queue.is_empty() || blocks % BATCH_BLOCKS == 0 {
+        if queues.iter().all(VecDeque::is_empty) || blocks % BATCH_BLOCKS == 0 {
             // SAFETY: the caller's promise.
             unsafe { test(holder, &mut candidates, missing, located, found) };
             if missing.is_empty() {

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Protocol
+
+from gcremap import _native
 
 
 class _Log(Protocol):
@@ -110,6 +113,8 @@ def _report(
     log: _Log,
 ) -> RemapReport:
     """The report of one call; called by the extension module."""
+    if pinned and _release_pins not in gc.callbacks:
+        gc.callbacks.append(_release_pins)
     return RemapReport(
         log,
         replaced=replaced,
@@ -124,6 +129,12 @@ def _report(
         scanned=scanned,
         seconds=seconds,
     )
+
+
+def _release_pins(phase: str, info: dict[str, int]) -> None:
+    """Look again at what is pinned after each full collection; a `gc.callbacks` entry."""
+    if phase == "stop" and info["generation"] == 2:
+        _native._release_pins()
 
 
 def _count(number: int, singular: str, plural: str | None = None) -> str:
