@@ -9,6 +9,9 @@
 
 #include <Python.h>
 
+/* The version whose layouts are compiled in. */
+#define GCR_BUILT_FOR PY_VERSION_HEX
+
 #define GCR_PY312 (PY_VERSION_HEX >= 0x030C0000)
 #define GCR_PY313 (PY_VERSION_HEX >= 0x030D0000)
 /* The collector's lists can be walked by layout: it did not change from 3.11 to

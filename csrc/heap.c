@@ -108,11 +108,11 @@ gcr_extent(PyObject *object, char **start, char **end)
                    : (Py_ssize_t)sizeof(PyTypeObject);
     }
     if (type->tp_itemsize > 0 && (size_t)size >= sizeof(PyVarObject)) {
-        Py_ssize_t items = Py_SIZE(object);
-        if (PyLong_Check(object)) {
-            /* ob_size carries the sign, and since 3.12 other tags (gh-101291). */
-            items = 2 + (Py_ssize_t)_PyLong_NumBits(object) / PyLong_SHIFT;
-        }
+        /* An int has no ob_size: it carries the sign, and since 3.12 other tags
+         * (gh-101291). */
+        Py_ssize_t items = PyLong_Check(object)
+                               ? 2 + (Py_ssize_t)_PyLong_NumBits(object) / PyLong_SHIFT
+                               : ((PyVarObject *)object)->ob_size;
         /* Frames and generators have items but keep other things in ob_size. */
         if (!PyFrame_Check(object) && !PyGen_CheckExact(object) && !PyCoro_CheckExact(object)
             && !PyAsyncGen_CheckExact(object)) {

@@ -146,7 +146,7 @@ gcr_init(void)
     if (table_length > 0) {
         return NULL;
     }
-    if ((Py_Version >> 16) != (PY_VERSION_HEX >> 16)) {
+    if ((Py_Version >> 16) != (GCR_BUILT_FOR >> 16)) {
         return "gcremap was built for another version of CPython than this one: install it again here";
     }
     PyObject *sample = PyObject_CallFunction((PyObject *)&PyType_Type, "s(){}", "sample");

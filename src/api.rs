@@ -308,7 +308,7 @@ pub(crate) unsafe extern "C" fn referrers(
             Ok(list.into_ptr())
         })()
     };
-    result.unwrap_or_else(|Raised| ptr::null_mut())
+    returned(result)
 }
 
 /// `(holder, name, index, key, kind, value)`; `name` is None for a slot that has none.
@@ -383,7 +383,7 @@ pub(crate) unsafe extern "C" fn walk(
             Ok(list.into_ptr())
         })()
     };
-    result.unwrap_or_else(|Raised| ptr::null_mut())
+    returned(result)
 }
 
 /// Test door: what `tp_traverse` of the object shows, as a list.
@@ -409,7 +409,7 @@ pub(crate) unsafe extern "C" fn traverse(
             Ok(list.into_ptr())
         })()
     };
-    result.unwrap_or_else(|Raised| ptr::null_mut())
+    returned(result)
 }
 
 /// Test door: the addresses of the slots that the probe finds for everything
@@ -442,7 +442,7 @@ pub(crate) unsafe extern "C" fn probe(
             Ok(list.into_ptr())
         })()
     };
-    result.unwrap_or_else(|Raised| ptr::null_mut())
+    returned(result)
 }
 
 /// Test door: how complete the walker of the object is.
@@ -472,7 +472,7 @@ pub(crate) unsafe extern "C" fn pinned(_module: *mut PyObject, _: *mut PyObject)
             Ok(list.into_ptr())
         })()
     };
-    result.unwrap_or_else(|Raised| ptr::null_mut())
+    returned(result)
 }
 
 /// Releases what is pinned and no longer in use; called after a full collection.
@@ -502,6 +502,11 @@ unsafe fn append(list: &Owned, item: &Owned) -> Result<(), Raised> {
         0 => Ok(()),
         _ => Err(Raised),
     }
+}
+
+/// What a C function returns: null where an exception is set.
+fn returned(result: Result<*mut PyObject, Raised>) -> *mut PyObject {
+    result.unwrap_or(ptr::null_mut())
 }
 
 fn none() -> Owned {

@@ -103,9 +103,8 @@ impl<'a> Planner<'a> {
     unsafe fn refuse_olds(&mut self) {
         for (pair, sides) in self.map.pairs().iter().enumerate() {
             // SAFETY: the caller's promise.
-            if let Some(reason) =
-                unsafe { sentence(c::gcr_old_refusal(sides.old as *mut PyObject)) }
-            {
+            let refusal = unsafe { sentence(c::gcr_old_refusal(sides.old as *mut PyObject)) };
+            if let Some(reason) = refusal {
                 self.plan.refusals.push(Refusal { pair, place: None, reason: reason.into() });
             }
         }

@@ -53,15 +53,16 @@ impl Repairs {
             by_holder.entry(edit.holder as usize).or_default().push(edit);
         }
         let mut refused = Vec::new();
-        // SAFETY: the caller's promise, for every call in this function.
-        for type_ in unsafe { all_types() } {
-            let (namespace, bases, mro) = unsafe {
-                let type_ = type_.cast::<PyTypeObject>();
-                (c::gcr_type_namespace(type_.cast()), (*type_).tp_bases, (*type_).tp_mro)
+        // SAFETY: the caller's promise.
+        let types = unsafe { all_types() };
+        for type_ in types {
+            // SAFETY: a class that is alive, by I1.
+            let (namespace, bases, mro, flags) = unsafe {
+                let class = type_.cast::<PyTypeObject>();
+                let namespace = c::gcr_type_namespace(type_);
+                (namespace, (*class).tp_bases, (*class).tp_mro, (*class).tp_flags)
             };
-            let is_heap = unsafe { (*type_.cast::<PyTypeObject>()).tp_flags }
-                & pyo3_ffi::Py_TPFLAGS_HEAPTYPE
-                != 0;
+            let is_heap = flags & pyo3_ffi::Py_TPFLAGS_HEAPTYPE != 0;
             for tuple in [bases, mro] {
                 for edit in by_holder.get(&(tuple as usize)).into_iter().flatten() {
                     refused.push((**edit, "it is a base of a class, which is not repaired yet"));
@@ -73,18 +74,19 @@ impl Repairs {
             let mut modified = false;
             for edit in by_holder.get(&(namespace as usize)).into_iter().flatten() {
                 modified = true;
+                // SAFETY: the caller's promise.
+                let fills_slot =
+                    unsafe { c::gcr_fills_type_slot(edit.slot.key, edit.old, edit.new) } != 0;
                 if !is_heap {
                     refused.push((**edit, "it is an attribute of a static type"));
-                } else if unsafe { c::gcr_fills_type_slot(edit.slot.key, edit.old, edit.new) } != 0
-                {
-                    refused.push((
-                        **edit,
-                        "a C slot of the class is made from it, which is not repaired yet",
-                    ));
+                } else if fills_slot {
+                    let reason = "a C slot of the class is made from it, which is not repaired yet";
+                    refused.push((**edit, reason));
                 }
             }
             // Specialised attribute loads keep what a descriptor wraps (a
             // property's getter) under the class's version: LOAD_ATTR_PROPERTY.
+            // SAFETY: the caller's promise; a namespace of a live class is alive.
             unsafe {
                 ffi::traverse(namespace, |value| {
                     if by_holder.contains_key(&(value as usize))
