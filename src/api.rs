@@ -345,136 +345,6 @@ unsafe fn slot_tuple(
     }
 }
 
-/// Test door: `(address, kind, role, accepts, flags, name, index, value)` of each
-/// slot that the walker of the object knows.
-///
-/// # Safety
-/// Called by CPython as a METH_O function.
-pub(crate) unsafe extern "C" fn walk(
-    _module: *mut PyObject,
-    holder: *mut PyObject,
-) -> *mut PyObject {
-    let mut slots = Vec::new();
-    // SAFETY: CPython passes a live object and holds the GIL.
-    let result = unsafe {
-        ffi::walk(holder, |slot| {
-            let value = slot.load() as *mut PyObject;
-            if !value.is_null() {
-                slots.push((slot, Owned::borrow(value)));
-            }
-            ControlFlow::Continue(())
-        });
-        (|| {
-            let list = Owned::steal(py::PyList_New(0))?;
-            for (slot, value) in &slots {
-                let entry = Owned::steal(py::Py_BuildValue(
-                    c"(niiiiznO)".as_ptr(),
-                    slot.address as isize,
-                    slot.kind as c_int,
-                    slot.role as c_int,
-                    slot.accepts as c_int,
-                    slot.flags as c_int,
-                    slot.name.map_or(ptr::null(), CStr::as_ptr),
-                    slot.index,
-                    value.as_ptr(),
-                ));
-                append(&list, &entry?)?;
-            }
-            Ok(list.into_ptr())
-        })()
-    };
-    returned(result)
-}
-
-/// Test door: what `tp_traverse` of the object shows, as a list.
-///
-/// # Safety
-/// Called by CPython as a METH_O function.
-pub(crate) unsafe extern "C" fn traverse(
-    _module: *mut PyObject,
-    holder: *mut PyObject,
-) -> *mut PyObject {
-    let mut shown = Vec::new();
-    // SAFETY: CPython passes a live object and holds the GIL.
-    let result = unsafe {
-        ffi::traverse(holder, |referent| {
-            shown.push(Owned::borrow(referent));
-            ControlFlow::Continue(())
-        });
-        (|| {
-            let list = Owned::steal(py::PyList_New(0))?;
-            for referent in &shown {
-                append(&list, referent)?;
-            }
-            Ok(list.into_ptr())
-        })()
-    };
-    returned(result)
-}
-
-/// Test door: the addresses of the slots that the probe finds for everything
-/// that the object's traversal shows, walkers aside.
-///
-/// # Safety
-/// Called by CPython as a METH_O function.
-pub(crate) unsafe extern "C" fn probe(
-    _module: *mut PyObject,
-    holder: *mut PyObject,
-) -> *mut PyObject {
-    let mut shown: HashMap<usize, usize> = HashMap::new();
-    // SAFETY: CPython passes a live object and holds the GIL; I1 while the
-    // probe runs.
-    let result = unsafe {
-        ffi::traverse(holder, |referent| {
-            *shown.entry(referent as usize).or_default() += 1;
-            ControlFlow::Continue(())
-        });
-        let mut missing = crate::probe::Missing::new(shown);
-        let known = std::collections::HashSet::new();
-        let readable = crate::memory::Readable::now();
-        let slots = crate::probe::probe(holder, &mut missing, &known, &readable);
-        (|| {
-            let list = Owned::steal(py::PyList_New(0))?;
-            for slot in slots {
-                let address = Owned::steal(py::PyLong_FromSize_t(slot.address as usize))?;
-                append(&list, &address)?;
-            }
-            Ok(list.into_ptr())
-        })()
-    };
-    returned(result)
-}
-
-/// Test door: how complete the walker of the object is.
-///
-/// # Safety
-/// Called by CPython as a METH_O function.
-pub(crate) unsafe extern "C" fn coverage(
-    _module: *mut PyObject,
-    holder: *mut PyObject,
-) -> *mut PyObject {
-    // SAFETY: CPython passes a live object and holds the GIL.
-    unsafe { py::PyLong_FromLong(c::gcr_walker_coverage(holder) as _) }
-}
-
-/// Test door: the pinned objects, as a list.
-///
-/// # Safety
-/// Called by CPython as a METH_NOARGS function.
-pub(crate) unsafe extern "C" fn pinned(_module: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
-    // SAFETY: the GIL is held; the list owns what it names.
-    let result = unsafe {
-        (|| {
-            let list = Owned::steal(py::PyList_New(0))?;
-            for object in pins::owned() {
-                append(&list, &Owned::borrow(object as *mut PyObject))?;
-            }
-            Ok(list.into_ptr())
-        })()
-    };
-    returned(result)
-}
-
 /// Releases what is pinned and no longer in use; called after a full collection.
 ///
 /// # Safety
@@ -496,7 +366,7 @@ pub(crate) unsafe extern "C" fn release_pins(
 
 /// # Safety
 /// The GIL is held.
-unsafe fn append(list: &Owned, item: &Owned) -> Result<(), Raised> {
+pub(crate) unsafe fn append(list: &Owned, item: &Owned) -> Result<(), Raised> {
     // SAFETY: the caller's promise.
     match unsafe { py::PyList_Append(list.as_ptr(), item.as_ptr()) } {
         0 => Ok(()),
@@ -505,7 +375,7 @@ unsafe fn append(list: &Owned, item: &Owned) -> Result<(), Raised> {
 }
 
 /// What a C function returns: null where an exception is set.
-fn returned(result: Result<*mut PyObject, Raised>) -> *mut PyObject {
+pub(crate) fn returned(result: Result<*mut PyObject, Raised>) -> *mut PyObject {
     result.unwrap_or(ptr::null_mut())
 }
 

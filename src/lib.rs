@@ -37,6 +37,7 @@ use pyo3_ffi::{
 mod api;
 mod apply;
 mod arguments;
+mod doors;
 mod error;
 mod ffi;
 mod forwarding;
@@ -95,11 +96,11 @@ static METHODS: Shared<[PyMethodDef; 9]> = Shared(std::cell::UnsafeCell::new([
         ml_doc: REMAP_DOC.as_ptr(),
     },
     door(c"_referrers", api::referrers, METH_VARARGS),
-    door(c"_walk", api::walk, METH_O),
-    door(c"_traverse", api::traverse, METH_O),
-    door(c"_probe", api::probe, METH_O),
-    door(c"_coverage", api::coverage, METH_O),
-    door(c"_pinned", api::pinned, METH_NOARGS),
+    door(c"_walk", doors::walk, METH_O),
+    door(c"_traverse", doors::traverse, METH_O),
+    door(c"_probe", doors::probe, METH_O),
+    door(c"_coverage", doors::coverage, METH_O),
+    door(c"_pinned", doors::pinned, METH_NOARGS),
     door(c"_release_pins", api::release_pins, METH_NOARGS),
     PyMethodDef::zeroed(),
 ]));

@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 import gcremap
-from gcremap import _native
 from ext.build import load
+from gcremap import _native
 
 
 class Thing:

@@ -1,0 +1,146 @@
+//! Doors for the tests: what walkers, traversals and the probe say of one object.
+
+use std::collections::{HashMap, HashSet};
+use std::ffi::{c_int, CStr};
+use std::ops::ControlFlow;
+use std::ptr;
+
+use pyo3_ffi as py;
+use pyo3_ffi::PyObject;
+
+use crate::api::{append, returned};
+use crate::ffi::{self, bindings as c};
+use crate::memory::Readable;
+use crate::object::Owned;
+use crate::pins;
+use crate::probe::{self, Missing};
+
+/// `(address, kind, role, accepts, flags, name, index, value)` of each
+/// slot that the walker of the object knows.
+///
+/// # Safety
+/// Called by CPython as a METH_O function.
+pub(crate) unsafe extern "C" fn walk(
+    _module: *mut PyObject,
+    holder: *mut PyObject,
+) -> *mut PyObject {
+    let mut slots = Vec::new();
+    // SAFETY: CPython passes a live object and holds the GIL.
+    let result = unsafe {
+        ffi::walk(holder, |slot| {
+            let value = slot.load() as *mut PyObject;
+            if !value.is_null() {
+                slots.push((slot, Owned::borrow(value)));
+            }
+            ControlFlow::Continue(())
+        });
+        (|| {
+            let list = Owned::steal(py::PyList_New(0))?;
+            for (slot, value) in &slots {
+                let entry = Owned::steal(py::Py_BuildValue(
+                    c"(niiiiznO)".as_ptr(),
+                    slot.address as isize,
+                    slot.kind as c_int,
+                    slot.role as c_int,
+                    slot.accepts as c_int,
+                    slot.flags as c_int,
+                    slot.name.map_or(ptr::null(), CStr::as_ptr),
+                    slot.index,
+                    value.as_ptr(),
+                ));
+                append(&list, &entry?)?;
+            }
+            Ok(list.into_ptr())
+        })()
+    };
+    returned(result)
+}
+
+/// What `tp_traverse` of the object shows, as a list.
+///
+/// # Safety
+/// Called by CPython as a METH_O function.
+pub(crate) unsafe extern "C" fn traverse(
+    _module: *mut PyObject,
+    holder: *mut PyObject,
+) -> *mut PyObject {
+    let mut shown = Vec::new();
+    // SAFETY: CPython passes a live object and holds the GIL.
+    let result = unsafe {
+        ffi::traverse(holder, |referent| {
+            shown.push(Owned::borrow(referent));
+            ControlFlow::Continue(())
+        });
+        (|| {
+            let list = Owned::steal(py::PyList_New(0))?;
+            for referent in &shown {
+                append(&list, referent)?;
+            }
+            Ok(list.into_ptr())
+        })()
+    };
+    returned(result)
+}
+
+/// The addresses of the slots that the probe finds for everything
+/// that the object's traversal shows, walkers aside.
+///
+/// # Safety
+/// Called by CPython as a METH_O function.
+pub(crate) unsafe extern "C" fn probe(
+    _module: *mut PyObject,
+    holder: *mut PyObject,
+) -> *mut PyObject {
+    let mut shown: HashMap<usize, usize> = HashMap::new();
+    // SAFETY: CPython passes a live object and holds the GIL; I1 while the
+    // probe runs.
+    let result = unsafe {
+        ffi::traverse(holder, |referent| {
+            *shown.entry(referent as usize).or_default() += 1;
+            ControlFlow::Continue(())
+        });
+        let mut missing = Missing::new(shown);
+        let known = HashSet::new();
+        let readable = Readable::now();
+        let slots = probe::probe(holder, &mut missing, &known, &readable);
+        (|| {
+            let list = Owned::steal(py::PyList_New(0))?;
+            for slot in slots {
+                let address = Owned::steal(py::PyLong_FromSize_t(slot.address as usize))?;
+                append(&list, &address)?;
+            }
+            Ok(list.into_ptr())
+        })()
+    };
+    returned(result)
+}
+
+/// How complete the walker of the object is.
+///
+/// # Safety
+/// Called by CPython as a METH_O function.
+pub(crate) unsafe extern "C" fn coverage(
+    _module: *mut PyObject,
+    holder: *mut PyObject,
+) -> *mut PyObject {
+    // SAFETY: CPython passes a live object and holds the GIL.
+    unsafe { py::PyLong_FromLong(c::gcr_walker_coverage(holder) as _) }
+}
+
+/// The pinned objects, as a list.
+///
+/// # Safety
+/// Called by CPython as a METH_NOARGS function.
+pub(crate) unsafe extern "C" fn pinned(_module: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
+    // SAFETY: the GIL is held; the list owns what it names.
+    let result = unsafe {
+        (|| {
+            let list = Owned::steal(py::PyList_New(0))?;
+            for object in pins::owned() {
+                append(&list, &Owned::borrow(object as *mut PyObject))?;
+            }
+            Ok(list.into_ptr())
+        })()
+    };
+    returned(result)
+}
