@@ -246,6 +246,18 @@ gcr_suspended_frame(PyGenObject *gen, Py_ssize_t *live)
     return frame;
 }
 
+/* 3.12 dropped the code that 3.11's generators hold besides their frame (gh-96975). */
+static inline PyObject **
+gcr_generator_code(PyGenObject *gen)
+{
+#if GCR_PY312
+    (void)gen;
+    return NULL;
+#else
+    return (PyObject **)&gen->gi_code;
+#endif
+}
+
 /* The attribute values that an instance keeps without a dict, in the order of its
  * class's shared keys: a pointer before the object in 3.11 and 3.12 (tagged since
  * 3.12), inside the object since 3.13 (gh-115776). NULL when it has a dict. */

@@ -1,5 +1,5 @@
 /* Which objects there are, and what the collector's protocol says of each. */
-#include "compat.h"
+#include "walk.h"
 
 #if !GCR_GC_LISTS
 typedef struct heap_visit {
@@ -77,12 +77,17 @@ gcr_is_immortal(PyObject *object)
 }
 
 int
-gcr_is_leaf(PyObject *object)
+gcr_type_is_leaf(PyTypeObject *type)
 {
-    PyTypeObject *type = Py_TYPE(object);
     return type == &PyUnicode_Type || type == &PyLong_Type || type == &PyBytes_Type
            || type == &PyFloat_Type || type == &PyBool_Type || type == &PyComplex_Type
-           || type == &PyByteArray_Type || object == Py_None;
+           || type == &PyByteArray_Type || type == &PyBaseObject_Type;
+}
+
+int
+gcr_is_leaf(PyObject *object)
+{
+    return gcr_type_is_leaf(Py_TYPE(object)) || object == Py_None;
 }
 
 int

@@ -76,7 +76,7 @@ gcr_walker_coverage(PyObject *holder)
         type = type->tp_base;
     }
     if (type->tp_traverse == NULL) {
-        return type == &PyBaseObject_Type || unlisted_walker_of(type) != NULL ? GCR_FULL : GCR_PARTIAL;
+        return gcr_type_is_leaf(type) || unlisted_walker_of(type) != NULL ? GCR_FULL : GCR_PARTIAL;
     }
     return walker_of(type) != NULL ? GCR_FULL : GCR_PARTIAL;
 }

@@ -52,6 +52,9 @@ int gcr_walk_numpy(PyObject *holder, gcr_walk_state *walk);
  * dict, the class. `*base` is where the C-defined part of the instance begins. */
 int gcr_walk_instance(PyObject *holder, gcr_walk_state *walk, PyTypeObject **base);
 
+/* Whether instances of exactly this type refer to nothing but their type. */
+int gcr_type_is_leaf(PyTypeObject *type);
+
 /* Whether a class statement made the type. */
 int gcr_is_python_class(PyTypeObject *type);
 

@@ -57,6 +57,10 @@ gcr_walk_generator(PyObject *holder, gcr_walk_state *walk)
     GCR_FIELD(gen->gi_name, GCR_STR, ".__name__");
     GCR_FIELD(gen->gi_qualname, GCR_STR, ".__qualname__");
     GCR_FIELD(gen->gi_exc_state.exc_value, GCR_SAME_LAYOUT, "<exception being handled>");
+    PyObject **code = gcr_generator_code(gen);
+    if (code != NULL) {
+        GCR_SHOW(.address = code, .accepts = GCR_NOTHING, .name = ".gi_code");
+    }
     Py_ssize_t live = 0;
     gcr_frame *frame = gcr_suspended_frame(gen, &live);
     if (frame == NULL) {

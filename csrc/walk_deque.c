@@ -32,5 +32,11 @@ gcr_walk_deque(PyObject *holder, gcr_walk_state *walk)
         }
         GCR_SHOW(.address = &block->data[at], .name = "[]", .index = i);
     }
+    /* A heap type since 3.12 (gh-92016); a subclass's walker shows the class. */
+    PyTypeObject *type = Py_TYPE(holder);
+    if ((type->tp_flags & Py_TPFLAGS_HEAPTYPE) && type->tp_traverse != gcr_subtype_traverse) {
+        GCR_SHOW(.address = (PyObject **)&holder->ob_type, .role = GCR_OB_TYPE,
+                 .accepts = GCR_NOTHING, .name = ".__class__");
+    }
     return 0;
 }

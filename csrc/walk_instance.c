@@ -55,7 +55,11 @@ gcr_walk_instance(PyObject *holder, gcr_walk_state *walk, PyTypeObject **base)
         }
         PyObject **dict = gcr_managed_dict(holder);
         if (dict != NULL) {
-            GCR_SHOW(.address = dict, .accepts = GCR_NOTHING, .name = ".__dict__");
+            /* 3.13.0 shows the values, while there are any, instead of the dict. */
+            GCR_SHOW(.address = dict, .accepts = GCR_NOTHING, .name = ".__dict__",
+                     .flags = gcr_instance_values(holder) != NULL
+                                  ? GCR_HIDDEN | GCR_PERHAPS_SHOWN
+                                  : 0);
         }
     }
     else if (type->tp_dictoffset != at->tp_dictoffset) {
@@ -67,6 +71,8 @@ gcr_walk_instance(PyObject *holder, gcr_walk_state *walk, PyTypeObject **base)
     /* A heap-type base shows the class in its own traversal. */
     GCR_SHOW(.address = (PyObject **)&holder->ob_type, .role = GCR_OB_TYPE, .accepts = GCR_TYPE,
              .name = ".__class__",
-             .flags = at->tp_traverse != NULL && (at->tp_flags & Py_TPFLAGS_HEAPTYPE) ? GCR_HIDDEN : 0);
+             .flags = at->tp_traverse != NULL && (at->tp_flags & Py_TPFLAGS_HEAPTYPE)
+                          ? GCR_HIDDEN | GCR_PERHAPS_SHOWN
+                          : 0);
     return 0;
 }

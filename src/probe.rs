@@ -94,6 +94,14 @@ pub(crate) unsafe fn probe(
 ) -> Vec<Slot> {
     let mut found = Vec::new();
     let mut located = known.clone();
+    // The class of a heap type's instance is shown, and where it stands is known.
+    // To change it even for a moment would mislead the traversal itself, which
+    // may ask the class for its module's state.
+    // SAFETY: the caller's promise.
+    let (class, class_slot) = unsafe { ((*holder).ob_type as usize, &raw mut (*holder).ob_type) };
+    if located.insert(class_slot as usize) && missing.take(class) {
+        found.push(Slot { role: c::GCR_OB_TYPE, ..Slot::probed(class_slot.cast(), c::GCR_STRONG) });
+    }
     for window in WINDOWS {
         // SAFETY: the caller's promise.
         unsafe { probe_round(holder, missing, &mut located, readable, window, &mut found) };
