@@ -7,7 +7,7 @@
 //! shown. Every candidate gets a twin of its own, so one traversal answers for
 //! all of them at once. No Python code runs while a word is changed.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
 use std::ops::ControlFlow;
 
 use pyo3_ffi::PyObject;
@@ -62,6 +62,8 @@ const WINDOWS: [usize; 4] = [1 << 10, 1 << 15, 1 << 20, 1 << 28];
 const ROUND_BYTES: usize = 1 << 26;
 /// Blocks read between two tests of the candidates found.
 const BATCH_BLOCKS: usize = 256;
+/// How much of a block's beginning says whether it is the holder's own.
+const DENSE_BYTES: usize = 256;
 /// Room kept before a twin for the words CPython may read there: the collector's
 /// header and the managed dict and weak reference words.
 const PREHEADER: usize = size_of::<[usize; 8]>();
@@ -139,16 +141,19 @@ unsafe fn probe_round(
     // SAFETY: the caller's promise.
     unsafe { c::gcr_extent(holder, &raw mut start, &raw mut end) };
     seen.insert(holder as usize);
-    let mut queues = [VecDeque::from([(start as usize, end as usize)]), VecDeque::new()];
-    let mut turn = 0;
+    // Breadth first, and by turns what looks most like the holder's own: a block
+    // dense with what the holder shows, or a long chain is never reached.
+    let mut queue = VecDeque::from([(start as usize, end as usize)]);
+    let mut likely = BinaryHeap::new();
+    let mut turn = false;
     let mut budget = ROUND_BYTES.max(window);
     let mut candidates = Vec::new();
     let mut blocks = 0;
     loop {
-        // By turns, so that neither can keep the search from the other.
-        turn = 1 - turn;
-        let Some((start, end)) = queues[turn].pop_front().or_else(|| queues[1 - turn].pop_front())
-        else {
+        turn = !turn;
+        let next = if turn { likely.pop().map(|(_, block)| block) } else { queue.pop_front() };
+        let next = next.or_else(|| queue.pop_front());
+        let Some((start, end)) = next.or_else(|| likely.pop().map(|(_, block)| block)) else {
             break;
         };
         budget = match budget.checked_sub(end.saturating_sub(start)) {
@@ -156,13 +161,15 @@ unsafe fn probe_round(
             None => break,
         };
         let mut pointers = Vec::new();
-        let mut fruitful = false;
+        let mut density = 0;
         for_each_word(start, end, |address, value| {
             let (target, tag) = (value & !7, value & 7);
             if tag > 1 {
                 return;
             }
-            fruitful |= shown.contains(&target);
+            if address < start + DENSE_BYTES && shown.contains(&target) {
+                density += 1;
+            }
             if missing.is_old(target) {
                 if !located.contains(&address) {
                     let word = address as *mut usize;
@@ -174,11 +181,13 @@ unsafe fn probe_round(
                 }
             }
         });
-        // A block that holds what the holder shows is likely the holder's own: it
-        // has a queue to itself, or a long chain is never reached.
-        queues[usize::from(fruitful)].extend(pointers);
+        if density > 0 {
+            likely.extend(pointers.into_iter().map(|block| (density, block)));
+        } else {
+            queue.extend(pointers);
+        }
         blocks += 1;
-        if queues.iter().all(VecDeque::is_empty) || blocks % BATCH_BLOCKS == 0 {
+        if (queue.is_empty() && likely.is_empty()) || blocks % BATCH_BLOCKS == 0 {
             // SAFETY: the caller's promise.
             unsafe { test(holder, &mut candidates, missing, located, found) };
             if missing.is_empty() {
@@ -244,16 +253,20 @@ unsafe fn test(
     let twin = |index: usize| base + offsets[index] + PREHEADER;
     // What was read a while ago may have been freed and be the engine's own by
     // now: change only what is a candidate still, and allocate nothing from here on.
-    candidates.retain(|candidate| {
+    let stands = |candidate: &Candidate| {
         let mut now = [0];
         read_words(candidate.word as usize, &mut now) == 1
             && now[0] == candidate.old() | candidate.tag
             && !arena.as_ptr_range().contains(&candidate.word.cast_const().cast())
-    });
+    };
+    for candidate in candidates.iter_mut().filter(|candidate| !stands(candidate)) {
+        candidate.word = std::ptr::null_mut();
+    }
+    let standing = || candidates.iter().enumerate().filter(|(_, c)| !c.word.is_null());
     // SAFETY: I1: nothing but the traversal below can look at these words until
     // they are put back, and it only reads.
     unsafe {
-        for (index, candidate) in candidates.iter().enumerate() {
+        for (index, candidate) in standing() {
             candidate.word.write(twin(index) | candidate.tag);
         }
         ffi::traverse(holder, |referent| {
@@ -264,7 +277,7 @@ unsafe fn test(
             }
             ControlFlow::Continue(())
         });
-        for candidate in candidates.iter() {
+        for (_, candidate) in standing() {
             candidate.word.write(candidate.old() | candidate.tag);
         }
     }
