@@ -57,6 +57,26 @@ gcr_static_type_states(PyInterpreterState *interp, int table, size_t *count)
 }
 #endif
 
+/* The table of direct subclasses of such a type, borrowed. */
+static inline PyObject *
+gcr_static_type_subclasses(PyTypeObject *type)
+{
+#if GCR_PY312
+    PyInterpreterState *interp = PyInterpreterState_Get();
+    for (int table = 0; table < 2; table++) {
+        size_t count;
+        gcr_static_type_state *states = gcr_static_type_states(interp, table, &count);
+        for (size_t i = 0; i < count; i++) {
+            if (states[i].type == type) {
+                return states[i].tp_subclasses;
+            }
+        }
+    }
+#endif
+    (void)type;
+    return NULL;
+}
+
 /* Whether `type` is one of those. */
 static inline int
 gcr_type_is_managed(PyTypeObject *type)

@@ -158,9 +158,19 @@ int gcr_is_unhashable(PyObject *object);
 /* The namespace of a class (borrowed), static ones included; NULL if it has none yet. */
 PyObject *gcr_type_namespace(PyObject *type);
 
-/* Whether a C slot of a class may have to change when the attribute `name` of
- * its namespace changes from `old` to `new_`. */
-int gcr_fills_type_slot(PyObject *name, PyObject *old, PyObject *new_);
+/* The namespace of a plain module (borrowed); NULL for any other object. */
+PyObject *gcr_module_namespace(PyObject *object);
+
+/* Non-zero for a descriptor that the class made for its own fields: it says so
+ * of itself (__objclass__), and checks its instances by it. */
+int gcr_is_part_of_class(PyObject *object, PyObject *class_);
+
+/* Whether a GCR_HASH_NODE of the holder is repaired with the dict that has the
+ * same key: an OrderedDict's or an lru_cache's. */
+int gcr_key_follows_table(PyObject *holder);
+
+/* The object will be freed without its finalizer (__del__) being called. */
+void gcr_hush(PyObject *object);
 
 /* ---- frames and C stacks ------------------------------------------------ */
 
@@ -236,9 +246,12 @@ void gcr_keys_swap(PyObject *old_class, PyObject *new_class);
  * these tuples, are not to be rewritten. In the others they are replaced here,
  * counts included: they are no slots of the apply. */
 typedef struct gcr_hierarchy gcr_hierarchy;
-/* `olds` and `news` are classes, pairwise; other pairs left out. On refusal returns
+typedef int (*gcr_class_filter)(PyObject *type, void *arg);
+/* `olds` and `news` are classes, pairwise; other pairs left out. A class that
+ * `may_change` (NULL: all may) says 0 of keeps its bases. On refusal returns
  * NULL; *culprit (owned, or NULL) is the class in the way. */
 gcr_hierarchy *gcr_hierarchy_prepare(PyObject *const *olds, PyObject *const *news, size_t pairs,
+                                     gcr_class_filter may_change, void *arg,
                                      const char **refusal, PyObject **culprit);
 /* After the stores to namespaces: C slots are computed from them. */
 void gcr_hierarchy_commit(gcr_hierarchy *hierarchy);
@@ -248,6 +261,9 @@ void gcr_hierarchy_release(gcr_hierarchy *hierarchy);
 size_t gcr_hierarchy_size(const gcr_hierarchy *hierarchy);
 PyObject *gcr_hierarchy_class(const gcr_hierarchy *hierarchy, size_t index); /* borrowed */
 
+/* Whether instances of the two classes hash and compare by the same methods. */
+int gcr_hashes_alike(PyObject *a, PyObject *b);
+
 /* A value in the namespace of `type` changed, or what such a value (a property, a
  * classmethod, a staticmethod) refers to: drops the caches of it and its subclasses. */
 void gcr_type_modified(PyObject *type);
@@ -256,6 +272,9 @@ void gcr_type_modified(PyObject *type);
 void gcr_type_slots_refresh(PyObject *type);
 /* Code, defaults, keyword defaults, globals or closure of a function changed. */
 void gcr_function_modified(PyObject *function);
+/* A ContextVar keeps the value it gave last, without a count, for as long as the
+ * thread's context has the same version (Python/context.c, PyContextVar_Get). */
+void gcr_forget_context_values(void);
 /* Drops all tier-2 code. May allocate; runs no Python code. Once, as last repair. */
 void gcr_invalidate_specialised(void);
 
@@ -283,7 +302,7 @@ typedef struct gcr_key_edit {
     gcr_edit_kind kind;
     intptr_t entry;
     intptr_t winner;
-    intptr_t hash;   /* HASH and RESTORE: never -1 */
+    intptr_t hash;   /* of the key, as it will be; never -1 */
     PyObject *key;   /* HASH: the key that will stand there, NULL if the same; RESTORE: the key */
     PyObject *value; /* RESTORE in a dict: what the winner is to get back */
 } gcr_key_edit;
@@ -351,8 +370,8 @@ void gcr_forget_hash(PyObject *object);
  *
  * Moving changes no counts and calls no callbacks; it resets the hash that a
  * reference has cached, so tables that hold it as a key must be rehashed
- * (gcr_caches_hash says which can be keys). A class's canonical reference also
- * stands in tp_subclasses of its bases, under the class's address. */
+ * (gcr_caches_hash says which can be keys). The reference by which the bases of
+ * a class know it as a subclass stays with it, or leaves a stand-in. */
 
 typedef struct gcr_weakrefs gcr_weakrefs;
 
@@ -360,8 +379,8 @@ typedef struct gcr_weakrefs gcr_weakrefs;
 size_t gcr_weakref_count(PyObject *object);
 
 /* Collects the weak references to `from`: all if `only` is NULL, or those in
- * `only` (to undo: those that were moved), which must be in ascending order. Returns NULL and sets *why: a static
- * sentence if `to` cannot be weakly referenced, or NULL if out of memory. No
+ * `only` (to undo: those that were moved), which must be in ascending order.
+ * Returns NULL and sets *why: a static sentence if `to` cannot be weakly referenced, or NULL if out of memory. No
  * Python exception is set. `from` and `to` must stay alive. */
 gcr_weakrefs *gcr_weakrefs_prepare(PyObject *from, PyObject *to, PyObject *const *only,
                                    size_t only_count, const char **why);

@@ -23,6 +23,8 @@ struct gcr_hierarchy {
     PyObject *const *olds; /* only during prepare */
     PyObject *const *news;
     size_t pairs;
+    gcr_class_filter may_change; /* only during prepare */
+    void *filter_arg;
     changed_class *classes;
     size_t class_count, class_room;
     changed_table *tables;
@@ -99,18 +101,25 @@ check_class(gcr_hierarchy *h, PyTypeObject *type)
     return 0;
 }
 
+static int
+may_change(const gcr_hierarchy *h, PyTypeObject *type)
+{
+    return h->may_change == NULL || h->may_change((PyObject *)type, h->filter_arg);
+}
+
 /* Old classes themselves stay as they are: they are on their way out, and what
  * still runs in them needs a consistent class. */
 static int
 collect_below(gcr_hierarchy *h, PyTypeObject *type)
 {
+    int is_old = forward(h, (PyObject *)type) != (PyObject *)type;
     PyObject *subclasses = *gcr_type_subclasses(type);
     Py_ssize_t position = 0;
     PyObject *entry;
     while (subclasses != NULL && PyDict_Next(subclasses, &position, NULL, &entry)) {
         PyTypeObject *subclass = gcr_subclass_of_entry(entry);
         if (subclass == NULL || forward(h, (PyObject *)subclass) != (PyObject *)subclass ||
-            find_class(h, subclass) != NULL) {
+            find_class(h, subclass) != NULL || (is_old && !may_change(h, subclass))) {
             continue;
         }
         if (check_class(h, subclass) < 0 || add_class(h, subclass) < 0 ||
@@ -173,6 +182,9 @@ plan_bases(gcr_hierarchy *h, changed_class *change)
     PyTypeObject *type = change->type;
     Py_ssize_t count = PyTuple_GET_SIZE(type->tp_bases);
     int differs = 0;
+    if (!may_change(h, type)) {
+        return 0;
+    }
     for (Py_ssize_t i = 0; i < count; i++) {
         PyObject *base = PyTuple_GET_ITEM(type->tp_bases, i);
         PyObject *future = forward(h, base);
@@ -364,7 +376,8 @@ plan(gcr_hierarchy *h)
 
 gcr_hierarchy *
 gcr_hierarchy_prepare(PyObject *const *olds, PyObject *const *news, size_t pairs,
-                      const char **refusal, PyObject **culprit)
+                      gcr_class_filter may_change, void *arg, const char **refusal,
+                      PyObject **culprit)
 {
     *refusal = no_memory;
     *culprit = NULL;
@@ -375,6 +388,8 @@ gcr_hierarchy_prepare(PyObject *const *olds, PyObject *const *news, size_t pairs
     h->olds = olds;
     h->news = news;
     h->pairs = pairs;
+    h->may_change = may_change;
+    h->filter_arg = arg;
     if (plan(h) < 0) {
         *refusal = h->refusal;
         *culprit = Py_XNewRef(h->culprit);

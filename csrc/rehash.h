@@ -39,6 +39,10 @@ void gcr_odict_restore(gcr_rehash *rehash, Py_ssize_t entry, PyObject *key, Py_h
 void gcr_odict_table_replaced(PyDictObject *dict, PyDictKeysObject *old);
 void gcr_odict_free(gcr_rehash *rehash);
 
+/* A weak reference in a table keeps the hash it stands under: it is asked for it
+ * when its referent is gone (WeakSet's and WeakKeyDictionary's callbacks). */
+void gcr_remember_hash(PyObject *key, Py_hash_t hash);
+
 /* The links of functools.lru_cache keep the hash of the key they stand under. */
 int gcr_is_lru_link(PyObject *object);
 void gcr_lru_link_rehash(PyObject *link, Py_hash_t hash);

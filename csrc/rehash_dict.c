@@ -246,6 +246,7 @@ apply_hash(gcr_rehash *rehash, const gcr_key_edit *edit)
     if (parts.hash != NULL) {
         *parts.hash = edit->hash;
     }
+    gcr_remember_hash(*parts.key, edit->hash);
     if (gcr_is_lru_link(*parts.value)) {
         gcr_lru_link_rehash(*parts.value, edit->hash);
     }
@@ -262,6 +263,7 @@ apply_drop(gcr_rehash *rehash, const gcr_key_edit *edit, gcr_dropped *dropped)
     entry_parts winner = dict_entry(dict, edit->winner);
     *dropped = (gcr_dropped){edit->entry, edit->winner, entry_hash(loser), *loser.key,
                              *winner.value};
+    gcr_remember_hash(*loser.key, edit->hash);
     if (gcr_is_lru_link(*winner.value)) {
         gcr_lru_link_unlink(*winner.value);
     }

@@ -188,6 +188,14 @@ cached_hash(PyObject *object)
     return gcr_cached_hash(object);
 }
 
+void
+gcr_remember_hash(PyObject *key, Py_hash_t hash)
+{
+    if (PyWeakref_Check(key) && Py_TYPE(key)->tp_hash == _PyWeakref_RefType.tp_hash) {
+        ((PyWeakReference *)key)->hash = hash;
+    }
+}
+
 int
 gcr_caches_hash(PyObject *object)
 {

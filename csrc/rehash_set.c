@@ -65,11 +65,13 @@ gcr_set_commit(gcr_rehash *rehash)
         const gcr_key_edit *edit = &rehash->edits[i];
         if (edit->kind == GCR_EDIT_HASH) {
             set->table[edit->entry].hash = edit->hash;
+            gcr_remember_hash(set->table[edit->entry].key, edit->hash);
         }
         else if (edit->kind == GCR_EDIT_DROP) {
             setentry *entry = &set->table[edit->entry];
             rehash->dropped[i] =
                 (gcr_dropped){edit->entry, edit->winner, entry->hash, entry->key, NULL};
+            gcr_remember_hash(entry->key, edit->hash);
             *entry = (setentry){NULL, 0};
             set->used--;
         }

@@ -17,6 +17,8 @@ static struct {
     int native_subscript;    /* see is_native_subscript */
     PyObject *mro;           /* type.__dict__["mro"] */
     PyObject *abstractmethods;
+    PyObject *hash;
+    PyObject *eq;
 } learned;
 
 /* The table starts with the four attribute rows, then __repr__. */
@@ -55,8 +57,11 @@ gcr_types_init(void)
     learned.new_wrapper = PyCFunction_GET_FUNCTION(new);
     learned.mro = PyDict_GetItemString(gcr_type_dict(&PyType_Type), "mro");
     learned.abstractmethods = PyUnicode_InternFromString("__abstractmethods__");
+    learned.hash = PyUnicode_InternFromString("__hash__");
+    learned.eq = PyUnicode_InternFromString("__eq__");
     PyObject *sample = PyObject_CallFunction((PyObject *)&PyType_Type, "s(){}", "sample");
-    if (sample == NULL || learned.mro == NULL || learned.abstractmethods == NULL) {
+    if (sample == NULL || learned.mro == NULL || learned.abstractmethods == NULL ||
+        learned.hash == NULL || learned.eq == NULL) {
         PyErr_Clear();
         Py_XDECREF(sample);
         return "no memory to look at this interpreter's types";
@@ -125,6 +130,14 @@ gcr_type_find(PyTypeObject *type, PyObject *name)
         }
     }
     return NULL;
+}
+
+int
+gcr_hashes_alike(PyObject *a, PyObject *b)
+{
+    PyTypeObject *type_a = (PyTypeObject *)a, *type_b = (PyTypeObject *)b;
+    return gcr_type_find(type_a, learned.hash) == gcr_type_find(type_b, learned.hash) &&
+           gcr_type_find(type_a, learned.eq) == gcr_type_find(type_b, learned.eq);
 }
 
 /* ---- layouts ----------------------------------------------------------- */
@@ -424,4 +437,14 @@ void
 gcr_invalidate_specialised(void)
 {
     gcr_drop_executors();
+}
+
+void
+gcr_forget_context_values(void)
+{
+    PyInterpreterState *interp = PyInterpreterState_Get();
+    for (PyThreadState *ts = PyInterpreterState_ThreadHead(interp); ts != NULL;
+         ts = PyThreadState_Next(ts)) {
+        ts->context_ver++;
+    }
 }

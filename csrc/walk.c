@@ -30,6 +30,26 @@ walker_of(PyTypeObject *type)
     return NULL;
 }
 
+/* For a container type of C code that adds to a builtin one (OrderedDict): the
+ * builtin part is known, and what is placed by hash in it must not be taken for a
+ * plain slot. */
+static gcr_walker
+part_walker_of(PyTypeObject *type)
+{
+    if (type->tp_flags & Py_TPFLAGS_DICT_SUBCLASS) {
+        return gcr_walk_dict;
+    }
+    if (type->tp_flags & Py_TPFLAGS_LIST_SUBCLASS) {
+        return gcr_walk_list;
+    }
+    if (type->tp_flags & Py_TPFLAGS_TUPLE_SUBCLASS) {
+        return gcr_walk_tuple;
+    }
+    return PyType_IsSubtype(type, &PySet_Type) || PyType_IsSubtype(type, &PyFrozenSet_Type)
+               ? gcr_walk_set
+               : NULL;
+}
+
 /* Holders that are no GC objects. */
 static gcr_walker
 unlisted_walker_of(PyTypeObject *type)
@@ -70,7 +90,9 @@ gcr_walker_coverage(PyObject *holder)
         return GCR_PARTIAL;
     }
     if (type->tp_traverse != gcr_subtype_traverse) {
-        return walker_of(type) != NULL ? GCR_FULL : GCR_NONE;
+        return walker_of(type) != NULL        ? GCR_FULL
+               : part_walker_of(type) != NULL ? GCR_PARTIAL
+                                              : GCR_NONE;
     }
     while (type->tp_traverse == gcr_subtype_traverse) {
         type = type->tp_base;
@@ -97,6 +119,9 @@ gcr_walk(PyObject *holder, gcr_slot_visitor visit, void *arg)
         }
     }
     gcr_walker walker = type->tp_traverse == NULL ? unlisted_walker_of(type) : walker_of(type);
+    if (walker == NULL && type->tp_traverse != NULL) {
+        walker = part_walker_of(type);
+    }
     return walker == NULL ? 0 : walker(holder, &walk);
 }
 
@@ -172,5 +197,5 @@ gcr_init(void)
     add(PyType_Type.tp_traverse, gcr_walk_type);
     add(_PyWeakref_RefType.tp_traverse, gcr_walk_weakref);
     add_deque();
-    return NULL;
+    return gcr_types_init();
 }

@@ -38,9 +38,11 @@ mod api;
 mod apply;
 mod arguments;
 mod doors;
+mod edit;
 mod error;
 mod ffi;
 mod forwarding;
+mod hashes;
 mod locate;
 mod memory;
 mod object;
@@ -50,7 +52,9 @@ mod probe;
 mod repair;
 mod search;
 mod slot;
+mod transaction;
 mod undo;
+mod world;
 
 struct Shared<T>(std::cell::UnsafeCell<T>);
 
@@ -86,7 +90,7 @@ const fn door(name: &'static std::ffi::CStr, function: PyCFunction, flags: c_int
     }
 }
 
-static METHODS: Shared<[PyMethodDef; 9]> = Shared(std::cell::UnsafeCell::new([
+static METHODS: Shared<[PyMethodDef; 11]> = Shared(std::cell::UnsafeCell::new([
     PyMethodDef {
         ml_name: c"remap".as_ptr(),
         ml_meth: PyMethodDefPointer {
@@ -96,6 +100,8 @@ static METHODS: Shared<[PyMethodDef; 9]> = Shared(std::cell::UnsafeCell::new([
         ml_doc: REMAP_DOC.as_ptr(),
     },
     door(c"_referrers", api::referrers, METH_VARARGS),
+    door(c"_entries_with", hashes::entries_with, METH_VARARGS),
+    door(c"_hush", hashes::hush, METH_O),
     door(c"_walk", doors::walk, METH_O),
     door(c"_traverse", doors::traverse, METH_O),
     door(c"_probe", doors::probe, METH_O),

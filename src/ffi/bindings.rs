@@ -146,11 +146,19 @@ unsafe extern "C" {
     pub fn gcr_type_namespace(type_: *mut PyObject) -> *mut PyObject;
 }
 unsafe extern "C" {
-    pub fn gcr_fills_type_slot(
-        name: *mut PyObject,
-        old: *mut PyObject,
-        new_: *mut PyObject,
+    pub fn gcr_module_namespace(object: *mut PyObject) -> *mut PyObject;
+}
+unsafe extern "C" {
+    pub fn gcr_is_part_of_class(
+        object: *mut PyObject,
+        class_: *mut PyObject,
     ) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
+    pub fn gcr_key_follows_table(holder: *mut PyObject) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
+    pub fn gcr_hush(object: *mut PyObject);
 }
 unsafe extern "C" {
     pub fn gcr_frames(
@@ -228,11 +236,19 @@ unsafe extern "C" {
 pub struct gcr_hierarchy {
     _unused: [u8; 0],
 }
+pub type gcr_class_filter = ::std::option::Option<
+    unsafe extern "C" fn(
+        type_: *mut PyObject,
+        arg: *mut ::std::os::raw::c_void,
+    ) -> ::std::os::raw::c_int,
+>;
 unsafe extern "C" {
     pub fn gcr_hierarchy_prepare(
         olds: *const *mut PyObject,
         news: *const *mut PyObject,
         pairs: usize,
+        may_change: gcr_class_filter,
+        arg: *mut ::std::os::raw::c_void,
         refusal: *mut *const ::std::os::raw::c_char,
         culprit: *mut *mut PyObject,
     ) -> *mut gcr_hierarchy;
@@ -253,6 +269,9 @@ unsafe extern "C" {
     pub fn gcr_hierarchy_class(hierarchy: *const gcr_hierarchy, index: usize) -> *mut PyObject;
 }
 unsafe extern "C" {
+    pub fn gcr_hashes_alike(a: *mut PyObject, b: *mut PyObject) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
     pub fn gcr_type_modified(type_: *mut PyObject);
 }
 unsafe extern "C" {
@@ -260,6 +279,9 @@ unsafe extern "C" {
 }
 unsafe extern "C" {
     pub fn gcr_function_modified(function: *mut PyObject);
+}
+unsafe extern "C" {
+    pub fn gcr_forget_context_values();
 }
 unsafe extern "C" {
     pub fn gcr_invalidate_specialised();
