@@ -167,12 +167,28 @@ same_names(PyObject *a, PyObject *b)
     return 1;
 }
 
+/* Everything at the same offsets, whatever CPython can tell of how it came there:
+ * 3.11 refuses to compare a dict or weak list behind slots or items. */
+static int
+same_offsets(PyTypeObject *a, PyTypeObject *b)
+{
+    PyObject *slots_a = ((PyHeapTypeObject *)a)->ht_slots;
+    PyObject *slots_b = ((PyHeapTypeObject *)b)->ht_slots;
+    return a->tp_basicsize == b->tp_basicsize && a->tp_itemsize == b->tp_itemsize &&
+           a->tp_dictoffset == b->tp_dictoffset && a->tp_weaklistoffset == b->tp_weaklistoffset &&
+           (slots_a == NULL) == (slots_b == NULL) &&
+           (slots_a == NULL || same_names(slots_a, slots_b));
+}
+
 /* Two classes over one base that each added the same fields to it. */
 static int
 same_slots_added(PyTypeObject *a, PyTypeObject *b)
 {
     if (!(a->tp_flags & Py_TPFLAGS_HEAPTYPE) || !(b->tp_flags & Py_TPFLAGS_HEAPTYPE)) {
         return 0;
+    }
+    if (gcr_made_by_class_statement(a) && gcr_made_by_class_statement(b) && same_offsets(a, b)) {
+        return 1;
     }
     Py_ssize_t size = a->tp_base->tp_basicsize;
     const Py_ssize_t word = (Py_ssize_t)sizeof(PyObject *);
