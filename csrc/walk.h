@@ -11,7 +11,7 @@ typedef struct gcr_walk_state {
 
 typedef int (*gcr_walker)(PyObject *holder, gcr_walk_state *walk);
 
-/* Shows one slot, unless it is NULL. */
+/* Shows one slot, unless it is NULL or this version has none. */
 static inline int
 gcr_show(gcr_walk_state *walk, gcr_slot slot)
 {
