@@ -45,6 +45,8 @@ unlisted_walker_of(PyTypeObject *type)
     return NULL;
 }
 
+/* The slots that a spec does not name are the same as a class statement's, in
+ * _random.Random all that count here; but PyType_FromSpec keeps a copy of the name. */
 int
 gcr_is_python_class(PyTypeObject *type)
 {

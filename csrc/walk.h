@@ -55,7 +55,7 @@ int gcr_walk_instance(PyObject *holder, gcr_walk_state *walk, PyTypeObject **bas
 /* Whether instances of exactly this type refer to nothing but their type. */
 int gcr_type_is_leaf(PyTypeObject *type);
 
-/* Whether a class statement made the type. */
+/* Whether a class statement (or a call of type) made the type. */
 int gcr_is_python_class(PyTypeObject *type);
 
 /* tp_traverse of classes made by a class statement. */
