@@ -99,9 +99,7 @@ def test_another_layout_is_refused(case: str) -> None:
     poison, what = POISONS[case]
     sentence = import_after(poison)
     assert "\n" not in sentence
-    assert sentence.endswith(
-        f"lays out its memory otherwise ({what}): install it again here"
-    )
+    assert sentence.endswith(f"lays out its memory otherwise ({what}): install it again here")
 
 
 @NEW_TABLE
