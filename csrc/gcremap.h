@@ -133,9 +133,9 @@ int gcr_is_running(PyObject *holder);
 
 /* ---- the object's own memory, for the probe --------------------------- */
 
-/* The block of memory that is the object: from the first word before it that
- * belongs to it (GC header excluded) to its end, from tp_basicsize and
- * tp_itemsize. */
+/* The memory of the object itself, from its header to its end by tp_basicsize and
+ * tp_itemsize. The words in front of it (the collector's, managed dict and weak
+ * reference list) are not in it, and walkers show those that are slots. */
 void gcr_extent(PyObject *object, char **start, char **end);
 
 /* ---- checks ------------------------------------------------------------ */

@@ -65,10 +65,14 @@ unlisted_walker_of(PyTypeObject *type)
     return NULL;
 }
 
+/* The slots that a spec does not name are the same as a class statement's, in
+ * _random.Random all that count here; but PyType_FromSpec keeps a copy of the name. */
 int
 gcr_is_python_class(PyTypeObject *type)
 {
-    return type->tp_dealloc == subtype_dealloc && type->tp_traverse == gcr_subtype_traverse;
+    return (type->tp_flags & Py_TPFLAGS_HEAPTYPE) && !(type->tp_flags & Py_TPFLAGS_IMMUTABLETYPE)
+           && type->tp_dealloc == subtype_dealloc && type->tp_traverse == gcr_subtype_traverse
+           && ((PyHeapTypeObject *)type)->_ht_tpname == NULL;
 }
 
 /* A generator's walker knows its frame, but not what coroutines and async
@@ -174,6 +178,10 @@ gcr_init(void)
     if ((Py_Version >> 16) != (GCR_BUILT_FOR >> 16)) {
         return "gcremap was built for another version of CPython than this one: install it again here";
     }
+    const char *refusal = gcr_layout_refusal_of_runtime();
+    if (refusal != NULL) {
+        return refusal;
+    }
     PyObject *sample = PyObject_CallFunction((PyObject *)&PyType_Type, "s(){}", "sample");
     if (sample == NULL) {
         PyErr_Clear();
@@ -196,6 +204,11 @@ gcr_init(void)
     add(PyAsyncGen_Type.tp_traverse, gcr_walk_generator);
     add(PyType_Type.tp_traverse, gcr_walk_type);
     add(_PyWeakref_RefType.tp_traverse, gcr_walk_weakref);
+    refusal = gcr_layout_refusal_of_samples();
+    if (refusal != NULL) {
+        table_length = 0;
+        return refusal;
+    }
     add_deque();
     return gcr_types_init();
 }
