@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import functools
 import gc
-import itertools
 import random
 import signal
 import sys
@@ -174,33 +172,37 @@ def test_from_an_equality_during_a_lookup(kind: Any) -> None:
             return isinstance(other, Key) and self.number == other.number
 
     for others in (0, 3, 20, 200):
-        olds = [Thing() for _ in range(others)]
-        news = [Thing() for _ in range(others)]
-        keys = [Key(number) for number in range(5)]
-        items: list[Any] = list(itertools.chain(olds, keys))
-        random.Random(others).shuffle(items)
-        table = set(items) if kind is set else kind((item, item) for item in items)
-        del items
-        pairs = list(zip(olds, news, strict=True))
-        there = functools.partial(gcremap.remap, pairs, frames=False, exclude=[olds, news])
-        back = functools.partial(
-            gcremap.remap, [pair[::-1] for pair in pairs], frames=False, exclude=[olds, news]
-        )
-        for number in range(5):
-            Key.action = there
-            assert Key(number) in table
-            Key.action = back
-            assert Key(99) not in table
-            assert Key.action is None
-        # An insertion is a lookup first.
-        Key.action = there
-        before = len(table)
-        if kind is set:
-            table.add(Key(4))
-        else:
-            table[Key(4)] = "again"
-        assert len(table) == len(list(table)) == before
-        assert all(new in table for new in news)
+        look_up_while_keys_move(kind, others, Key)
+
+
+def look_up_while_keys_move(kind: Any, others: int, key: Any) -> None:
+    olds = [Thing() for _ in range(others)]
+    news = [Thing() for _ in range(others)]
+    items = [*olds, *map(key, range(5))]
+    random.Random(others).shuffle(items)
+    table = set(items) if kind is set else kind((item, item) for item in items)
+    del items
+
+    def there() -> None:
+        gcremap.remap(zip(olds, news, strict=True), frames=False, exclude=[olds, news])
+
+    def back() -> None:
+        gcremap.remap(zip(news, olds, strict=True), frames=False, exclude=[olds, news])
+
+    for number in range(5):
+        key.action = there
+        assert key(number) in table
+        key.action = back
+        assert key(99) not in table
+        assert key.action is None
+    # An insertion is a lookup first.
+    key.action = there
+    if kind is set:
+        table.add(key(4))
+    else:
+        table[key(4)] = "again"
+    assert len(table) == len(list(table)) == others + 5
+    assert all(new in table for new in news)
 
 
 def test_of_the_very_keys_that_a_lookup_compares() -> None:
@@ -353,7 +355,7 @@ def test_from_a_class_that_is_being_made(scene: Scene) -> None:
             return super().mro()
 
         @classmethod
-        def __prepare__(metacls, name: str, bases: Any) -> Any:  # type: ignore[override]
+        def __prepare__(cls, name: str, bases: Any) -> Any:  # type: ignore[override]
             scene.remap()
             return {}
 
