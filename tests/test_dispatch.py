@@ -31,7 +31,7 @@ def make(name: str = "Class", bases: tuple[type, ...] = (), **namespace: Any) ->
 
 
 def test_a_registered_class() -> None:
-    class Abstract(abc.ABC):  # noqa: B024
+    class Abstract(metaclass=abc.ABCMeta):  # noqa: B024
         pass
 
     old, new, other = make("old"), make("new"), make("other")
@@ -49,7 +49,7 @@ def test_a_registered_class() -> None:
 
 
 def test_a_cached_yes_that_is_no_longer_true() -> None:
-    class Abstract(abc.ABC):  # noqa: B024
+    class Abstract(metaclass=abc.ABCMeta):  # noqa: B024
         pass
 
     old, new = make("old", (Abstract,)), make("new")
@@ -62,7 +62,7 @@ def test_a_cached_yes_that_is_no_longer_true() -> None:
 
 
 def test_a_cached_no_that_is_no_longer_true() -> None:
-    class Abstract(abc.ABC):  # noqa: B024
+    class Abstract(metaclass=abc.ABCMeta):  # noqa: B024
         pass
 
     old, new = make("old"), make("new", (Abstract,))
@@ -75,10 +75,10 @@ def test_a_cached_no_that_is_no_longer_true() -> None:
 
 
 def test_an_abstract_class_that_is_replaced() -> None:
-    class Old(abc.ABC):  # noqa: B024
+    class Old(metaclass=abc.ABCMeta):  # noqa: B024
         pass
 
-    class New(abc.ABC):  # noqa: B024
+    class New(metaclass=abc.ABCMeta):  # noqa: B024
         pass
 
     registered, sub = make("registered"), abc.ABCMeta("sub", (Old,), {})
@@ -181,7 +181,8 @@ def test_typing_aliases_follow() -> None:
         typing.Annotated[new, "x"],
         type[new],
     ]
-    assert len(set(aliases)) == len(aliases)
+    # Optional and | None are two ways to say the same.
+    assert len(set(aliases)) == len(aliases) - 1
     assert isinstance(new(), aliases[3])
 
 
@@ -217,10 +218,10 @@ def loop(call: Callable[[], Any], expected: Any) -> None:
         assert call() == expected
 
 
-def function_of(text: str, **names: Any) -> Any:
+def function_of(text: str, arguments: str = "", **names: Any) -> Any:
     """A function of its own code, so that its specialisation is its own."""
     namespace = dict(names)
-    exec(f"def call():\n    return {text}", namespace)
+    exec(f"def call({arguments}):\n    return {text}", namespace)
     return namespace["call"]
 
 
@@ -330,12 +331,11 @@ def test_a_warm_loop_sees_another_builtin() -> None:
 
 @pytest.mark.parametrize("part", ["__code__", "__defaults__", "__kwdefaults__"])
 def test_a_warm_loop_sees_another_part_of_a_function(part: str) -> None:
-    def old(a: Any = "old", *, b: Any = "old") -> Any:
-        return (a, b, "old")
-
-    def new(a: Any = "new", *, b: Any = "new") -> Any:
-        return (a, b, "new")
-
+    # Compiled for each, as its code is a constant of the code around it.
+    old, new = (
+        function_of(f"(a, b, {code!r})", arguments="a=code, *, b=code", code=code)
+        for code in ("old", "new")
+    )
     call = function_of("f()", f=old)
     loop(call, ("old", "old", "old"))
     parts = [(getattr(old, part), getattr(new, part))]
@@ -382,7 +382,7 @@ def test_super_in_a_warm_loop() -> None:
 def test_the_old_class_dies() -> None:
     classes = [make("old"), make("new")]
     instance = classes[0]()
-    sub = make("sub", (classes[0],))
+    sub = type("sub", (classes[0],), {})
     died: list[int] = []
     weakref.finalize(classes[0], died.append, 1)
     gcremap.remap([tuple(classes)], frames=False, weakrefs=False, exclude=[classes])

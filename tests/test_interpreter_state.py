@@ -417,8 +417,12 @@ def test_hooks_of_asynchronous_generators(hooks: Hooks, restored: Any) -> None:
     async def generate() -> Any:
         yield 1
 
-    generate().__aiter__().__anext__()
-    assert hooks.calls[:1] == ["new"]
+    generator = generate()
+    with pytest.raises(StopIteration):
+        generator.__anext__().send(None)
+    assert hooks.calls == ["new"]
+    del generator
+    assert hooks.calls == ["new", "new"]
 
 
 @pytest.mark.parametrize("static", [int, dict, type, BaseException, types.FunctionType])
