@@ -315,6 +315,8 @@ class Graph:
             )
             strong = [] if node.kind == "ref" else list(node.items)
             strong += [] if node.kind == "weak keys" else node.keys
+            # An OrderedDict keeps its order in nodes that have the key as well.
+            strong += node.keys if node.kind == "ordered" else []
             slots += sum(value in mapping for value in [*strong, node.class_])
         for label, node in after.nodes.items():
             if node.kind in BY_IDENTITY or node.kind in ("tuple", "frozenset", "valued", "ref"):
