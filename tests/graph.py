@@ -132,7 +132,7 @@ DICTS: dict[str, Any] = {
     "weak keys": weakref.WeakKeyDictionary,
 }
 WEAKLY = {name for name, kind in (SEQUENCES | SETS).items() if kind.weakly} | {
-    *("ordered", "default", "weak keys", "instance", "class")
+    *("ordered", "weak keys", "instance", "class")
 }
 BY_IDENTITY = {name for name, kind in SEQUENCES.items() if kind.hashed == "identity"} | {
     *("atom", "instance", "class")
@@ -251,11 +251,8 @@ class Graph:
         if held or node.kind == "atom":
             return None
         del self.nodes[label]
-        return (
-            weakref.ref(self.real.pop(label))
-            if node.kind in WEAKLY
-            else self.real.pop(label, None) and None
-        )
+        real = self.real.pop(label)
+        return weakref.ref(real) if node.kind in WEAKLY else None
 
     # ---- what is equal to what ----
 
