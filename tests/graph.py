@@ -147,6 +147,8 @@ class Node:
     keys: list[int] = field(default_factory=list)
     """Of a set its members, of a class its bases."""
     class_: int = -1
+    stale: bool = False
+    """A class that was an old: its bases stay, and its MRO is not computed again."""
 
 
 class Graph:
@@ -304,11 +306,14 @@ class Graph:
             weak = {old: new for old, new in mapping.items() if self.nodes[new].kind in WEAKLY}
             of_items = weak if node.kind == "ref" else mapping
             of_keys = weak if node.kind == "weak keys" else mapping
+            if node.kind == "class" and label in mapping:
+                of_keys = {}
             after.nodes[label] = replace(
                 node,
                 items=[of_items.get(item, item) for item in node.items],
                 keys=[of_keys.get(key, key) for key in node.keys],
                 class_=mapping.get(node.class_, node.class_),
+                stale=node.stale or (node.kind == "class" and label in mapping),
             )
             strong = [] if node.kind == "ref" else list(node.items)
             strong += [] if node.kind == "weak keys" else node.keys
@@ -339,6 +344,9 @@ class Graph:
                 items[key] = node.items[position]
         node.keys = list(keys.values())
         node.items = [items[key] for key in keys] if node.items else []
+
+    def has_stale_classes(self) -> bool:
+        return any(node.stale for node in self.nodes.values())
 
     def orders(self) -> dict[int, list[int]]:
         """The MRO of each class; raises for bases that cannot be."""
@@ -374,7 +382,8 @@ class Graph:
                 assert [labels.get(id(x)) for x in content] == node.items, (label, node, content)
                 if node.kind == "class":
                     mro = [labels.get(id(each), -1) for each in real.__mro__]
-                    assert mro == orders[label], (label, node, real.__mro__)
+                    stale = any(self.nodes[each].stale for each in orders[label][:-1])
+                    assert stale or mro == orders[label], (label, node, real.__mro__)
                     bases = [labels.get(id(each)) for each in real.__bases__]
                     assert bases == (node.keys or [None]), (label, node)
                 else:
