@@ -36,12 +36,13 @@ class Machine(RuleBasedStateMachine):
         labels = list(self.graph.nodes)[first:]
         return labels[number % len(labels)]
 
-    @initialize()
-    def begin(self) -> None:
-        for kind in ("class", "class", "instance", "instance", "instance"):
-            self.graph.add(kind, list(self.graph.nodes)[::-1])
+    @initialize(kinds=st.lists(KINDS, max_size=20))
+    def begin(self, kinds: list[str]) -> None:
+        for kind in ("class", "class", "instance", "instance", *kinds):
+            labels = list(self.graph.nodes)
+            self.graph.add(kind, [] if kind == "class" else labels[:-6:-1])
 
-    @rule(kind=KINDS, numbers=st.lists(NUMBERS, min_size=1, max_size=6))
+    @rule(kind=KINDS, numbers=st.lists(NUMBERS, max_size=6))
     def add(self, kind: str, numbers: list[int]) -> None:
         self.graph.add(kind, [self.pick(number) for number in numbers])
 
@@ -70,7 +71,8 @@ class Machine(RuleBasedStateMachine):
                 for label, node in graph.nodes.items()
                 if (node.kind == "class") == is_class and label != old
             ]
-            mapping[old] = news[new_number % len(news)]
+            if news:
+                mapping[old] = news[new_number % len(news)]
         before = copy.deepcopy(graph.nodes)
         try:
             after, slots = graph.remapped(mapping)
