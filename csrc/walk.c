@@ -178,11 +178,9 @@ gcr_init(void)
     }
     gcr_walker_add(&PyCode_Type, gcr_walk_code);
     refusal = gcr_layout_refusal_of_samples();
-    if (refusal != NULL) {
-        gcr_walker_forget_all();
-        return refusal;
+    if (refusal == NULL) {
+        refusal = gcr_types_init();
     }
-    refusal = gcr_types_init();
     if (refusal != NULL) {
         gcr_walker_forget_all();
         return refusal;

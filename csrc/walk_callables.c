@@ -90,10 +90,11 @@ gcr_walk_generator(PyObject *holder, gcr_walk_state *walk)
     GCR_FIELD(gen->gi_qualname, GCR_STR, ".__qualname__");
     GCR_FIELD(gen->gi_exc_state.exc_value, GCR_SAME_LAYOUT, "<exception being handled>");
     GCR_SHOW(.address = gcr_generator_code(gen), .accepts = GCR_NOTHING, .name = ".gi_code");
+    /* A plain generator's is never set, not even to NULL. */
     if (PyAsyncGen_CheckExact(holder)) {
         GCR_FIELD(gen->gi_origin_or_finalizer, GCR_ANY, "<finalizer>");
     }
-    else {
+    else if (PyCoro_CheckExact(holder)) {
         GCR_HIDDEN_FIELD(gen->gi_origin_or_finalizer, GCR_NOTHING, ".cr_origin");
     }
     if (gen->gi_frame_state >= FRAME_EXECUTING) {
