@@ -364,7 +364,10 @@ impl<'a> Planner<'a> {
                 c::GCR_TYPE_BASES | c::GCR_TYPE_MRO | c::GCR_TYPE_DICT => {
                     return Some("a class is made from this very object");
                 }
-                c::GCR_HASH_NODE if c::gcr_key_follows_table(holder) == 0 => {
+                c::GCR_HASH_NODE
+                    if c::gcr_key_follows_table(holder) == 0
+                        && c::gcr_is_context_node(holder) == 0 =>
+                {
                     return Some("it is placed by its hash, which cannot be repaired here");
                 }
                 _ => {}
