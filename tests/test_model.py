@@ -24,6 +24,13 @@ NUMBERS = st.integers(0, 255)
 KINDS = st.sampled_from([*SEQUENCES, *SETS, *DICTS, "class", "instance"])
 
 
+def group_of(node: Node) -> str:
+    """A class becomes a class; what a tuple has of iterators must stay iterators, as it may
+    be a tuple that C code iterates over."""
+    iterators = {"generator": "iterator", "iterator": "iterator"}
+    return iterators.get(node.kind, "class" if node.kind == "class" else "")
+
+
 class Machine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
@@ -64,12 +71,11 @@ class Machine(RuleBasedStateMachine):
         mapping = {}
         for old_number, new_number in numbers:
             old = self.pick(old_number, old=True)
-            # A class becomes a class, anything else anything else.
-            is_class = graph.nodes[old].kind == "class"
+            group = group_of(graph.nodes[old])
             news = [
                 label
                 for label, node in graph.nodes.items()
-                if (node.kind == "class") == is_class and label != old
+                if label != old and (group_of(node) == group or not (group or node.kind == "class"))
             ]
             if news:
                 mapping[old] = news[new_number % len(news)]
