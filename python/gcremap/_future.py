@@ -113,8 +113,11 @@ def _method_of_none(method: object, function: object) -> _StandIn:
     """`types.MethodType` makes none, but a method's slot may come to hold None."""
 
     def is_same(_: object, other: object) -> bool:
-        is_method = isinstance(other, types.MethodType)
-        return is_method and other.__self__ is None and other.__func__ == function
+        return (
+            isinstance(other, types.MethodType)
+            and other.__self__ is None
+            and bool(other.__func__ == function)
+        )
 
     return _StandIn(method, lambda _: object.__hash__(None) ^ hash(function), is_same)
 
