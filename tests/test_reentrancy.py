@@ -462,7 +462,7 @@ def test_threads_that_swap_the_same_things() -> None:
     pair, failures = [a, b], []
 
     def work() -> None:
-        for _ in range(50):
+        for _ in range(8):
             with contextlib.suppress(gcremap.RemapError):
                 gcremap.remap(
                     [(pair[0], pair[1]), (pair[1], pair[0])], frames=False, exclude=[pair]
