@@ -10,7 +10,7 @@ use crate::ffi::{self, bindings as c};
 #[derive(Debug, Default)]
 pub(crate) struct World {
     /// Every class that is alive: those the collector lists, and what stands in
-    /// their MROs (static types are on no list).
+    /// their MROs, and the static types, which are on no list.
     pub(crate) types: Vec<*mut PyObject>,
     /// Namespaces of classes and modules, which no hash depends on.
     pub(crate) namespaces: HashSet<usize>,
@@ -38,6 +38,15 @@ impl World {
                     for index in 0..pyo3_ffi::PyTuple_GET_SIZE(mro) {
                         world.add(pyo3_ffi::PyTuple_GET_ITEM(mro, index), &mut seen);
                     }
+                }
+                ControlFlow::Continue(())
+            });
+        }
+        // SAFETY: I1.
+        unsafe {
+            ffi::roots(|slot| {
+                if slot.role == c::GCR_TYPE_DICT {
+                    world.add(slot.key, &mut seen);
                 }
                 ControlFlow::Continue(())
             });

@@ -17,7 +17,8 @@ def _refresh() -> None:
         if kind is FunctionType:
             if value.__code__ is dispatcher:
                 value._clear_cache()
-        elif isinstance(value, type) and "_abc_impl" in type.__dict__["__dict__"].__get__(value):
+        # isinstance() would ask for a __class__, which may be anybody's code.
+        elif issubclass(kind, type) and "_abc_impl" in type.__dict__["__dict__"].__get__(value):
             _abc._reset_caches(value)
 
 
