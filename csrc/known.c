@@ -25,8 +25,15 @@ put(gcr_walker_entry entry)
         return; /* the probe serves */
     }
     gcr_walker_entry *place = place_of(entry.key);
-    table_length += place->key == NULL;
-    *place = entry;
+    if (place->key == NULL) {
+        table_length++;
+        *place = entry;
+    }
+    else if (place->walk != entry.walk || place->known != NULL) {
+        /* A linker may merge traversals that read the same offsets. What the fields
+         * take is then another matter for each type: let the probe serve. */
+        *place = (gcr_walker_entry){.key = entry.key, .ambiguous = 1};
+    }
 }
 
 void
@@ -52,7 +59,7 @@ const gcr_walker_entry *
 gcr_walker_find(PyTypeObject *type)
 {
     const gcr_walker_entry *entry = place_of(key_of(type));
-    return entry->key == NULL ? NULL : entry;
+    return entry->key == NULL || entry->ambiguous ? NULL : entry;
 }
 
 int

@@ -47,6 +47,7 @@ typedef struct gcr_walker_entry {
     const gcr_known *known;
     Py_ssize_t offsets[GCR_MOST_FIELDS];
     int shows_class; /* as traversals of heap types do since 3.9 (bpo-40217) */
+    int ambiguous;   /* found by types that differ */
 } gcr_walker_entry;
 
 void gcr_walker_add(const void *key, gcr_walker walk);

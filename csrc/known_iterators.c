@@ -20,7 +20,6 @@ const gcr_known gcr_known_iterators[] = {
      .fields = {{"<source>", GCR_DICT}, {OWN_TUPLE}}},
     /* It keeps a pointer into the deque. */
     {"(iter(x := _collections.deque([a])), x)", .fields = {{"<source>", GCR_NOTHING}}},
-    {"(reversed(x := _collections.deque([a])), x)", .fields = {{"<source>", GCR_NOTHING}}},
     {"((x := {a: b}).keys(), x)", .fields = {{".mapping", GCR_DICT}}},
     {"(iter(a), a)", .fields = {{"<source>"}}},
     {"(reversed(a), a)", .fields = {{"<source>"}}},

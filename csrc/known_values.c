@@ -3,13 +3,14 @@
 
 #include <datetime.h>
 
-/* The hash of a datetime or time is computed from its tzinfo too, and kept. */
+/* The hash of a datetime or time is computed from its tzinfo too, and kept: where it
+ * was, the tzinfo stays, a leftover. */
 static int
 show_tzinfo(_PyDateTime_BaseTZInfo *holder, PyObject **tzinfo, gcr_walk_state *walk)
 {
-    if (holder->hastzinfo) {
-        GCR_SHOW(.address = tzinfo, .name = ".tzinfo", .flags = GCR_HIDDEN,
-                 .accepts = holder->hashcode == -1 ? GCR_SAME_LAYOUT : GCR_NOTHING);
+    if (holder->hastzinfo && holder->hashcode == -1) {
+        GCR_SHOW(.address = tzinfo, .accepts = GCR_SAME_LAYOUT, .name = ".tzinfo",
+                 .flags = GCR_HIDDEN);
     }
     return 0;
 }
@@ -40,10 +41,9 @@ const gcr_known gcr_known_values[] = {
      .walk = walk_datetime},
     {"((d := __import__('_datetime')).time(1, tzinfo=d.timezone.utc), d.timezone.utc)",
      .walk = walk_time},
-    {"(x := (d := __import__('_datetime')).timezone(d.timedelta(0, 60), text),"
-     " x.utcoffset(None), text)",
-     .fields = {{".utcoffset(None)", GCR_NOTHING, GCR_HIDDEN},
-                {".tzname(None)", GCR_STR, GCR_HIDDEN}}},
+    /* Its hash follows from the offset. */
+    {"((d := __import__('_datetime')).timezone(d.timedelta(0, 60), text), text)",
+     .fields = {{".tzname(None)", GCR_STR, GCR_HIDDEN}}},
     {.sample = "(_thread.allocate_lock(),)"},
     {0},
 };
