@@ -182,4 +182,11 @@ PyObject *gcr_call_with_base(PyObject *(*body)(void *arg, uintptr_t base), void 
  * takes scratch memory from malloc. */
 void gcr_in_use(PyObject *const *objects, size_t count, uintptr_t base, unsigned char *found);
 
+/* ---- functions that take over ------------------------------------------- */
+
+/* Two function objects trade everything but identity, weak references and
+ * counts. Returns 0, with nothing changed, for anything but two functions that
+ * are called the usual way. C function watchers are told. */
+int gcr_swap_functions(PyObject *left, PyObject *right);
+
 #endif

@@ -50,6 +50,7 @@ mod probe;
 mod repair;
 mod search;
 mod slot;
+mod takeover;
 mod undo;
 
 struct Shared<T>(std::cell::UnsafeCell<T>);
@@ -86,7 +87,7 @@ const fn door(name: &'static std::ffi::CStr, function: PyCFunction, flags: c_int
     }
 }
 
-static METHODS: Shared<[PyMethodDef; 9]> = Shared(std::cell::UnsafeCell::new([
+static METHODS: Shared<[PyMethodDef; 10]> = Shared(std::cell::UnsafeCell::new([
     PyMethodDef {
         ml_name: c"remap".as_ptr(),
         ml_meth: PyMethodDefPointer {
@@ -102,6 +103,7 @@ static METHODS: Shared<[PyMethodDef; 9]> = Shared(std::cell::UnsafeCell::new([
     door(c"_coverage", doors::coverage, METH_O),
     door(c"_pinned", doors::pinned, METH_NOARGS),
     door(c"_release_pins", api::release_pins, METH_NOARGS),
+    door(c"_swap_functions", takeover::swap_functions, METH_VARARGS),
     PyMethodDef::zeroed(),
 ]));
 

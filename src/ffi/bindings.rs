@@ -174,3 +174,6 @@ unsafe extern "C" {
         found: *mut ::std::os::raw::c_uchar,
     );
 }
+unsafe extern "C" {
+    pub fn gcr_swap_functions(left: *mut PyObject, right: *mut PyObject) -> ::std::os::raw::c_int;
+}
