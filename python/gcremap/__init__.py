@@ -21,17 +21,22 @@ except ImportError as error:
 from gcremap._context import remapped
 from gcremap._errors import Refusal, RemapError
 from gcremap._native import remap
+from gcremap._reload import Reloader, ReloadReport, reload, reload_all
 from gcremap._report import RemapReport
 from gcremap._slots import Slot, referrers
 
 __all__ = [
     "Refusal",
+    "ReloadReport",
+    "Reloader",
     "RemapError",
     "RemapReport",
     "Slot",
     "__version__",
     "backend",
     "referrers",
+    "reload",
+    "reload_all",
     "remap",
     "remapped",
 ]

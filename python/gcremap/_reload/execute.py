@@ -1,0 +1,112 @@
+"""Run new source in a module's own namespace, so that all of it can be taken back."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, MutableMapping
+from types import CodeType, ModuleType
+from typing import Any
+
+from gcremap._reload.source import Source
+
+Namespace = dict[str, Any]
+
+
+class Recorder(MutableMapping[str, Any]):
+    """The locals of a module's code: its namespace, with a note of every name it binds.
+
+    What the source does not define any more is hidden from it, so that code which
+    would fail in a fresh start fails here too.
+    """
+
+    def __init__(self, namespace: Namespace, gone: frozenset[str]) -> None:
+        self._namespace = namespace
+        self._gone = gone
+        self.stored: set[str] = set()
+
+    def __getitem__(self, name: str) -> Any:
+        if name in self._gone and name not in self.stored:
+            raise NameError(f"name {name!r} is not defined", name=name)
+        return self._namespace[name]
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self._namespace[name] = value
+        self.stored.add(name)
+
+    def __delitem__(self, name: str) -> None:
+        del self._namespace[name]
+        self.stored.discard(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._namespace)
+
+    def __len__(self) -> int:
+        return len(self._namespace)
+
+
+class Snapshot:
+    """A module as it was: its namespace and its place in sys.modules."""
+
+    def __init__(self, module: ModuleType) -> None:
+        self.module = module
+        self.namespace: Namespace = dict(vars(module))
+        self._key = _key_of(module)
+
+    def restore(self) -> None:
+        """Put everything back, without a moment in which a name that stays is missing."""
+        namespace = vars(self.module)
+        for name in [name for name in namespace if name not in self.namespace]:
+            del namespace[name]
+        for name, value in self.namespace.items():
+            if name not in namespace or namespace[name] is not value:
+                namespace[name] = value
+        if list(namespace) != list(self.namespace):
+            for name in self.namespace:
+                namespace[name] = namespace.pop(name)
+        if self._key is not None and sys.modules.get(self._key) is not self.module:
+            sys.modules[self._key] = self.module
+
+
+def _key_of(module: ModuleType) -> str | None:
+    """The name under which sys.modules has the module."""
+    if sys.modules.get(module.__name__) is module:
+        return module.__name__
+    return next((name for name, value in list(sys.modules.items()) if value is module), None)
+
+
+def execute(module: ModuleType, source: Source, gone: frozenset[str]) -> frozenset[str] | None:
+    """Run `source` in the namespace of `module`; returns the names that it bound.
+
+    None where that cannot be told, since the loader runs the code itself.
+    """
+    namespace = vars(module)
+    if source.spec is not None:
+        _set_origin(module, source)
+    for name in ("__annotations__", "__annotate__", "__conditional_annotations__"):
+        namespace.pop(name, None)
+    if source.code is None:
+        run: Callable[[ModuleType], None] = source.spec.loader.exec_module  # type: ignore[union-attr]
+        run(module)
+        return None
+    recorder = Recorder(namespace, gone)
+    namespace["__doc__"] = None
+    run_code(source.code, namespace, recorder)
+    return frozenset(recorder.stored)
+
+
+def run_code(code: CodeType, namespace: Namespace, recorder: Recorder) -> None:
+    exec(code, namespace, recorder)
+
+
+def _set_origin(module: ModuleType, source: Source) -> None:
+    """What the import system says of a module, as it would say it now."""
+    spec = source.spec
+    assert spec is not None
+    if module.__name__ == "__main__":
+        return
+    module.__spec__ = spec
+    module.__loader__ = spec.loader
+    if spec.submodule_search_locations is not None:
+        module.__path__ = spec.submodule_search_locations
+    if spec.has_location and spec.origin is not None:
+        module.__file__ = spec.origin

@@ -1,0 +1,202 @@
+"""Where the source of a module comes from: now, and when what runs was loaded."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.machinery
+import importlib.util
+import linecache
+import marshal
+import os
+import sys
+from dataclasses import dataclass, field
+from types import CodeType, ModuleType
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from gcremap._reload import bytecode
+from gcremap._reload.definitions import Index, index_of
+
+
+@dataclass(slots=True)
+class Source:
+    """One version of a module's source; any part may be unknown."""
+
+    name: str
+    path: str | None = None
+    text: str | None = None
+    code: CodeType | None = None
+    spec: importlib.machinery.ModuleSpec | None = None
+    stamp: tuple[int, int] | None = None
+    """Modification time in nanoseconds and size of the file when it was read."""
+    stored: frozenset[str] | None = None
+    """The names that this version bound when it ran."""
+    _tree: ast.Module | None = field(default=None, repr=False)
+    _index: Index | None = field(default=None, repr=False)
+
+    @property
+    def tree(self) -> ast.Module | None:
+        """The syntax tree, or None where the text is unknown or another language's."""
+        if self._tree is None and self.text is not None:
+            try:
+                self._tree = ast.parse(self.text)
+            except (SyntaxError, ValueError):
+                self.text = None
+        return self._tree
+
+    def index(self, like: Source | None = None) -> Index | None:
+        """What each name is defined by, comparable with that of `like`; None if unknown."""
+        if self.tree is not None and (like is None or like.tree is not None):
+            if self._index is None:
+                self._index = index_of(self.tree)
+            return self._index
+        return bytecode.index_of(self.code) if self.code is not None else None
+
+
+_known: WeakKeyDictionary[ModuleType, Source] = WeakKeyDictionary()
+"""The source that each module's present content came from, as far as it has been seen."""
+
+
+def remember(module: ModuleType, source: Source) -> None:
+    """Note that the present content of `module` is that of `source`."""
+    _known[module] = source
+
+
+def loaded(module: ModuleType) -> Source:
+    """The source that the present content of `module` came from, as far as can be known."""
+    known = _known.get(module)
+    if known is not None:
+        return known
+    name = module_name(module)
+    path = getattr(module, "__file__", None)
+    source = Source(name, path)
+    cached = getattr(module, "__cached__", None) or getattr(module.__spec__, "cached", None)
+    if isinstance(cached, str):
+        source.code, source.stamp = _read_cached(cached)
+    return source
+
+
+def current(module: ModuleType) -> Source:
+    """Read and compile the source of `module` as it is now."""
+    name = module_name(module)
+    spec = _find_spec(module, name)
+    source = Source(name, getattr(module, "__file__", None), spec=spec)
+    if spec is None:
+        _read_script(module, source)
+        return source
+    loader: Any = spec.loader
+    if spec.has_location:
+        source.path = spec.origin
+    if isinstance(loader, importlib.machinery.SourceFileLoader):
+        path = loader.get_filename(name)
+        source.stamp = stamp_of(path)
+        try:
+            data = loader.get_data(path)
+        except OSError as error:
+            raise _gone(name) from error
+        _compile(source, loader, data, path)
+    elif hasattr(loader, "get_code"):
+        if hasattr(loader, "get_source"):
+            source.text = loader.get_source(name)
+        source.code = loader.get_code(name)
+    return source
+
+
+def is_stale(module: ModuleType) -> bool:
+    """Whether the file of `module` is not the one that it was loaded from."""
+    path = getattr(module, "__file__", None)
+    if not isinstance(path, str) or not path.endswith(tuple(importlib.machinery.SOURCE_SUFFIXES)):
+        return False
+    now = stamp_of(path)
+    if now is None:
+        return False
+    then = loaded(module).stamp
+    if then is None:
+        return False
+    if then[0] % 1_000_000_000 == 0:
+        # From a .pyc, which knows whole seconds.
+        return (now[0] // 1_000_000_000 * 1_000_000_000, now[1]) != then
+    return now != then
+
+
+def stamp_of(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size
+
+
+def module_name(module: ModuleType) -> str:
+    """The name to import it by: `__main__` run with -m has its own in its spec."""
+    spec = getattr(module, "__spec__", None)
+    return spec.name if spec is not None else module.__name__
+
+
+def _find_spec(module: ModuleType, name: str) -> importlib.machinery.ModuleSpec | None:
+    """Ask the import system anew, as importlib.reload does."""
+    if module.__name__ == "__main__":
+        return getattr(module, "__spec__", None)
+    importlib.invalidate_caches()
+    parent = name.rpartition(".")[0]
+    path = None
+    if parent:
+        try:
+            path = sys.modules[parent].__path__
+        except (KeyError, AttributeError):
+            raise ImportError(
+                f"cannot reload {name}: its package {parent} is not in sys.modules", name=parent
+            ) from None
+    for finder in sys.meta_path:
+        find = getattr(finder, "find_spec", None)
+        spec = find(name, path, module) if find is not None else None
+        if spec is not None:
+            return spec  # type: ignore[no-any-return]
+    if getattr(module, "__file__", None) is not None and module.__spec__ is None:
+        return None
+    raise _gone(name)
+
+
+def _gone(name: str) -> ModuleNotFoundError:
+    return ModuleNotFoundError(f"cannot reload {name}: its source cannot be found", name=name)
+
+
+def _read_script(module: ModuleType, source: Source) -> None:
+    """For what no finder knows: a script that runs as `__main__`."""
+    path = getattr(module, "__file__", None)
+    if path is None:
+        raise ImportError(f"cannot reload {source.name}: it came from no file", name=source.name)
+    loader = importlib.machinery.SourceFileLoader(source.name, path)
+    source.stamp = stamp_of(path)
+    try:
+        data = loader.get_data(path)
+    except OSError as error:
+        raise _gone(source.name) from error
+    _compile(source, loader, data, path)
+
+
+def _compile(
+    source: Source, loader: importlib.machinery.SourceFileLoader, data: bytes, path: str
+) -> None:
+    linecache.checkcache(path)
+    source.code = loader.source_to_code(data, path)
+    try:
+        source.text = importlib.util.decode_source(data)
+    except (SyntaxError, UnicodeDecodeError):
+        source.text = None
+
+
+def _read_cached(path: str) -> tuple[CodeType | None, tuple[int, int] | None]:
+    """The code in a .pyc, which is what was imported, and the stamp of its source."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+        if data[:4] != importlib.util.MAGIC_NUMBER:
+            return None, None
+        flags, mtime, size = (int.from_bytes(data[i : i + 4], "little") for i in (4, 8, 12))
+        code = marshal.loads(data[16:])
+    except (OSError, ValueError, EOFError, TypeError):
+        return None, None
+    stamp = None if flags & 1 else (mtime * 1_000_000_000, size)
+    return (code if isinstance(code, CodeType) else None), stamp

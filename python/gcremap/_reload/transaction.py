@@ -1,0 +1,222 @@
+"""One reload of one or several modules: all of it happens, or nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any, Literal
+
+from gcremap._native import remap
+from gcremap._reload import hooks, source, state
+from gcremap._reload.apply import Applier
+from gcremap._reload.definitions import Index
+from gcremap._reload.execute import Snapshot, execute
+from gcremap._reload.imports import Followers, in_order
+from gcremap._reload.match import Matcher, Site
+from gcremap._reload.report import ReloadReport
+from gcremap._reload.source import Source
+from gcremap._reload.state import Policy, Values
+from gcremap._reload.unbound import match_unbound
+
+Identity = Literal["keep", "replace"]
+
+_MISSING: Any = object()
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """The reload of one module."""
+
+    module: ModuleType
+    snapshot: Snapshot
+    was: Source
+    now: Source
+    policy: Policy
+    report: ReloadReport
+    old_index: Index | None = None
+    new_index: Index | None = None
+    stored: frozenset[str] = frozenset()
+    dropped: list[tuple[Any, Any]] = field(default_factory=list)
+    """Values that stay, each with the one that the new source made for it."""
+
+
+class Transaction:
+    """Reloads `modules` together."""
+
+    def __init__(
+        self,
+        modules: Iterable[ModuleType],
+        *,
+        identity: Identity = "keep",
+        state: state.State = "keep-unchanged",
+        names: dict[str, dict[str, str]] | None = None,
+    ) -> None:
+        self._identity = identity
+        self._state = state
+        self._names = names or {}
+        self._modules = list(modules)
+        self._matcher = Matcher()
+        self._undo: list[Callable[[], Any]] = []
+
+    def run(self) -> list[ReloadReport]:
+        start = time.perf_counter()
+        jobs = self._prepare()
+        hooks.before(jobs)
+        done: list[Job] = []
+        try:
+            for job in jobs:
+                done.append(job)
+                self._execute(job)
+                self._settle(job)
+            match_unbound(jobs, self._matcher)
+            reports = self._commit(jobs)
+        except BaseException:
+            while self._undo:
+                self._undo.pop()()
+            for job in reversed(done):
+                job.snapshot.restore()
+            raise
+        for job in jobs:
+            source.remember(job.module, job.now)
+            job.report.seconds = time.perf_counter() - start
+        return reports
+
+    def _prepare(self) -> list[Job]:
+        """Read and compile everything, before anything changes."""
+        sources = {source.module_name(m): (m, source.current(m)) for m in self._modules}
+        trees = {name: now.tree for name, (_, now) in sources.items()}
+        jobs = []
+        for module in in_order([module for module, _ in sources.values()], trees):
+            name = source.module_name(module)
+            now = sources[name][1]
+            was = source.loaded(module)
+            namespace = vars(module)
+            job = Job(
+                module, Snapshot(module), was, now,
+                Policy.of(self._state, namespace, self._names.get(name)), ReloadReport(module),
+            )  # fmt: skip
+            job.new_index = now.index(like=was)
+            job.old_index = was.index(like=now)
+            if job.old_index is None:
+                job.new_index = now.index()
+                job.report.warnings.append(
+                    f"the source that {name} was loaded from is not known: "
+                    "containers and objects stay, constants are taken anew"
+                )
+            jobs.append(job)
+        return jobs
+
+    def _execute(self, job: Job) -> None:
+        gone: frozenset[str] = frozenset()
+        if job.old_index is not None and job.new_index is not None and "*" not in job.new_index:
+            gone = frozenset(job.old_index) - frozenset(job.new_index)
+        stored = execute(job.module, job.now, gone)
+        if stored is None:
+            before, after = job.snapshot.namespace, vars(job.module)
+            stored = frozenset(n for n, v in after.items() if before.get(n, _MISSING) is not v)
+        job.stored = stored
+        job.now.stored = stored
+        job.policy = Policy.of(
+            self._state, vars(job.module), self._names.get(source.module_name(job.module))
+        )
+
+    def _settle(self, job: Job) -> None:
+        """Pair up definitions, give values that stay back to the module, drop names gone."""
+        olds, namespace = job.snapshot.namespace, vars(job.module)
+        news = dict(namespace)
+        self._matcher.learn_codes(job.was.code, job.now.code)
+        name = job.module.__name__
+        old_index, new_index = job.old_index or {}, job.new_index or {}
+        bound = [key for key in news if key in olds and key in job.stored]
+        data = []
+        for key in bound:
+            site = Site(key, name, old_index.get(key), new_index.get(key))
+            if site.old is None and job.old_index is None:
+                site.old = site.new
+            if not self._is_definition(site, olds[key], news[key]):
+                data.append(key)
+            elif key in job.policy.keep:
+                self._keep(job, key, olds[key], news[key], site)
+            else:
+                self._matcher.match(olds[key], news[key], site)
+        values = Values(
+            olds, news, job.old_index, job.new_index, job.policy, self._matcher.final
+        )
+        for key in data:
+            self._settle_value(job, values, key, olds[key], news[key])
+        self._drop_names(job)
+        for key in job.stored - olds.keys():
+            if not key.startswith("__"):
+                job.report.added.append(key)
+
+    def _is_definition(self, site: Site, old: Any, new: Any) -> bool:
+        if site.is_code:
+            return True
+        if site.old is not None and site.new is not None and site.old.is_lambda:
+            return site.new.is_lambda
+        if isinstance(old, type) and isinstance(new, type):
+            # A namedtuple, an Enum by call: it says that it is this name's.
+            return old.__name__ == new.__name__ == site.path and old.__module__ == site.module
+        return False
+
+    def _settle_value(self, job: Job, values: Values, key: str, old: Any, new: Any) -> None:
+        definition = (job.new_index or {}).get(key)
+        imported = definition is not None and definition.is_import
+        if key in state.RESERVED or old is new:
+            return
+        chosen = key in job.policy.keep or (not imported and values.keeps(key))
+        site = Site(key, job.module.__name__)
+        if chosen:
+            self._keep(job, key, old, new, site)
+            return
+        if imported:
+            return
+        job.report.updated.append(key)
+        before = (job.old_index or {}).get(key)
+        if before is not None and definition is not None and before.fresh and definition.fresh:
+            if type(old).__name__ == type(new).__name__ and not callable(new):
+                self._matcher.add_data(old, new, site, keep=False)
+
+    def _keep(self, job: Job, key: str, old: Any, new: Any, site: Site) -> None:
+        vars(job.module)[key] = old
+        job.report.kept.append(key)
+        if old is new:
+            return
+        job.dropped.append((old, new))
+        definition = (job.new_index or {}).get(key)
+        if definition is not None and definition.fresh and type(old) is type(new):
+            self._matcher.add_data(old, new, site, keep=True)
+
+    def _drop_names(self, job: Job) -> None:
+        """Names that the old source bound and the new one did not."""
+        namespace = vars(job.module)
+        stored = job.was.stored
+        if stored is None:
+            stored = frozenset(job.old_index or ())
+        for key in stored - job.stored - state.RESERVED - job.policy.keep:
+            if key in namespace and key in job.snapshot.namespace:
+                if namespace[key] is job.snapshot.namespace[key]:
+                    del namespace[key]
+                    job.report.removed.append(key)
+
+    def _commit(self, jobs: list[Job]) -> list[ReloadReport]:
+        modules = {job.module.__name__ for job in jobs}
+        applier = Applier(self._matcher, self._undo, self._identity, modules)
+        applier.decide()
+        applier.apply(jobs)
+        report = None
+        pairs = applier.remapping()
+        if pairs:
+            olds = [job.snapshot.namespace for job in jobs]
+            report = remap(pairs, exclude=[*olds, *applier.holders()])
+            self._undo.append(report.undo)
+        followers = Followers(self._undo, [job.module for job in jobs])
+        for job in jobs:
+            job.report.remap = report
+            followers.follow(job.module, job.snapshot.namespace, vars(job.module))
+        applier.describe(jobs, report)
+        hooks.after(jobs, applier)
+        applier.finish()
+        return [job.report for job in jobs]
