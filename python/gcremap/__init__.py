@@ -22,6 +22,7 @@ from gcremap._context import remapped
 from gcremap._errors import Refusal, RemapError
 from gcremap._native import remap
 from gcremap._reload import Reloader, ReloadReport, reload, reload_all
+from gcremap._reload.record import install as _record_imports
 from gcremap._report import RemapReport
 from gcremap._slots import Slot, referrers
 
@@ -44,5 +45,7 @@ __version__ = "0.1.0"
 
 backend = "stock"
 """Where slots come from: "stock" for walkers and the probe."""
+
+_record_imports()
 
 del _native

@@ -83,6 +83,14 @@ class Applier:
         final = self._matcher.final
         if final(type(new)) is not type(old) or not update.same_layout(old, new):
             return False
+        above = [self._matcher.by_new.get(id(base)) for base in new.__bases__]
+        if any(base is not None and not base.keep for base in above):
+            return False
+        if any(vars(old).get(name) is not final(vars(new).get(name)) or _hashes_anew(
+            self._matcher.by_old.get(id(vars(old).get(name)))
+        ) for name in ("__hash__", "__eq__")):
+            # Containers with instances as keys must be indexed anew: a remap does that.
+            return False
         bases = tuple(map(final, new.__bases__))
         if bases != old.__bases__:
             try:
@@ -242,6 +250,10 @@ class Applier:
 
 def _is_changed(pair: Pair) -> bool:
     return not (codes.same(pair.old.__code__, pair.new.__code__) and pair.same_decorators)
+
+
+def _hashes_anew(pair: Pair | None) -> bool:
+    return pair is not None and _is_changed(pair)
 
 
 def _registry(cls: abc.ABCMeta) -> Iterable[Any]:

@@ -49,7 +49,7 @@ def _bind(index: Index, name: str, statement: list[dis.Instruction]) -> None:
     own = next((code for code in made if code.co_name == name), None)
     if own is not None and "LOAD_BUILD_CLASS" in operations:
         definition.kinds.add(CLASS)
-        definition.members = index_of(own)
+        definition.members = None if definition.prints else index_of(own)
     elif own is not None:
         definition.kinds.add(DEF)
     elif "IMPORT_NAME" in operations:

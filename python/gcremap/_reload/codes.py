@@ -23,8 +23,17 @@ def shape(code: CodeType) -> Shape:
         code.co_varnames,
         code.co_freevars,
         code.co_cellvars,
-        tuple(_constant(constant) for constant in code.co_consts),
+        _constants(code),
     )
+
+
+def _constants(code: CodeType) -> Shape:
+    constants = [_constant(constant) for constant in code.co_consts]
+    line = (int, repr(code.co_firstlineno))
+    if "__firstlineno__" in code.co_names and line in constants:
+        # A class says on which line it stands (3.13).
+        constants[constants.index(line)] = "line"
+    return tuple(constants)
 
 
 def same(old: CodeType, new: CodeType) -> bool:

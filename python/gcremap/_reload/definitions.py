@@ -80,8 +80,9 @@ class _Indexer:
             case ast.FunctionDef() | ast.AsyncFunctionDef():
                 self._code(DEF, node, context)
             case ast.ClassDef():
-                members = index_of(node)
-                self._code(CLASS, node, context).members = members
+                definition = self._code(CLASS, node, context)
+                # Of several, which one runs is not known.
+                definition.members = index_of(node) if len(definition.prints) == 1 else None
             case ast.Import() | ast.ImportFrom():
                 for alias in node.names:
                     name = alias.asname or alias.name.partition(".")[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dis
 import sys
 from collections.abc import Callable, Iterator, MutableMapping
 from types import CodeType, ModuleType
@@ -90,12 +91,13 @@ def execute(module: ModuleType, source: Source, gone: frozenset[str]) -> frozens
         return None
     recorder = Recorder(namespace, gone)
     namespace["__doc__"] = None
-    run_code(source.code, namespace, recorder)
-    return frozenset(recorder.stored)
+    exec(source.code, namespace, recorder)
+    return frozenset(recorder.stored | (stored_globally(source.code) & namespace.keys()))
 
 
-def run_code(code: CodeType, namespace: Namespace, recorder: Recorder) -> None:
-    exec(code, namespace, recorder)
+def stored_globally(code: CodeType) -> set[str]:
+    """The names that a module's code stores past its locals: some function says `global`."""
+    return {each.argval for each in dis.get_instructions(code) if each.opname == "STORE_GLOBAL"}
 
 
 def _set_origin(module: ModuleType, source: Source) -> None:

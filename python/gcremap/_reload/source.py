@@ -27,6 +27,8 @@ class Source:
     path: str | None = None
     text: str | None = None
     code: CodeType | None = None
+    data: bytes | None = field(default=None, repr=False)
+    """The file as it was, of which `text` and `code` are made when they are needed."""
     spec: importlib.machinery.ModuleSpec | None = None
     stamp: tuple[int, int] | None = None
     """Modification time in nanoseconds and size of the file when it was read."""
@@ -34,6 +36,16 @@ class Source:
     """The names that this version bound when it ran."""
     _tree: ast.Module | None = field(default=None, repr=False)
     _index: Index | None = field(default=None, repr=False)
+
+    def unpack(self) -> None:
+        """Make text and code of the bytes of the file."""
+        data, self.data = self.data, None
+        if data is not None:
+            try:
+                self.text = importlib.util.decode_source(data)
+                self.code = compile(data, self.path or "<unknown>", "exec", dont_inherit=True)
+            except (SyntaxError, ValueError):
+                pass
 
     @property
     def tree(self) -> ast.Module | None:
@@ -67,6 +79,7 @@ def loaded(module: ModuleType) -> Source:
     """The source that the present content of `module` came from, as far as can be known."""
     known = _known.get(module)
     if known is not None:
+        known.unpack()
         return known
     name = module_name(module)
     path = getattr(module, "__file__", None)
@@ -111,7 +124,8 @@ def is_stale(module: ModuleType) -> bool:
     now = stamp_of(path)
     if now is None:
         return False
-    then = loaded(module).stamp
+    known = _known.get(module)
+    then = known.stamp if known is not None else loaded(module).stamp
     if then is None:
         return False
     if then[0] % 1_000_000_000 == 0:
@@ -149,6 +163,8 @@ def _find_spec(module: ModuleType, name: str) -> importlib.machinery.ModuleSpec 
                 f"cannot reload {name}: its package {parent} is not in sys.modules", name=parent
             ) from None
     for finder in sys.meta_path:
+        if getattr(finder, "only_looks_on", False):
+            continue
         find = getattr(finder, "find_spec", None)
         spec = find(name, path, module) if find is not None else None
         if spec is not None:

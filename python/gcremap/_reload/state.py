@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Callable, Iterable
-from types import FunctionType
-from typing import Any, Literal
+from collections.abc import Callable, Iterable, Mapping
+from types import FunctionType, ModuleType
+from typing import Any, Literal, cast
 
 from gcremap._reload.definitions import Definition, Index
 
-State = Literal["keep-unchanged", "replace"]
+State = Literal["keep-unchanged", "replace", "keep"]
 
 _CONTAINERS = (list, dict, set, deque, defaultdict, OrderedDict)
 _SCALARS = (str, bytes, int, float, complex, bool, tuple, frozenset, type(None))
@@ -33,17 +33,20 @@ class Policy:
         self.replace = frozenset(replace)
 
     @classmethod
-    def of(cls, state: State, namespace: dict[str, Any], names: dict[str, str] | None) -> Policy:
-        """With what the module itself says, and what a Reloader was told of its names."""
-        named = names or {}
-        return cls(
-            state,
-            [*_names(namespace, "__reload_keep__"), *(n for n, p in named.items() if p == "keep")],
-            [
-                *_names(namespace, "__reload_replace__"),
-                *(n for n, p in named.items() if p == "replace"),
-            ],
-        )
+    def of(cls, module: ModuleType, state: State, policies: Mapping[str, str]) -> Policy:
+        """With what the module itself says of its names, and what a Reloader was told."""
+        name = module.__name__
+        state = cast(State, policies.get(name, state))
+        named = {
+            key.rpartition(":")[2]: policy
+            for key, policy in policies.items()
+            if key.rpartition(":")[0] == name
+        }
+        keep = [key for key, policy in named.items() if policy == "keep"]
+        replace = [key for key, policy in named.items() if policy == "replace"]
+        keep += _names(vars(module), "__reload_keep__")
+        replace += _names(vars(module), "__reload_replace__")
+        return cls(state, keep, replace)
 
 
 def _names(namespace: dict[str, Any], key: str) -> tuple[str, ...]:
@@ -79,6 +82,8 @@ class Values:
             return True
         if name in self._policy.replace or self._policy.state == "replace":
             return False
+        if self._policy.state == "keep":
+            return True
         return self._is_unchanged(name)
 
     def _is_unchanged(self, name: str) -> bool:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any, Literal
 
 from gcremap._native import remap
@@ -51,11 +51,11 @@ class Transaction:
         *,
         identity: Identity = "keep",
         state: state.State = "keep-unchanged",
-        names: dict[str, dict[str, str]] | None = None,
+        policies: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._identity = identity
         self._state = state
-        self._names = names or {}
+        self._policies = policies
         self._modules = list(modules)
         self._matcher = Matcher()
         self._undo: list[Callable[[], Any]] = []
@@ -92,10 +92,9 @@ class Transaction:
             name = source.module_name(module)
             now = sources[name][1]
             was = source.loaded(module)
-            namespace = vars(module)
             job = Job(
                 module, Snapshot(module), was, now,
-                Policy.of(self._state, namespace, self._names.get(name)), ReloadReport(module),
+                self._policy(module), ReloadReport(module),
             )  # fmt: skip
             job.new_index = now.index(like=was)
             job.old_index = was.index(like=now)
@@ -108,6 +107,9 @@ class Transaction:
             jobs.append(job)
         return jobs
 
+    def _policy(self, module: ModuleType) -> Policy:
+        return Policy.of(module, self._state, self._policies)
+
     def _execute(self, job: Job) -> None:
         gone: frozenset[str] = frozenset()
         if job.old_index is not None and job.new_index is not None and "*" not in job.new_index:
@@ -118,9 +120,7 @@ class Transaction:
             stored = frozenset(n for n, v in after.items() if before.get(n, _MISSING) is not v)
         job.stored = stored
         job.now.stored = stored
-        job.policy = Policy.of(
-            self._state, vars(job.module), self._names.get(source.module_name(job.module))
-        )
+        job.policy = self._policy(job.module)
 
     def _settle(self, job: Job) -> None:
         """Pair up definitions, give values that stay back to the module, drop names gone."""

@@ -210,7 +210,7 @@ class Updater:
             return
         if before is not _MISSING and name.startswith("__") and self._equal(before, value):
             return
-        if before is not _MISSING and type(value).__name__ == "_tuplegetter" is type(before):
+        if before is not _MISSING and type(value).__name__ == type(before).__name__ == "_tuplegetter":
             return
         if name in ("__firstlineno__", "__annotations_cache__", "__annotate_func__"):
             self._assign(pair.old, name, before, value)

@@ -1,0 +1,75 @@
+"""Note the source of each module as it is imported: once the file has changed it is too late."""
+
+from __future__ import annotations
+
+import functools
+import importlib.machinery
+import os
+import sys
+import sysconfig
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
+
+from gcremap._reload import source
+from gcremap._reload.source import Source
+
+
+class Observer:
+    """A finder that leaves the finding to the others and notes the source of what they find."""
+
+    only_looks_on = True
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        for finder in list(sys.meta_path):
+            if finder is self:
+                continue
+            find = getattr(finder, "find_spec", None)
+            spec = find(name, path, target) if find is not None else None
+            if spec is not None:
+                if isinstance(spec.loader, importlib.machinery.SourceFileLoader):
+                    spec.loader.exec_module = functools.partial(_exec, spec.loader)  # type: ignore[method-assign]
+                return spec  # type: ignore[no-any-return]
+        return None
+
+
+def _exec(loader: Any, module: ModuleType) -> None:
+    """Run a module as its loader would, after a look at its source."""
+    del loader.exec_module
+    note(module, loader)
+    loader.exec_module(module)
+
+
+def note(module: ModuleType, loader: Any) -> None:
+    """Remember what the source of a module says now; nothing, where it cannot be read."""
+    try:
+        path = loader.get_filename(source.module_name(module))
+        stamp = source.stamp_of(path)
+        data = loader.get_data(path)
+        source.remember(module, Source(module.__name__, path, data=data, stamp=stamp))
+    except (ImportError, OSError, TypeError):
+        pass
+
+
+def install() -> None:
+    """Observe imports from now on, and note the program's own modules imported before."""
+    if any(isinstance(finder, Observer) for finder in sys.meta_path):
+        return
+    sys.meta_path.insert(0, Observer())
+    library = {os.path.realpath(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")}
+    for module in list(sys.modules.values()):
+        path = getattr(module, "__file__", None)
+        loader = getattr(module, "__loader__", None)
+        if isinstance(path, str) and isinstance(loader, importlib.machinery.SourceFileLoader):
+            if os.path.realpath(path).startswith(tuple(library)):
+                continue
+            if _is_as_loaded(module, path):
+                note(module, loader)
+
+
+def _is_as_loaded(module: ModuleType, path: str) -> bool:
+    """Whether the file is still the one that the module came from, if its .pyc can tell."""
+    stamp = source.loaded(module).stamp
+    return stamp is None or not source.is_stale(module)
