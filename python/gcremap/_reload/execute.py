@@ -75,8 +75,10 @@ def _key_of(module: ModuleType) -> str | None:
     return next((name for name, value in list(sys.modules.items()) if value is module), None)
 
 
-def execute(module: ModuleType, source: Source, gone: frozenset[str]) -> frozenset[str] | None:
-    """Run `source` in the namespace of `module`; returns the names that it bound.
+def execute(
+    module: ModuleType, source: Source, gone: frozenset[str], code: CodeType | None
+) -> frozenset[str] | None:
+    """Run `code` of `source` in the namespace of `module`; returns the names that it bound.
 
     None where that cannot be told, since the loader runs the code itself.
     """
@@ -85,14 +87,14 @@ def execute(module: ModuleType, source: Source, gone: frozenset[str]) -> frozens
         _set_origin(module, source)
     for name in ("__annotations__", "__annotate__", "__conditional_annotations__"):
         namespace.pop(name, None)
-    if source.code is None:
+    if code is None:
         run: Callable[[ModuleType], None] = source.spec.loader.exec_module  # type: ignore[union-attr]
         run(module)
         return None
     recorder = Recorder(namespace, gone)
     namespace["__doc__"] = None
-    exec(source.code, namespace, recorder)
-    return frozenset(recorder.stored | (stored_globally(source.code) & namespace.keys()))
+    exec(code, namespace, recorder)
+    return frozenset(recorder.stored | (stored_globally(code) & namespace.keys()))
 
 
 def stored_globally(code: CodeType) -> set[str]:

@@ -37,6 +37,14 @@ class Source:
     _tree: ast.Module | None = field(default=None, repr=False)
     _index: Index | None = field(default=None, repr=False)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether the loader compiles the text as it is."""
+        if self.spec is None:
+            return True
+        plain = importlib.machinery.SourceFileLoader.source_to_code
+        return getattr(type(self.spec.loader), "source_to_code", None) is plain
+
     def unpack(self) -> None:
         """Make text and code of the bytes of the file."""
         data, self.data = self.data, None

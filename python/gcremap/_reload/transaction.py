@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType, ModuleType
+from types import CodeType, MappingProxyType, ModuleType
 from typing import Any, Literal
 
 from gcremap._native import remap
@@ -15,6 +15,7 @@ from gcremap._reload.definitions import Index
 from gcremap._reload.execute import Snapshot, execute
 from gcremap._reload.imports import Followers, in_order
 from gcremap._reload.match import Matcher, Site
+from gcremap._reload.registrations import drop_repeats, without_repeats
 from gcremap._reload.report import ReloadReport
 from gcremap._reload.source import Source
 from gcremap._reload.state import Policy, Values
@@ -38,6 +39,8 @@ class Job:
     old_index: Index | None = None
     new_index: Index | None = None
     stored: frozenset[str] = frozenset()
+    ran: CodeType | None = None
+    """The code that was run: that of `now`, or less."""
     dropped: list[tuple[Any, Any]] = field(default_factory=list)
     """Values that stay, each with the one that the new source made for it."""
 
@@ -114,7 +117,8 @@ class Transaction:
         gone: frozenset[str] = frozenset()
         if job.old_index is not None and job.new_index is not None and "*" not in job.new_index:
             gone = frozenset(job.old_index) - frozenset(job.new_index)
-        stored = execute(job.module, job.now, gone)
+        job.ran = self._code_to_run(job)
+        stored = execute(job.module, job.now, gone, job.ran)
         if stored is None:
             before, after = job.snapshot.namespace, vars(job.module)
             stored = frozenset(n for n, v in after.items() if before.get(n, _MISSING) is not v)
@@ -122,11 +126,23 @@ class Transaction:
         job.now.stored = stored
         job.policy = self._policy(job.module)
 
+    def _code_to_run(self, job: Job) -> CodeType | None:
+        """The code of the new source, less what would register something a second time."""
+        was, now = job.was.tree, job.now.tree
+        plain = now is not None and job.now.is_plain
+        if was is None or now is None or not plain or job.policy.state == "replace":
+            return job.now.code
+        assert job.old_index is not None
+        assert job.new_index is not None
+        path = job.now.code.co_filename if job.now.code is not None else job.now.name
+        rest = without_repeats(was, now, job.old_index, job.new_index, path)
+        return rest if rest is not None else job.now.code
+
     def _settle(self, job: Job) -> None:
         """Pair up definitions, give values that stay back to the module, drop names gone."""
         olds, namespace = job.snapshot.namespace, vars(job.module)
         news = dict(namespace)
-        self._matcher.learn_codes(job.was.code, job.now.code)
+        self._matcher.learn_codes(job.was.code, job.ran)
         name = job.module.__name__
         old_index, new_index = job.old_index or {}, job.new_index or {}
         bound = [key for key in news if key in olds and key in job.stored]
@@ -204,6 +220,7 @@ class Transaction:
     def _commit(self, jobs: list[Job]) -> list[ReloadReport]:
         modules = {job.module.__name__ for job in jobs}
         applier = Applier(self._matcher, self._undo, self._identity, modules)
+        drop_repeats(self._matcher.pairs, [job.snapshot.namespace for job in jobs], self._undo)
         applier.decide()
         applier.apply(jobs)
         report = None

@@ -23,7 +23,7 @@ def match_unbound(jobs: Iterable[Job], matcher: Matcher) -> None:
     """
     for job in jobs:
         namespace = vars(job.module)
-        fresh = _identities(job.now.code)
+        fresh = _identities(job.ran)
         olds: dict[CodeType, list[FunctionType]] = defaultdict(list)
         news: dict[int, list[FunctionType]] = defaultdict(list)
         for function in gc.get_referrers(namespace):
