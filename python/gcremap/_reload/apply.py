@@ -83,18 +83,20 @@ class Applier:
         final = self._matcher.final
         if final(type(new)) is not type(old) or not update.same_layout(old, new):
             return False
-        above = [self._matcher.by_new.get(id(base)) for base in new.__bases__]
-        if any(base is not None and not base.keep for base in above):
+        bases = [self._matcher.by_new.get(id(base)) for base in new.__bases__]
+        if any(base is not None and not base.keep for base in bases):
             return False
-        if any(vars(old).get(name) is not final(vars(new).get(name)) or _hashes_anew(
-            self._matcher.by_old.get(id(vars(old).get(name)))
-        ) for name in ("__hash__", "__eq__")):
+        if any(
+            vars(old).get(name) is not final(vars(new).get(name))
+            or _hashes_anew(self._matcher.by_old.get(id(vars(old).get(name))))
+            for name in ("__hash__", "__eq__")
+        ):
             # Containers with instances as keys must be indexed anew: a remap does that.
             return False
-        bases = tuple(map(final, new.__bases__))
-        if bases != old.__bases__:
+        wanted = tuple(map(final, new.__bases__))
+        if wanted != old.__bases__:
             try:
-                self._updater.rebase(old, bases)
+                self._updater.rebase(old, wanted)
             except TypeError:
                 return False
             pair.changed = True
@@ -108,6 +110,8 @@ class Applier:
                 self._updater.update(pair)
             elif isinstance(pair.old, type) and isinstance(pair.new, type):
                 self._replace_class(pair)
+            elif isinstance(pair.old, FunctionType) and isinstance(pair.new, FunctionType):
+                update.carry_attributes(pair.old, pair.new, pair.attributes, self._undo)
         for function, code in self._matcher.orphans:
             self._orphan(function, code)
         for job in jobs:
@@ -154,6 +158,7 @@ class Applier:
                 continue
             self._migrated.append((instance, migrate.rebuild_instance(instance, new)))
             self._migrations[module] = self._migrations.get(module, 0) + 1
+        sub: type
         for sub in type.__subclasses__(old):
             if id(sub) in self._matcher.by_old or any(sub is was for was, _ in self._migrated):
                 continue

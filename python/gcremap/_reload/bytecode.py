@@ -77,6 +77,9 @@ def _is_bare(operations: list[str]) -> bool:
 def _touch(index: Index, statement: list[dis.Instruction], own: CodeType | None = None) -> None:
     """`NAME[...] = value`, `NAME.attribute = value`, `NAME.method()` and `@NAME.method`."""
     operations = {item.opname for item in statement}
+    if statement[-1].opname == "STORE_ATTR" and statement[-2].opname in _LOADS:
+        path = f"{statement[-2].argval}.{statement[-1].argval}"
+        index.setdefault(path, Definition(path)).prints.append(_said(statement))
     if not operations & {"STORE_SUBSCR", "STORE_ATTR", "POP_TOP", "LOAD_ATTR", "LOAD_METHOD"}:
         return
     for name in sorted(_reads(statement)):

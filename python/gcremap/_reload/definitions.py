@@ -54,7 +54,9 @@ class Definition:
 
 Index = dict[str, Definition]
 
-_FRESH_CALLS = frozenset({"bytearray", "defaultdict", "deque", "dict", "list", "set", "OrderedDict"})
+_FRESH_CALLS = frozenset(
+    {"bytearray", "defaultdict", "deque", "dict", "list", "set", "OrderedDict"}
+)
 
 
 def index_of(tree: ast.AST) -> Index:
@@ -218,9 +220,10 @@ def names_read(node: ast.AST) -> frozenset[str]:
 
 def root_name(target: ast.expr) -> str | None:
     """The name that an attribute or item chain starts from."""
-    while isinstance(target, ast.Attribute | ast.Subscript):
-        target = target.value
-    return target.id if isinstance(target, ast.Name) else None
+    node: ast.expr = target
+    while isinstance(node, ast.Attribute | ast.Subscript):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else None
 
 
 def is_fresh(value: ast.expr) -> bool:

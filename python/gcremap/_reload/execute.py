@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dis
+import operator
 import sys
 from collections.abc import Callable, Iterator, MutableMapping
-from types import CodeType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from gcremap._reload.source import Source
@@ -52,10 +53,17 @@ class Snapshot:
         self.module = module
         self.namespace: Namespace = dict(vars(module))
         self._key = _key_of(module)
+        self._contents = [
+            (value, _copy(value))
+            for value in self.namespace.values()
+            if _is_small(value, module.__name__)
+        ]
 
     def restore(self) -> None:
         """Put everything back, without a moment in which a name that stays is missing."""
         namespace = vars(self.module)
+        for value, content in self._contents:
+            _restore(value, content)
         for name in [name for name in namespace if name not in self.namespace]:
             del namespace[name]
         for name, value in self.namespace.items():
@@ -66,6 +74,46 @@ class Snapshot:
                 namespace[name] = namespace.pop(name)
         if self._key is not None and sys.modules.get(self._key) is not self.module:
             sys.modules[self._key] = self.module
+
+
+_MUCH = 10_000
+"""A larger container is not copied for the case that the new source changes it and fails."""
+
+
+def _is_small(value: Any, owner: str) -> bool:
+    if type(value) in (list, dict, set):
+        return len(value) <= _MUCH
+    return isinstance(value, FunctionType | type) and value.__module__ == owner
+
+
+def _copy(value: Any) -> Any:
+    if isinstance(value, FunctionType | type):
+        return dict(vars(value))
+    return value.copy()
+
+
+def _restore(value: Any, content: Any) -> None:
+    """Undo what failing code has done to an old object that it could still see."""
+    if isinstance(value, type):
+        for name in [name for name in vars(value) if name not in content]:
+            type.__delattr__(value, name)
+        for name, attribute in content.items():
+            if vars(value).get(name) is not attribute:
+                type.__setattr__(value, name, attribute)
+        return
+    present: Any = vars(value) if isinstance(value, FunctionType) else value
+    if isinstance(present, list):
+        if len(present) != len(content) or any(map(operator.is_not, present, content)):
+            present[:] = content
+    elif isinstance(present, set):
+        if present != content:
+            present.clear()
+            present.update(content)
+    elif len(present) != len(content) or any(
+        present.get(key, present) is not item for key, item in content.items()
+    ):
+        present.clear()
+        present.update(content)
 
 
 def _key_of(module: ModuleType) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -66,7 +66,9 @@ def imported_names(tree: ast.AST, module: ModuleType) -> Iterator[str]:
                     yield f"{origin}.{alias.name}"
 
 
-def in_order(modules: Iterable[ModuleType], trees: dict[str, ast.AST | None]) -> list[ModuleType]:
+def in_order(
+    modules: Iterable[ModuleType], trees: Mapping[str, ast.AST | None]
+) -> list[ModuleType]:
     """What is imported comes before what imports it; a cycle is cut by name.
 
     `trees` has the new sources by module name.

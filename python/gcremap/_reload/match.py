@@ -31,6 +31,8 @@ class Pair:
     same_decorators: bool = False
     old_members: Index = field(default_factory=dict)
     new_members: Index = field(default_factory=dict)
+    attributes: frozenset[str] = frozenset()
+    """Those that a statement sets, `f.calls = 0`, which did not change: they are state."""
     keep: bool = True
     """References to new go to old, which takes over its content; else the other way."""
     changed: bool = False
@@ -187,8 +189,9 @@ class Matcher:
         bodies = (pair.old_members, pair.new_members)
         olds, news = vars(old), vars(new)
         if isinstance(old, enum.EnumType) and isinstance(new, enum.EnumType):
+            member: Any
             for name, member in new.__members__.items():
-                before = old.__members__.get(name)
+                before: Any = old.__members__.get(name)
                 if before is not None and before.name == name:
                     self.add_data(before, member, site.inside(name, bodies), keep=True)
         for name, value in list(olds.items()):

@@ -14,6 +14,7 @@ _MISSING: Any = object()
 
 def subclasses(cls: type) -> Iterator[type]:
     """All subclasses, nearest first."""
+    sub: type
     for sub in type.__subclasses__(cls):
         yield sub
         yield from subclasses(sub)
@@ -74,7 +75,7 @@ def _blank(instance: Any, cls: type) -> Any:
     if base is object:
         return object.__new__(cls)
     if issubclass(base, BaseException):
-        made = base.__new__(cls, *instance.args)
+        made: Any = base.__new__(cls, *instance.args)
         for name in ("__cause__", "__context__", "__traceback__", "__suppress_context__"):
             setattr(made, name, getattr(instance, name, None))
         made.args = instance.args
@@ -109,5 +110,3 @@ def _slot_values(instance: Any) -> Iterator[tuple[str, Any]]:
                     yield name, vars(base)[name].__get__(instance)
                 except AttributeError:
                     continue
-
-

@@ -58,7 +58,9 @@ def install() -> None:
     if any(isinstance(finder, Observer) for finder in sys.meta_path):
         return
     sys.meta_path.insert(0, Observer())
-    library = {os.path.realpath(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")}
+    library = {
+        os.path.realpath(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")
+    }
     for module in list(sys.modules.values()):
         path = getattr(module, "__file__", None)
         loader = getattr(module, "__loader__", None)

@@ -63,9 +63,7 @@ def _is_same(name: str, old_index: Index, new_index: Index) -> bool:
     return old.same(new)
 
 
-def drop_repeats(
-    pairs: Iterable[Pair], own: list[Any], undo: list[Callable[[], Any]]
-) -> None:
+def drop_repeats(pairs: Iterable[Pair], own: list[Any], undo: list[Callable[[], Any]]) -> None:
     """Take from lists elsewhere what a decorator has added to them once more.
 
     A list that holds the old object and the new one had the old one registered, and the new

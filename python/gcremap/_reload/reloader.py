@@ -61,14 +61,14 @@ def changed_modules() -> list[ModuleType]:
 class Reloader:
     """Reloads the modules under its control by a policy.
 
-      modules    names of modules and packages, with all that is in them; None for all
-      exclude    names of those that are left alone all the same
-      identity   as for `reload`
-      state      as for `reload`
-      policies   by "module" or "module:name": "keep", "replace" or "keep-unchanged"
-      before     called with the list of modules; an exception cancels the reload
-      after      called with the list of reports
-      failed     called with the exception before it is raised
+    modules    names of modules and packages, with all that is in them; None for all
+    exclude    names of those that are left alone all the same
+    identity   as for `reload`
+    state      as for `reload`
+    policies   by "module" or "module:name": "keep", "replace" or "keep-unchanged"
+    before     called with the list of modules; an exception cancels the reload
+    after      called with the list of reports
+    failed     called with the exception before it is raised
     """
 
     def __init__(
@@ -96,7 +96,9 @@ class Reloader:
         _check(identity, state)
         for key, policy in self.policies.items():
             if policy not in _POLICIES:
-                raise ValueError(f"the policy of {key!r} must be one of {_POLICIES}, not {policy!r}")
+                raise ValueError(
+                    f"the policy of {key!r} must be one of {_POLICIES}, not {policy!r}"
+                )
 
     def controls(self, module: ModuleType | str) -> bool:
         """Whether a module is under the control of this reloader."""

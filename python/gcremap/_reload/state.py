@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
 from types import FunctionType, ModuleType
@@ -12,7 +13,7 @@ from gcremap._reload.definitions import Definition, Index
 State = Literal["keep-unchanged", "replace", "keep"]
 
 _CONTAINERS = (list, dict, set, deque, defaultdict, OrderedDict)
-_SCALARS = (str, bytes, int, float, complex, bool, tuple, frozenset, type(None))
+SCALARS = (str, bytes, int, float, complex, bool, tuple, frozenset, type(None))
 
 RESERVED = frozenset(
     {
@@ -121,7 +122,7 @@ class Values:
     def _looks_unchanged(self, name: str) -> bool:
         """Without the old source: a container or object stays, a constant is taken anew."""
         old, new = self._olds[name], self._news[name]
-        return type(old) is type(new) and not isinstance(new, _SCALARS) and not callable(new)
+        return type(old) is type(new) and not isinstance(new, SCALARS) and not callable(new)
 
 
 def _equal(old: Any, new: Any) -> bool:
@@ -157,7 +158,7 @@ def merge(
             if key not in old or (is_code(value) and old[key] is not wanted):
                 old[key] = wanted
         if len(before) != len(old) or any(old[key] is not before[key] for key in before):
-            undo.append(lambda: (old.clear(), old.update(before)))
+            undo.append(functools.partial(_refill, old, before))
         return
     added = [item for item in new if _mentions(item, is_new)]
     if not added:
@@ -165,11 +166,19 @@ def merge(
     if isinstance(old, set):
         members = set(old)
         old.update(final(item) for item in added)
-        undo.append(lambda: (old.clear(), old.update(members)))
+        undo.append(functools.partial(_refill, old, members))
     else:
         items = list(old)
         old.extend(final(item) for item in added)
-        undo.append(lambda: (old.clear(), old.extend(items)))
+        undo.append(functools.partial(_refill, old, items))
+
+
+def _refill(container: Any, content: Any) -> None:
+    container.clear()
+    if isinstance(container, list | deque):
+        container.extend(content)
+    else:
+        container.update(content)
 
 
 def _mentions(item: Any, is_new: Callable[[Any], bool]) -> bool:

@@ -156,10 +156,10 @@ class Transaction:
             elif key in job.policy.keep:
                 self._keep(job, key, olds[key], news[key], site)
             else:
-                self._matcher.match(olds[key], news[key], site)
-        values = Values(
-            olds, news, job.old_index, job.new_index, job.policy, self._matcher.final
-        )
+                pair = self._matcher.match(olds[key], news[key], site)
+                if pair is not None:
+                    pair.attributes = _same_attributes(key, old_index, new_index)
+        values = Values(olds, news, job.old_index, job.new_index, job.policy, self._matcher.final)
         for key in data:
             self._settle_value(job, values, key, olds[key], news[key])
         self._drop_names(job)
@@ -212,10 +212,10 @@ class Transaction:
         if stored is None:
             stored = frozenset(job.old_index or ())
         for key in stored - job.stored - state.RESERVED - job.policy.keep:
-            if key in namespace and key in job.snapshot.namespace:
-                if namespace[key] is job.snapshot.namespace[key]:
-                    del namespace[key]
-                    job.report.removed.append(key)
+            before = job.snapshot.namespace.get(key, _MISSING)
+            if namespace.get(key, namespace) is before:
+                del namespace[key]
+                job.report.removed.append(key)
 
     def _commit(self, jobs: list[Job]) -> list[ReloadReport]:
         modules = {job.module.__name__ for job in jobs}
@@ -237,3 +237,12 @@ class Transaction:
         hooks.after(jobs, applier)
         applier.finish()
         return [job.report for job in jobs]
+
+
+def _same_attributes(name: str, old_index: Index, new_index: Index) -> frozenset[str]:
+    """The attributes of what `name` holds that the same statements set in both versions."""
+    return frozenset(
+        path.removeprefix(f"{name}.")
+        for path, definition in new_index.items()
+        if path.startswith(f"{name}.") and path in old_index and definition.same(old_index[path])
+    )

@@ -62,16 +62,10 @@ class Updater:
             self._same_function(pair, old, new)
             return
         pair.changed = True
-        added = {
-            name: value
-            for name, value in old.__dict__.items()
-            if name not in new.__dict__ and name != "__wrapped__"
-        }
         if old.__closure__ and new.__closure__ and pair.same_decorators:
             self._merge_cells(old, new)
         swap(old, new, self._undo)
-        old.__dict__.update(added)
-        self._undo.append(lambda: [old.__dict__.pop(name, None) for name in added])
+        carry_attributes(new, old, pair.attributes, self._undo)
         self.shells[id(old)] = new
 
     def _same_function(self, pair: Pair, old: FunctionType, new: FunctionType) -> None:
@@ -94,6 +88,12 @@ class Updater:
             if not self._equal(before, wanted):
                 pair.changed = True
                 self._set(old, name, wanted)
+        fresh = {k: v for k, v in vars(new).items() if k not in pair.attributes}
+        if any(not self._equal(vars(old).get(k, _MISSING), v) for k, v in fresh.items()):
+            pair.changed = True
+            before, present = dict(vars(old)), vars(old)
+            present.update({k: self._matcher.final(v) for k, v in fresh.items()})
+            self._undo.append(lambda: (present.clear(), present.update(before)))
         for name in ("__type_params__", "__annotate__"):
             wanted = getattr(new, name, None)
             if wanted:
@@ -106,7 +106,7 @@ class Updater:
         if olds is None or news is None or len(olds) != len(news):
             return news
         chosen = [
-            new if isinstance(new, state._SCALARS) and not self._equal(old, new) else old
+            new if isinstance(new, state.SCALARS) and not self._equal(old, new) else old
             for old, new in zip(olds, news, strict=True)
         ]
         return olds if all(a is b for a, b in zip(chosen, olds, strict=True)) else tuple(chosen)
@@ -123,9 +123,10 @@ class Updater:
             self.merge(before, wanted)
             if type(before) is type(wanted) and isinstance(before, list | dict | set):
                 continue
-            if callable(wanted) or isinstance(wanted, state._SCALARS):
-                if codes.same(old.__code__, new.__code__) and not self._equal(before, wanted):
-                    self._fill(cell, self._matcher.final(wanted))
+            if not codes.same(old.__code__, new.__code__) or self._equal(before, wanted):
+                continue
+            if callable(wanted) or isinstance(wanted, state.SCALARS):
+                self._fill(cell, self._matcher.final(wanted))
 
     def _fill(self, cell: types.CellType, value: Any) -> None:
         before = cell.cell_contents
@@ -194,10 +195,11 @@ class Updater:
                 continue
             self._class_attribute(pair, name, olds.get(name, _MISSING), value)
         for name, value in olds.items():
-            if name not in news and not is_of_the_layout(name, value):
-                if is_gone(pair, name, value):
-                    self._delete(old, name, value)
-                    pair.changed = True
+            if name in news or is_of_the_layout(name, value):
+                continue
+            if is_gone(pair, name, value):
+                self._delete(old, name, value)
+                pair.changed = True
         if isinstance(old, enum.EnumType):
             keep_pseudo_members(olds, old)
 
@@ -210,14 +212,16 @@ class Updater:
             return
         if before is not _MISSING and name.startswith("__") and self._equal(before, value):
             return
-        if before is not _MISSING and type(value).__name__ == type(before).__name__ == "_tuplegetter":
+        if (
+            before is not _MISSING
+            and type(value).__name__ == type(before).__name__ == "_tuplegetter"
+        ):
             return
         if name in ("__firstlineno__", "__annotations_cache__", "__annotate_func__"):
             self._assign(pair.old, name, before, value)
             return
-        if before is not _MISSING and isinstance(value, state._SCALARS):
-            if self._equal(before, value):
-                return
+        if isinstance(value, state.SCALARS) and self._equal(before, value):
+            return
         pair.changed = True
         self._assign(pair.old, name, before, wanted)
 
@@ -237,6 +241,22 @@ class Updater:
         before = owner.__bases__
         type.__setattr__(owner, "__bases__", bases)
         self._undo.append(lambda: type.__setattr__(owner, "__bases__", before))
+
+
+def carry_attributes(
+    source: FunctionType, target: FunctionType, state: frozenset[str], undo: Undo
+) -> None:
+    """Give a function what the program has set on the version before it."""
+    before, present = vars(source), vars(target)
+    carried = {
+        name: value
+        for name, value in before.items()
+        if (name not in present or name in state) and name != "__wrapped__"
+    }
+    if carried:
+        saved = dict(present)
+        present.update(carried)
+        undo.append(lambda: (present.clear(), present.update(saved)))
 
 
 def swap(old: FunctionType, new: FunctionType, undo: Undo) -> None:
@@ -285,7 +305,9 @@ def is_gone(pair: Pair, name: str, value: Any) -> bool:
     """Whether an attribute that the new class lacks came from the old source."""
     if name in pair.old_members or (name.startswith("__") and name.endswith("__")):
         return True
-    return isinstance(value, FunctionType) and value.__qualname__ == f"{pair.old.__qualname__}.{name}"
+    return (
+        isinstance(value, FunctionType) and value.__qualname__ == f"{pair.old.__qualname__}.{name}"
+    )
 
 
 def keep_pseudo_members(olds: dict[str, Any], new: Any) -> None:
