@@ -100,6 +100,9 @@ fn compile(sources: &[PathBuf], include_dirs: &[PathBuf], python_debug: bool) {
         .warnings(true)
         .extra_warnings(true)
         .flag("-Wundef")
+        // Debian's debug headers are links to the release ones, all but pyconfig.h: gcc
+        // would look for that beside what a link points to, and build for release.
+        .flag_if_supported("-fno-canonical-system-headers")
         .flag("-Werror=implicit-function-declaration")
         .flag("-Werror=incompatible-pointer-types");
     for dir in include_dirs {

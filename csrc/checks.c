@@ -1,6 +1,9 @@
 /* What may be an old, and what a slot may take: the refusals that keep C code
  * from misreading memory. */
+#include "rehash.h"
 #include "walk.h"
+
+#include <string.h>
 
 const char *
 gcr_old_refusal(PyObject *old)
@@ -23,6 +26,9 @@ gcr_old_refusal(PyObject *old)
     if (PyFrame_Check(old)) {
         return "it is a frame";
     }
+    if (gcr_is_running(old)) {
+        return "it is running";
+    }
     return NULL;
 }
 
@@ -33,6 +39,11 @@ layout_base(PyTypeObject *type)
 {
     while (PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE)
            && gcr_is_python_class(type) && type->tp_base != NULL) {
+        type = type->tp_base;
+    }
+    /* Exceptions that add no fields are told apart by class only. */
+    while (PyType_IsSubtype(type, (PyTypeObject *)PyExc_BaseException) && type->tp_base != NULL
+           && type->tp_basicsize == type->tp_base->tp_basicsize) {
         type = type->tp_base;
     }
     return type;
@@ -77,6 +88,10 @@ gcr_item_refusal(PyObject *holder, PyObject *old, PyObject *new_)
     if (PyTuple_Check(holder) && PyCell_Check(old) && !PyCell_Check(new_)) {
         return "only a cell may stand in a closure";
     }
+    /* The nodes of a context's mapping; their types are not exported. */
+    if (PyContextVar_CheckExact(old) && strncmp(Py_TYPE(holder)->tp_name, "hamt_", 5) == 0) {
+        return "a context has a value for this variable, under its hash";
+    }
     return NULL;
 }
 
@@ -100,14 +115,32 @@ gcr_type_namespace(PyObject *type)
     return gcr_type_dict((PyTypeObject *)type);
 }
 
-int
-gcr_fills_type_slot(PyObject *name, PyObject *old, PyObject *new_)
+PyObject *
+gcr_module_namespace(PyObject *object)
 {
-    if (name == NULL || !PyUnicode_Check(name) || PyUnicode_GET_LENGTH(name) < 5
-        || PyUnicode_READ_CHAR(name, 0) != '_' || PyUnicode_READ_CHAR(name, 1) != '_') {
-        return 0;
+    return PyModule_CheckExact(object) ? PyModule_GetDict(object) : NULL;
+}
+
+int
+gcr_is_part_of_class(PyObject *object, PyObject *class)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    int descriptor = type == &PyGetSetDescr_Type || type == &PyMemberDescr_Type
+                     || type == &PyMethodDescr_Type || type == &PyClassMethodDescr_Type
+                     || type == &PyWrapperDescr_Type;
+    return descriptor && (PyObject *)PyDescr_TYPE(object) == class;
+}
+
+int
+gcr_key_follows_table(PyObject *holder)
+{
+    return PyODict_Check(holder) || gcr_is_lru_link(holder);
+}
+
+void
+gcr_hush(PyObject *object)
+{
+    if (PyObject_IS_GC(object) && !_PyGC_FINALIZED(object)) {
+        _PyGC_SET_FINALIZED(object);
     }
-    /* One Python function for another: slot_tp_* looks the name up each time
-     * (Objects/typeobject.c:update_one_slot). */
-    return !(PyFunction_Check(old) && PyFunction_Check(new_));
 }

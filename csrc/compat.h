@@ -246,6 +246,30 @@ gcr_suspended_frame(PyGenObject *gen, Py_ssize_t *live)
     return frame;
 }
 
+/* 3.12 added type parameters (PEP 695), 3.14 the function that makes annotations
+ * (PEP 649). */
+static inline PyObject **
+gcr_function_typeparams(PyFunctionObject *func)
+{
+#if GCR_PY312
+    return &func->func_typeparams;
+#else
+    (void)func;
+    return NULL;
+#endif
+}
+
+static inline PyObject **
+gcr_function_annotate(PyFunctionObject *func)
+{
+#if GCR_PY314
+    return &func->func_annotate;
+#else
+    (void)func;
+    return NULL;
+#endif
+}
+
 /* 3.12 dropped the code that 3.11's generators hold besides their frame (gh-96975). */
 static inline PyObject **
 gcr_generator_code(PyGenObject *gen)
@@ -304,9 +328,5 @@ gcr_managed_dict(PyObject *object)
     return _PyObject_ManagedDictPointer(object);
 #endif
 }
-
-/* Words before the object that are the object's: managed dict, values, weak
- * reference list. 3.12 put the weak reference list there too. */
-#define GCR_PREHEADER_WORDS 4
 
 #endif

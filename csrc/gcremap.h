@@ -133,9 +133,9 @@ int gcr_is_running(PyObject *holder);
 
 /* ---- the object's own memory, for the probe --------------------------- */
 
-/* The block of memory that is the object: from the first word before it that
- * belongs to it (GC header excluded) to its end, from tp_basicsize and
- * tp_itemsize. */
+/* The memory of the object itself, from its header to its end by tp_basicsize and
+ * tp_itemsize. The words in front of it (the collector's, managed dict and weak
+ * reference list) are not in it, and walkers show those that are slots. */
 void gcr_extent(PyObject *object, char **start, char **end);
 
 /* ---- checks ------------------------------------------------------------ */
@@ -158,9 +158,26 @@ int gcr_is_unhashable(PyObject *object);
 /* The namespace of a class (borrowed), static ones included; NULL if it has none yet. */
 PyObject *gcr_type_namespace(PyObject *type);
 
-/* Whether a C slot of a class may have to change when the attribute `name` of
- * its namespace changes from `old` to `new_`. */
-int gcr_fills_type_slot(PyObject *name, PyObject *old, PyObject *new_);
+/* The namespace of a plain module (borrowed); NULL for any other object. */
+PyObject *gcr_module_namespace(PyObject *object);
+
+/* Non-zero for a descriptor that the class made for its own fields: it says so
+ * of itself (__objclass__), and checks its instances by it. */
+int gcr_is_part_of_class(PyObject *object, PyObject *class_);
+
+/* Whether a GCR_HASH_NODE of the holder is repaired with the dict that has the
+ * same key: an OrderedDict's or an lru_cache's. */
+int gcr_key_follows_table(PyObject *holder);
+
+/* The object will be freed without its finalizer (__del__) being called. */
+void gcr_hush(PyObject *object);
+
+/* ---- functions that take over ------------------------------------------- */
+
+/* Two function objects trade everything but identity, weak references and
+ * counts. Returns 0, with nothing changed, for anything but two functions that
+ * are called the usual way. C function watchers are told. */
+int gcr_swap_functions(PyObject *left, PyObject *right);
 
 /* ---- frames and C stacks ------------------------------------------------ */
 
@@ -182,11 +199,208 @@ PyObject *gcr_call_with_base(PyObject *(*body)(void *arg, uintptr_t base), void 
  * takes scratch memory from malloc. */
 void gcr_in_use(PyObject *const *objects, size_t count, uintptr_t base, unsigned char *found);
 
-/* ---- functions that take over ------------------------------------------- */
+/* ---- interpreter state --------------------------------------------------- */
 
-/* Two function objects trade everything but identity, weak references and
- * counts. Returns 0, with nothing changed, for anything but two functions that
- * are called the usual way. C function watchers are told. */
-int gcr_swap_functions(PyObject *left, PyObject *right);
+/* Every slot of the interpreter and thread states, and of static types, that
+ * no holder shows. */
+int gcr_roots(gcr_slot_visitor visit, void *arg);
+
+/* ---- type repair ------------------------------------------------------ */
+
+/* Each change has a prepare (may allocate, refuses by returning one static
+ * sentence, leaves no exception, runs no Python code), a commit and an undo
+ * (neither fails, allocates nor runs Python code), and a release. Nothing may run
+ * Python code between prepare and commit, nor between commit and undo.
+ * C type watchers are told as by PyType_Modified. */
+
+/* Learns what CPython does not export (its slot table). Once, at import; may
+ * allocate. Returns NULL or why this interpreter cannot be used. */
+const char *gcr_types_init(void);
+
+/* Why instances of the class `old_class` cannot become instances of `new_class`,
+ * or NULL: the rules of assignment to __class__. Instances may be classes. */
+const char *gcr_class_refusal(PyObject *old_class, PyObject *new_class);
+
+/* One instance on its way to another class. Plain data: may be moved. */
+typedef struct gcr_class_move {
+    PyObject *old_class; /* borrowed */
+    PyObject *new_class; /* borrowed */
+    void *values;
+    int detached;
+} gcr_class_move;
+
+/* For an instance whose class gcr_class_refusal let pass. May make its __dict__.
+ * `keys_taken`: gcr_keys_swap will be called for the two classes. */
+const char *gcr_set_class_prepare(PyObject *instance, PyObject *new_class, int keys_taken,
+                                  gcr_class_move *move);
+/* Stores ob_type. Moves no counts: the caller moves them as for any strong slot.
+ * Comes after the stores to the instance's attribute slots: those addresses
+ * are stale afterwards. The undo comes before their undo. */
+void gcr_set_class_commit(PyObject *instance, gcr_class_move *move);
+void gcr_set_class_undo(PyObject *instance, gcr_class_move *move);
+/* Once for every prepare that did not refuse, whatever came of it. */
+void gcr_set_class_release(gcr_class_move *move);
+
+/* Whether the new class can take over the old one's attribute layout, so that
+ * instances need no __dict__ made. Only if the new class is not itself old, gets
+ * the keys of one class only, and every instance of the old one moves. */
+int gcr_keys_can_be_taken(PyObject *old_class, PyObject *new_class);
+/* The commit, and its own undo; beside the gcr_set_class_commit calls. */
+void gcr_keys_swap(PyObject *old_class, PyObject *new_class);
+
+/* Every class below the old ones with its future bases, MRO and C slots. Old
+ * classes themselves keep theirs: their tp_base, tp_bases and tp_mro, and the items of
+ * these tuples, are not to be rewritten. In the others they are replaced here,
+ * counts included: they are no slots of the apply. */
+typedef struct gcr_hierarchy gcr_hierarchy;
+typedef int (*gcr_class_filter)(PyObject *type, void *arg);
+/* `olds` and `news` are classes, pairwise; other pairs left out. A class that
+ * `may_change` (NULL: all may) says 0 of keeps its bases. On refusal returns
+ * NULL; *culprit (owned, or NULL) is the class in the way. */
+gcr_hierarchy *gcr_hierarchy_prepare(PyObject *const *olds, PyObject *const *news, size_t pairs,
+                                     gcr_class_filter may_change, void *arg,
+                                     const char **refusal, PyObject **culprit);
+/* After the stores to namespaces: C slots are computed from them. */
+void gcr_hierarchy_commit(gcr_hierarchy *hierarchy);
+void gcr_hierarchy_undo(gcr_hierarchy *hierarchy);
+/* Drops counts, of old classes too: may run finalizers. Last. */
+void gcr_hierarchy_release(gcr_hierarchy *hierarchy);
+size_t gcr_hierarchy_size(const gcr_hierarchy *hierarchy);
+PyObject *gcr_hierarchy_class(const gcr_hierarchy *hierarchy, size_t index); /* borrowed */
+
+/* Whether instances of the two classes hash and compare by the same methods. */
+int gcr_hashes_alike(PyObject *a, PyObject *b);
+
+/* A value in the namespace of `type` changed, or what such a value (a property, a
+ * classmethod, a staticmethod) refers to: drops the caches of it and its subclasses. */
+void gcr_type_modified(PyObject *type);
+/* The value of a dunder name did: C slots of it and its subclasses, and whether it
+ * is abstract. Idempotent; serves commit and undo. */
+void gcr_type_slots_refresh(PyObject *type);
+/* Code, defaults, keyword defaults, globals or closure of a function changed. */
+void gcr_function_modified(PyObject *function);
+/* A ContextVar keeps the value it gave last, without a count, for as long as the
+ * thread's context has the same version (Python/context.c, PyContextVar_Get). */
+void gcr_forget_context_values(void);
+/* Drops all tier-2 code. May allocate; runs no Python code. Once, as last repair. */
+void gcr_invalidate_specialised(void);
+
+/* ---- hash repair -------------------------------------------------------
+ *
+ * A table is a dict, set or frozenset, an instance of a subclass, or a
+ * frozendict. Its repair has two phases. Prepare may allocate and may refuse;
+ * then the engine stores the new keys and values through the slots; then
+ * commit, which cannot fail, brings stored hashes and the index in line. In
+ * between the table must not be touched by anybody else.
+ *
+ * Entries of a dict keep their positions, so live iterators and the order go
+ * on. Entries of a set are placed by hash: after a commit their positions are
+ * others, and so are the addresses of the slots of a set and of a dict that
+ * was str-only; ask for them again. */
+
+typedef enum gcr_edit_kind {
+    GCR_EDIT_HASH = 0, /* the key at `entry` has, or will have, `hash` */
+    GCR_EDIT_DROP,     /* the key at `entry` became equal to that at `winner`,
+                          which takes its value; the entry becomes a deleted one */
+    GCR_EDIT_RESTORE,  /* undoes a drop: see gcr_rehash_prepare */
+} gcr_edit_kind;
+
+typedef struct gcr_key_edit {
+    gcr_edit_kind kind;
+    intptr_t entry;
+    intptr_t winner;
+    intptr_t hash;   /* of the key, as it will be; never -1 */
+    PyObject *key;   /* HASH: the key that will stand there, NULL if the same; RESTORE: the key */
+    PyObject *value; /* RESTORE in a dict: what the winner is to get back */
+} gcr_key_edit;
+
+/* What a drop took out. Each pointer that is not NULL is a count that is the
+ * caller's from the commit on. */
+typedef struct gcr_dropped {
+    intptr_t entry;
+    intptr_t winner;
+    intptr_t hash;
+    PyObject *key;
+    PyObject *value; /* what the winner had before; NULL for a set */
+} gcr_dropped;
+
+typedef struct gcr_rehash gcr_rehash;
+
+int gcr_is_table(PyObject *object);
+
+/* The number of positions of entries, used or not. Those of a dict are the
+ * positions of its iterators (in a split table: the insertion order). */
+intptr_t gcr_table_length(PyObject *table);
+
+/* The entry at a position; 0 if it is unused. `value_slot` is NULL for a set.
+ * `key_slot` is NULL for a split table, whose keys belong to all instances of a
+ * class: there the commit stores the keys of the edits, taking a new count of
+ * each, and leaves the class's. Pointers to results may be NULL. */
+int gcr_table_entry(PyObject *table, intptr_t i, PyObject **key, intptr_t *hash,
+                    PyObject ***key_slot, PyObject ***value_slot);
+
+/* Copies `edits`. Drops must come in ascending order of `entry`, their winners
+ * below them in a dict; an entry has one edit at most, a winner may have one of
+ * its own. To undo a repair: hash edits with the old keys and hashes, and for
+ * its drops, last one first, a RESTORE with what gcr_rehash_dropped told; the
+ * counts go to the table with the commit. (A restored entry of an OrderedDict
+ * is put behind its neighbour in the dict.)
+ * Returns NULL and sets *why: a static sentence, or NULL if out of memory. No
+ * Python exception is set, no Python code runs. */
+gcr_rehash *gcr_rehash_prepare(PyObject *table, const gcr_key_edit *edits, size_t count,
+                               const char **why);
+
+/* The caller owes a class dict PyType_Modified and a watched dict its events. */
+void gcr_rehash_commit(gcr_rehash *rehash);
+
+/* After the commit: the k-th drop, in the order of the edits; 0 if there are no more. */
+int gcr_rehash_dropped(const gcr_rehash *rehash, size_t k, gcr_dropped *dropped);
+
+/* Before the commit it discards what was prepared, after it what the table no
+ * longer needs. Drops no counts of objects that could reach 0 and run code. */
+void gcr_rehash_free(gcr_rehash *rehash);
+
+/* Whether C code watches the dict (PyDict_Watch). */
+int gcr_dict_watched(PyObject *dict);
+
+/* Gives the dict a new ma_version_tag (up to 3.13): for values that were stored
+ * behind its back. Commits do it themselves. gcr_rehash_prepare of any dict,
+ * or gcr_dict_versions_init, must have succeeded before. */
+void gcr_dict_modified(PyObject *dict);
+int gcr_dict_versions_init(void); /* -1: out of memory, no exception set */
+
+/* Non-zero if the object stores its hash, computed from what it refers to. */
+int gcr_caches_hash(PyObject *object);
+void gcr_forget_hash(PyObject *object);
+
+/* ---- weak references ---------------------------------------------------
+ *
+ * Moving changes no counts and calls no callbacks; it resets the hash that a
+ * reference has cached, so tables that hold it as a key must be rehashed
+ * (gcr_caches_hash says which can be keys). The reference by which the bases of
+ * a class know it as a subclass stays with it, or leaves a stand-in. */
+
+typedef struct gcr_weakrefs gcr_weakrefs;
+
+/* All kinds: references, proxies, subclasses of them, with callback or not. */
+size_t gcr_weakref_count(PyObject *object);
+
+/* Collects the weak references to `from`: all if `only` is NULL, or those in
+ * `only` (to undo: those that were moved), which must be in ascending order.
+ * Returns NULL and sets *why: a static sentence if `to` cannot be weakly referenced, or NULL if out of memory. No
+ * Python exception is set. `from` and `to` must stay alive. */
+gcr_weakrefs *gcr_weakrefs_prepare(PyObject *from, PyObject *to, PyObject *const *only,
+                                   size_t only_count, const char **why);
+
+/* The commit: detach those of every pair, then attach those of every pair, so
+ * that a swap moves each once and canonical references stay canonical. */
+void gcr_weakrefs_detach(gcr_weakrefs *refs);
+void gcr_weakrefs_attach(gcr_weakrefs *refs);
+
+/* Borrowed: a caller that keeps them for an undo must own counts, since a weak
+ * reference may die at any time. */
+size_t gcr_weakrefs_length(const gcr_weakrefs *refs);
+PyObject *gcr_weakrefs_item(const gcr_weakrefs *refs, size_t i);
+void gcr_weakrefs_free(gcr_weakrefs *refs);
 
 #endif

@@ -30,6 +30,26 @@ walker_of(PyTypeObject *type)
     return NULL;
 }
 
+/* For a container type of C code that adds to a builtin one (OrderedDict): the
+ * builtin part is known, and what is placed by hash in it must not be taken for a
+ * plain slot. */
+static gcr_walker
+part_walker_of(PyTypeObject *type)
+{
+    if (type->tp_flags & Py_TPFLAGS_DICT_SUBCLASS) {
+        return gcr_walk_dict;
+    }
+    if (type->tp_flags & Py_TPFLAGS_LIST_SUBCLASS) {
+        return gcr_walk_list;
+    }
+    if (type->tp_flags & Py_TPFLAGS_TUPLE_SUBCLASS) {
+        return gcr_walk_tuple;
+    }
+    return PyType_IsSubtype(type, &PySet_Type) || PyType_IsSubtype(type, &PyFrozenSet_Type)
+               ? gcr_walk_set
+               : NULL;
+}
+
 /* Holders that are no GC objects. */
 static gcr_walker
 unlisted_walker_of(PyTypeObject *type)
@@ -45,10 +65,14 @@ unlisted_walker_of(PyTypeObject *type)
     return NULL;
 }
 
+/* The slots that a spec does not name are the same as a class statement's, in
+ * _random.Random all that count here; but PyType_FromSpec keeps a copy of the name. */
 int
 gcr_is_python_class(PyTypeObject *type)
 {
-    return type->tp_dealloc == subtype_dealloc && type->tp_traverse == gcr_subtype_traverse;
+    return (type->tp_flags & Py_TPFLAGS_HEAPTYPE) && !(type->tp_flags & Py_TPFLAGS_IMMUTABLETYPE)
+           && type->tp_dealloc == subtype_dealloc && type->tp_traverse == gcr_subtype_traverse
+           && ((PyHeapTypeObject *)type)->_ht_tpname == NULL;
 }
 
 /* A generator's walker knows its frame, but not what coroutines and async
@@ -70,7 +94,9 @@ gcr_walker_coverage(PyObject *holder)
         return GCR_PARTIAL;
     }
     if (type->tp_traverse != gcr_subtype_traverse) {
-        return walker_of(type) != NULL ? GCR_FULL : GCR_NONE;
+        return walker_of(type) != NULL        ? GCR_FULL
+               : part_walker_of(type) != NULL ? GCR_PARTIAL
+                                              : GCR_NONE;
     }
     while (type->tp_traverse == gcr_subtype_traverse) {
         type = type->tp_base;
@@ -97,6 +123,9 @@ gcr_walk(PyObject *holder, gcr_slot_visitor visit, void *arg)
         }
     }
     gcr_walker walker = type->tp_traverse == NULL ? unlisted_walker_of(type) : walker_of(type);
+    if (walker == NULL && type->tp_traverse != NULL) {
+        walker = part_walker_of(type);
+    }
     return walker == NULL ? 0 : walker(holder, &walk);
 }
 
@@ -149,6 +178,10 @@ gcr_init(void)
     if ((Py_Version >> 16) != (GCR_BUILT_FOR >> 16)) {
         return "gcremap was built for another version of CPython than this one: install it again here";
     }
+    const char *refusal = gcr_layout_refusal_of_runtime();
+    if (refusal != NULL) {
+        return refusal;
+    }
     PyObject *sample = PyObject_CallFunction((PyObject *)&PyType_Type, "s(){}", "sample");
     if (sample == NULL) {
         PyErr_Clear();
@@ -171,6 +204,11 @@ gcr_init(void)
     add(PyAsyncGen_Type.tp_traverse, gcr_walk_generator);
     add(PyType_Type.tp_traverse, gcr_walk_type);
     add(_PyWeakref_RefType.tp_traverse, gcr_walk_weakref);
+    refusal = gcr_layout_refusal_of_samples();
+    if (refusal != NULL) {
+        table_length = 0;
+        return refusal;
+    }
     add_deque();
-    return NULL;
+    return gcr_types_init();
 }

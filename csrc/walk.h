@@ -11,11 +11,11 @@ typedef struct gcr_walk_state {
 
 typedef int (*gcr_walker)(PyObject *holder, gcr_walk_state *walk);
 
-/* Shows one slot, unless it is NULL. */
+/* Shows one slot, unless it is NULL or this version has none. */
 static inline int
 gcr_show(gcr_walk_state *walk, gcr_slot slot)
 {
-    return *slot.address == NULL ? 0 : walk->visit(&slot, walk->arg);
+    return slot.address == NULL || *slot.address == NULL ? 0 : walk->visit(&slot, walk->arg);
 }
 
 /* The body of a walker reads as a list of its slots. */
@@ -55,10 +55,28 @@ int gcr_walk_instance(PyObject *holder, gcr_walk_state *walk, PyTypeObject **bas
 /* Whether instances of exactly this type refer to nothing but their type. */
 int gcr_type_is_leaf(PyTypeObject *type);
 
-/* Whether a class statement made the type. */
+/* Whether a class statement (or a call of type) made the type. */
 int gcr_is_python_class(PyTypeObject *type);
 
 /* tp_traverse of classes made by a class statement. */
 extern traverseproc gcr_subtype_traverse;
+
+/* Why the layouts compiled in are not those of this interpreter, or NULL: by what it
+ * says of itself, then by objects made for the purpose, which walkers must be ready
+ * for. Either runs Python code. */
+const char *gcr_layout_refusal_of_runtime(void);
+const char *gcr_layout_refusal_of_samples(void);
+
+/* The sentence that says that the layout of `what` differs (static storage). */
+const char *gcr_layout_differs(const char *what);
+
+/* The namespace (owned) in which `source` was run; NULL, without an exception, when
+ * it failed. */
+PyObject *gcr_run_samples(const char *source);
+
+/* Whether `walker` (NULL: whichever gcr_walk takes) shows of `sample` what its
+ * traversal shows, and `token` or `text` in `tokens` slots (negative: in any number). */
+int gcr_walker_agrees(PyObject *sample, gcr_walker walker, PyObject *token, PyObject *text,
+                      Py_ssize_t tokens);
 
 #endif

@@ -31,12 +31,9 @@ gcr_walk_function(PyObject *holder, gcr_walk_state *walk)
     GCR_FIELD(func->func_qualname, GCR_STR, ".__qualname__");
     GCR_FIELD(func->func_dict, GCR_EXACT_DICT, ".__dict__");
     GCR_FIELD(func->func_annotations, GCR_SAME_LAYOUT, ".__annotations__");
-#if GCR_PY312
-    GCR_FIELD(func->func_typeparams, GCR_TUPLE, ".__type_params__");
-#endif
-#if GCR_PY314
-    GCR_FIELD(func->func_annotate, GCR_ANY, ".__annotate__");
-#endif
+    GCR_SHOW(.address = gcr_function_typeparams(func), .accepts = GCR_TUPLE,
+             .name = ".__type_params__");
+    GCR_SHOW(.address = gcr_function_annotate(func), .name = ".__annotate__");
     return 0;
 }
 
@@ -57,10 +54,7 @@ gcr_walk_generator(PyObject *holder, gcr_walk_state *walk)
     GCR_FIELD(gen->gi_name, GCR_STR, ".__name__");
     GCR_FIELD(gen->gi_qualname, GCR_STR, ".__qualname__");
     GCR_FIELD(gen->gi_exc_state.exc_value, GCR_SAME_LAYOUT, "<exception being handled>");
-    PyObject **code = gcr_generator_code(gen);
-    if (code != NULL) {
-        GCR_SHOW(.address = code, .accepts = GCR_NOTHING, .name = ".gi_code");
-    }
+    GCR_SHOW(.address = gcr_generator_code(gen), .accepts = GCR_NOTHING, .name = ".gi_code");
     Py_ssize_t live = 0;
     gcr_frame *frame = gcr_suspended_frame(gen, &live);
     if (frame == NULL) {

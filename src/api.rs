@@ -12,15 +12,17 @@ use pyo3_ffi as py;
 use pyo3_ffi::PyObject;
 
 use crate::arguments::{self, Pairs};
+use crate::edit::Edit;
 use crate::error::Refusal;
 use crate::ffi::{self, bindings as c};
 use crate::forwarding::{ForwardingMap, Pair};
 use crate::locate::Locator;
-use crate::object::{Owned, Raised};
-use crate::plan::{self, Edit, Options, Plan};
+use crate::object::{append, Owned, Raised};
+use crate::plan::{self, Options, Plan};
 use crate::search;
 use crate::slot::Slot;
-use crate::{apply, pins, undo};
+use crate::transaction::{self, Failure, Outcome};
+use crate::{pins, undo};
 
 /// `remap(mapping, /, *, exclude=(), weakrefs=True, frames=True, unsafe=False, dry_run=False)`
 ///
@@ -96,8 +98,9 @@ unsafe fn run(call: &Call, base: usize) -> Result<Owned, Raised> {
     unsafe {
         let mut pairs = Pairs::read(call.mapping)?;
         let mut options = Options {
-            owned: pairs.owned(),
+            owned: HashMap::new(),
             frames: call.frames != 0,
+            weak_references: call.weakrefs != 0,
             permissive: call.permissive != 0,
             excluded: std::mem::take(&mut pairs.holders),
         };
@@ -105,31 +108,35 @@ unsafe fn run(call: &Call, base: usize) -> Result<Owned, Raised> {
             true => Vec::new(),
             false => arguments::excluded(call.exclude, &mut options.excluded)?,
         };
-        for holder in &kept {
-            *options.owned.entry(holder.as_ptr() as usize).or_default() += 1;
-        }
-        for old in pins::owned() {
-            *options.owned.entry(old).or_default() += 1;
-        }
-        // Allocated before the plan is made: an allocation may collect garbage,
-        // which would change what the plan was made from.
         let log = Owned::steal(undo::allocate())?;
-        // I1 from here to `apply`: nothing below runs Python or gives up the GIL.
-        let mut plan = plan::plan(&pairs.map, &options);
-        if !plan.refusals.is_empty() {
-            return Err(raise_refusals(&plan.refusals, &pairs.map));
-        }
+        let mut plan = Plan::default();
+        let outcome = transaction::run(call.dry_run != 0, base, |asked| {
+            options.owned = pairs.owned();
+            for holder in &kept {
+                *options.owned.entry(holder.as_ptr() as usize).or_default() += 1;
+            }
+            for old in pins::owned() {
+                *options.owned.entry(old).or_default() += 1;
+            }
+            for (object, count) in asked.owned() {
+                *options.owned.entry(object).or_default() += count;
+            }
+            plan = plan::plan(&pairs.map, &options);
+            std::mem::take(&mut plan.changes)
+        });
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(Failure::Raised) => return Err(Raised),
+            Err(Failure::Refused(refusals)) => {
+                let forward = |old| pairs.map.find(old).map_or(old, |at| pairs.map.pairs()[at].new);
+                return Err(raise_refusals(&refusals, forward));
+            }
+        };
+        let report = report(&plan, &outcome, &pairs.map, &log, started)?;
         if call.dry_run == 0 {
-            apply::apply(&mut plan.edits, &plan.repairs);
+            undo::fill(log.as_ptr(), outcome);
         }
-        let mut facts = Facts::of(&plan);
-        if call.dry_run == 0 {
-            let edits = std::mem::take(&mut plan.edits);
-            undo::fill(log.as_ptr(), edits.clone());
-            facts.pinned = pins::hold(edits.iter().map(|edit| edit.old), base);
-            apply::release(&edits);
-        }
-        report(&plan, &facts, &pairs.map, &log, started)
+        Ok(report)
     }
 }
 
@@ -139,20 +146,21 @@ struct Facts {
     holders: usize,
     by_type: HashMap<String, usize>,
     frames: usize,
-    pinned: usize,
 }
 
 impl Facts {
     /// # Safety
     /// The GIL is held; the edits' holders are alive.
-    unsafe fn of(plan: &Plan) -> Self {
+    unsafe fn of(edits: &[Edit]) -> Self {
         let mut by_type = HashMap::new();
         let mut holders = HashSet::new();
         let mut frames = HashSet::new();
-        for Edit { holder, slot, .. } in &plan.edits {
-            let name = if holder.is_null() {
+        for Edit { holder, slot, .. } in edits {
+            let name = if !slot.frame.is_null() {
                 frames.insert(slot.frame);
                 Cow::Borrowed("frame")
+            } else if holder.is_null() {
+                Cow::Borrowed("interpreter")
             } else {
                 holders.insert(*holder);
                 // SAFETY: the caller's promise; tp_name is a C string.
@@ -162,11 +170,10 @@ impl Facts {
             *by_type.entry(name).or_default() += 1;
         }
         Facts {
-            replaced: plan.edits.len(),
+            replaced: edits.len(),
             holders: holders.len() + frames.len(),
             by_type,
             frames: frames.len(),
-            pinned: 0,
         }
     }
 }
@@ -175,23 +182,27 @@ impl Facts {
 /// The GIL is held.
 unsafe fn report(
     plan: &Plan,
-    facts: &Facts,
+    outcome: &Outcome,
     map: &ForwardingMap,
     log: &Owned,
     started: Instant,
 ) -> Result<Owned, Raised> {
-    // SAFETY: the caller's promise; the map's objects are owned by the pairs.
+    // SAFETY: the caller's promise; the map's objects are owned by the pairs, the
+    // others by the outcome.
     unsafe {
+        let facts = Facts::of(&outcome.edits);
         let leftovers = Owned::steal(py::PyList_New(0))?;
         for (pair, &count) in map.pairs().iter().zip(&plan.leftovers) {
             if count > 0 {
-                let entry = Owned::steal(py::Py_BuildValue(
-                    c"(On)".as_ptr(),
-                    pair.old as *mut PyObject,
-                    count,
-                ))?;
+                let old = pair.old as *mut PyObject;
+                let entry = Owned::steal(py::Py_BuildValue(c"(On)".as_ptr(), old, count))?;
                 append(&leftovers, &entry)?;
             }
+        }
+        let collisions = Owned::steal(py::PyList_New(0))?;
+        for [table, key, value] in &outcome.collisions {
+            let (table, key, value) = (table.as_ptr(), key.as_ptr(), value.as_ptr());
+            append(&collisions, &Owned::steal(py::PyTuple_Pack(3, table, key, value))?)?;
         }
         let by_type = Owned::steal(py::PyDict_New())?;
         for (name, &count) in &facts.by_type {
@@ -208,12 +219,16 @@ unsafe fn report(
         Owned::steal(py::PyObject_CallMethod(
             module.as_ptr(),
             c"_report".as_ptr(),
-            c"nnOnnOndO".as_ptr(),
+            c"nnOnOnnnnOndO".as_ptr(),
             facts.replaced,
             facts.holders,
             by_type.as_ptr(),
+            outcome.rehashed,
+            collisions.as_ptr(),
+            outcome.weak.iter().map(|moved| moved.references.len()).sum::<usize>(),
+            plan.weak_left,
             facts.frames,
-            facts.pinned,
+            outcome.pinned,
             leftovers.as_ptr(),
             plan.scanned,
             started.elapsed().as_secs_f64(),
@@ -226,13 +241,17 @@ unsafe fn report(
 ///
 /// # Safety
 /// The GIL is held; the refusals' holders are alive.
-unsafe fn raise_refusals(refusals: &[Refusal], map: &ForwardingMap) -> Raised {
+pub(crate) unsafe fn raise_refusals(
+    refusals: &[Refusal],
+    forward: impl Fn(usize) -> usize,
+) -> Raised {
     // SAFETY: the caller's promise.
     let _: Result<(), Raised> = unsafe {
         (|| {
             let list = Owned::steal(py::PyList_New(0))?;
             for refusal in refusals {
-                let Pair { old, new } = map.pairs()[refusal.pair];
+                let old = refusal.old;
+                let new = forward(old);
                 let place = match &refusal.place {
                     None => none(),
                     Some(place) => {
@@ -301,6 +320,13 @@ pub(crate) unsafe extern "C" fn referrers(
                 }
                 ControlFlow::Continue(())
             });
+            ffi::roots(|slot| {
+                let value = slot.load();
+                if map.find(value).is_some() {
+                    slots.push((none(), slot, value as *mut PyObject));
+                }
+                ControlFlow::Continue(())
+            });
             let list = Owned::steal(py::PyList_New(0))?;
             for (holder, slot, value) in &slots {
                 append(&list, &slot_tuple(holder.as_ptr(), Some(slot), *value)?)?;
@@ -331,6 +357,7 @@ unsafe fn slot_tuple(
             Some(slot) if !slot.frame.is_null() => {
                 Owned::steal(py::Py_BuildValue(c"(Oi)".as_ptr(), slot.code, slot.line))?
             }
+            _ if holder.is_null() => none(),
             _ => Owned::borrow(holder),
         };
         Owned::steal(py::Py_BuildValue(
@@ -361,16 +388,6 @@ pub(crate) unsafe extern "C" fn release_pins(
             }
             none().into_ptr()
         })
-    }
-}
-
-/// # Safety
-/// The GIL is held.
-pub(crate) unsafe fn append(list: &Owned, item: &Owned) -> Result<(), Raised> {
-    // SAFETY: the caller's promise.
-    match unsafe { py::PyList_Append(list.as_ptr(), item.as_ptr()) } {
-        0 => Ok(()),
-        _ => Err(Raised),
     }
 }
 

@@ -2,30 +2,33 @@
 
 use pyo3_ffi::{Py_DECREF, Py_INCREF};
 
+use crate::edit::{Changes, Edit, Means};
 use crate::ffi::bindings as c;
-use crate::plan::Edit;
 use crate::repair::Repairs;
 
-/// Rewrites every slot of `edits`, then repairs what depended on them.
+/// Rewrites every slot of `changes`, then repairs what depended on them.
 /// The counts that the olds lose are still theirs: see [`release`].
 ///
 /// # Safety
 /// I1, I2, I3 and I5; every edit's slot was located with the interpreter stopped
 /// ever since.
-pub(crate) unsafe fn apply(edits: &mut [Edit], repairs: &Repairs) {
-    for edit in edits.iter_mut() {
+pub(crate) unsafe fn apply(changes: &mut Changes, repairs: &mut Repairs) {
+    for edit in &mut changes.edits {
         // SAFETY: the caller's promise; I4: an owning slot takes one count of
-        // new here, and `release` gives back its one count of old.
+        // new here, and `release` gives back its one count of old. The repair of
+        // the hierarchy moves its counts itself.
         unsafe {
-            edit.owned = edit.slot.owns();
+            edit.owned = edit.means != Means::Hierarchy && edit.slot.owns();
             if edit.owned {
                 Py_INCREF(edit.new);
             }
-            edit.slot.store(edit.new, c::gcr_is_immortal(edit.new) != 0);
+            if edit.means == Means::Store {
+                edit.slot.store(edit.new, c::gcr_is_immortal(edit.new) != 0);
+            }
         }
     }
     // SAFETY: the caller's promise.
-    unsafe { repairs.commit() };
+    unsafe { repairs.commit(changes) };
 }
 
 /// Gives back the counts of the olds. Last, since it can run finalizers.

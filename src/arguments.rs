@@ -41,12 +41,11 @@ impl Pairs {
                 |item| {
                     let (old, new) = read_pair(&item)?;
                     pairs.push(Pair { old: old.as_ptr() as usize, new: new.as_ptr() as usize });
-                    holders.insert(item.as_ptr() as usize);
                     objects.push(old);
                     objects.push(new);
-                    // The pair stays alive, or its address could be another object's
-                    // by the time it is looked for.
+                    // The pairs of a mapping were made for this call and go with it.
                     if items.as_ptr() == mapping {
+                        holders.insert(item.as_ptr() as usize);
                         objects.push(item);
                     }
                     Ok(())

@@ -8,10 +8,10 @@ use std::ptr;
 use pyo3_ffi as py;
 use pyo3_ffi::PyObject;
 
-use crate::api::{append, returned};
+use crate::api::returned;
 use crate::ffi::{self, bindings as c};
 use crate::memory::Readable;
-use crate::object::Owned;
+use crate::object::{append, Owned};
 use crate::pins;
 use crate::probe::{self, Missing};
 

@@ -9,8 +9,8 @@ use crate::slot::Slot;
 /// One reason not to start. All of a call are collected and reported together.
 #[derive(Debug)]
 pub(crate) struct Refusal {
-    /// Index of the pair in the forwarding map.
-    pub(crate) pair: usize,
+    /// The old of the pair.
+    pub(crate) old: usize,
     /// The holder and slot that cannot take the new; `None` when the old itself
     /// is what is refused.
     pub(crate) place: Option<Place>,
@@ -25,3 +25,6 @@ pub(crate) struct Place {
     /// `None` when the slot could not be located.
     pub(crate) slot: Option<Slot>,
 }
+
+/// Why a remap cannot be prepared when an allocation fails.
+pub(crate) const NO_MEMORY: &str = "there is no memory to prepare it";

@@ -38,9 +38,11 @@ mod api;
 mod apply;
 mod arguments;
 mod doors;
+mod edit;
 mod error;
 mod ffi;
 mod forwarding;
+mod hashes;
 mod locate;
 mod memory;
 mod object;
@@ -51,7 +53,9 @@ mod repair;
 mod search;
 mod slot;
 mod takeover;
+mod transaction;
 mod undo;
+mod world;
 
 struct Shared<T>(std::cell::UnsafeCell<T>);
 
@@ -87,7 +91,7 @@ const fn door(name: &'static std::ffi::CStr, function: PyCFunction, flags: c_int
     }
 }
 
-static METHODS: Shared<[PyMethodDef; 10]> = Shared(std::cell::UnsafeCell::new([
+static METHODS: Shared<[PyMethodDef; 12]> = Shared(std::cell::UnsafeCell::new([
     PyMethodDef {
         ml_name: c"remap".as_ptr(),
         ml_meth: PyMethodDefPointer {
@@ -97,6 +101,8 @@ static METHODS: Shared<[PyMethodDef; 10]> = Shared(std::cell::UnsafeCell::new([
         ml_doc: REMAP_DOC.as_ptr(),
     },
     door(c"_referrers", api::referrers, METH_VARARGS),
+    door(c"_entries_with", hashes::entries_with, METH_VARARGS),
+    door(c"_hush", hashes::hush, METH_O),
     door(c"_walk", doors::walk, METH_O),
     door(c"_traverse", doors::traverse, METH_O),
     door(c"_probe", doors::probe, METH_O),

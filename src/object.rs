@@ -2,7 +2,7 @@
 
 use std::ptr::NonNull;
 
-use pyo3_ffi::{PyObject, Py_DECREF, Py_INCREF};
+use pyo3_ffi::{PyList_Append, PyObject, Py_DECREF, Py_INCREF};
 
 /// An exception is set in the interpreter; the boundary returns null.
 #[derive(Debug)]
@@ -47,5 +47,15 @@ impl Drop for Owned {
     fn drop(&mut self) {
         // SAFETY: the count is ours, and the GIL is held.
         unsafe { Py_DECREF(self.as_ptr()) };
+    }
+}
+
+/// # Safety
+/// The GIL is held.
+pub(crate) unsafe fn append(list: &Owned, item: &Owned) -> Result<(), Raised> {
+    // SAFETY: the caller's promise.
+    match unsafe { PyList_Append(list.as_ptr(), item.as_ptr()) } {
+        0 => Ok(()),
+        _ => Err(Raised),
     }
 }

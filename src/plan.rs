@@ -1,29 +1,19 @@
 //! The plan: all that a remap will do, made while nothing is changed yet.
 
 use std::collections::{HashMap, HashSet};
-use std::ffi::CStr;
 use std::ops::ControlFlow;
+use std::ptr;
 
-use pyo3_ffi::PyObject;
+use pyo3_ffi::{PyObject, PyTypeObject, PyType_Check};
 
-use crate::error::{Place, Refusal};
+use crate::edit::{Bases, Changes, Edit};
+use crate::error::{Place, Refusal, NO_MEMORY};
 use crate::ffi::{self, bindings as c};
 use crate::forwarding::ForwardingMap;
 use crate::locate::{Located, Locator};
-use crate::repair::Repairs;
+use crate::repair::weak::{Stuck, WeakMove};
 use crate::search::{self, Holders};
 use crate::slot::Slot;
-
-/// One slot to rewrite. The holder is null for a slot of a running frame.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Edit {
-    pub(crate) holder: *mut PyObject,
-    pub(crate) slot: Slot,
-    pub(crate) old: *mut PyObject,
-    pub(crate) new: *mut PyObject,
-    /// Whether the slot owned a count of old; known once it is applied.
-    pub(crate) owned: bool,
-}
 
 /// What the caller decides about a plan.
 #[derive(Debug, Default)]
@@ -32,6 +22,8 @@ pub(crate) struct Options {
     pub(crate) excluded: HashSet<usize>,
     /// Rewrite the locals of running frames.
     pub(crate) frames: bool,
+    /// Retarget weak references.
+    pub(crate) weak_references: bool,
     /// Skip the refusals about what kind of object a slot may hold.
     pub(crate) permissive: bool,
     /// How many counts of each object the engine itself holds.
@@ -40,12 +32,12 @@ pub(crate) struct Options {
 
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
-    pub(crate) edits: Vec<Edit>,
-    pub(crate) refusals: Vec<Refusal>,
+    pub(crate) changes: Changes,
     /// By pair: references counted but not found.
     pub(crate) leftovers: Vec<usize>,
     pub(crate) scanned: usize,
-    pub(crate) repairs: Repairs,
+    /// Weak references to olds whose new cannot have any.
+    pub(crate) weak_left: usize,
 }
 
 /// Plans the rewrite of every slot that holds an old of `map`.
@@ -57,19 +49,20 @@ pub(crate) unsafe fn plan(map: &ForwardingMap, options: &Options) -> Plan {
     // SAFETY: the caller's promise, for every call in this function.
     unsafe {
         planner.refuse_olds();
-        if map.is_empty() || !planner.plan.refusals.is_empty() {
+        if map.is_empty() || !planner.plan.changes.refusals.is_empty() {
             return planner.finish();
         }
+        planner.take_classes();
         planner.take_frames();
+        planner.take_roots();
         let full = search::full(map);
         planner.take(&full);
         if planner.unexplained() {
             let deep = search::deep(map);
             planner.take(&deep);
-            planner.plan.repairs.plan_tracking(&planner.plan.edits, &deep);
+            planner.plan.changes.holders = deep;
         }
-        planner.refuse_hashed();
-        planner.plan_types();
+        planner.take_weak_references();
     }
     planner.finish()
 }
@@ -80,6 +73,11 @@ struct Planner<'a> {
     locator: Locator,
     seen_holders: HashSet<usize>,
     seen_slots: HashSet<usize>,
+    /// What an old class says of itself: its MRO, its bases, the descriptors of
+    /// its own fields.
+    parts: HashSet<usize>,
+    /// Pairs refused for the sake of all instances: one refusal is enough.
+    refused_classes: HashSet<(usize, &'static str)>,
     /// By pair: counts of the old that slots explain.
     explained: Vec<usize>,
     plan: Plan,
@@ -93,19 +91,65 @@ impl<'a> Planner<'a> {
             locator: Locator::default(),
             seen_holders: HashSet::new(),
             seen_slots: HashSet::new(),
+            parts: HashSet::new(),
+            refused_classes: HashSet::new(),
             explained: vec![0; map.pairs().len()],
             plan: Plan::default(),
+        }
+    }
+
+    /// Pairs of classes, and what old classes say of themselves.
+    ///
+    /// # Safety
+    /// I1 and I2.
+    unsafe fn take_classes(&mut self) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            for sides in self.map.pairs() {
+                let (old, new) = (sides.old as *mut PyObject, sides.new as *mut PyObject);
+                if PyType_Check(old) == 0 {
+                    continue;
+                }
+                self.add_parts(old);
+                if PyType_Check(new) != 0 {
+                    self.plan.changes.classes.push((old, new));
+                }
+            }
+        }
+        self.plan.changes.bases = Bases::Except(self.options.excluded.clone());
+    }
+
+    /// # Safety
+    /// I1, and `class` is a class and alive.
+    unsafe fn add_parts(&mut self, class: *mut PyObject) {
+        // SAFETY: the caller's promise; what a live class refers to is alive.
+        unsafe {
+            let type_ = class.cast::<PyTypeObject>();
+            self.parts.extend([(*type_).tp_mro as usize, (*type_).tp_bases as usize]);
+            let namespace = c::gcr_type_namespace(class);
+            if !namespace.is_null() {
+                ffi::traverse(namespace, |value| {
+                    if c::gcr_is_part_of_class(value, class) != 0 {
+                        self.parts.insert(value as usize);
+                    }
+                    ControlFlow::Continue(())
+                });
+            }
         }
     }
 
     /// # Safety
     /// I1 and I2.
     unsafe fn refuse_olds(&mut self) {
-        for (pair, sides) in self.map.pairs().iter().enumerate() {
+        for sides in self.map.pairs() {
             // SAFETY: the caller's promise.
-            let refusal = unsafe { sentence(c::gcr_old_refusal(sides.old as *mut PyObject)) };
+            let refusal = unsafe { ffi::sentence(c::gcr_old_refusal(sides.old as *mut PyObject)) };
             if let Some(reason) = refusal {
-                self.plan.refusals.push(Refusal { pair, place: None, reason: reason.into() });
+                self.plan.changes.refusals.push(Refusal {
+                    old: sides.old,
+                    place: None,
+                    reason: reason.into(),
+                });
             }
         }
     }
@@ -140,27 +184,108 @@ impl<'a> Planner<'a> {
                 if slot.owns() {
                     self.explained[pair] += 1;
                 }
+                let sides = self.map.pairs()[pair];
+                let (old, new) = (sides.old as *mut PyObject, sides.new as *mut PyObject);
+                if old == slot.code {
+                    self.refuse(pair, ptr::null_mut(), Some(slot), "a frame is running it");
+                    return ControlFlow::Continue(());
+                }
                 if !self.options.frames || slot.flags & c::GCR_IN_FLIGHT != 0 {
                     return ControlFlow::Continue(());
                 }
-                let sides = self.map.pairs()[pair];
-                let (old, new) = (sides.old as *mut PyObject, sides.new as *mut PyObject);
                 let refusal = match slot.kind {
                     c::GCR_BORROWED => Some("a running frame reads its names from it"),
-                    _ => sentence(c::gcr_accept_refusal(slot.accepts, old, new)),
+                    _ => ffi::sentence(c::gcr_accept_refusal(slot.accepts, old, new)),
                 };
                 match refusal {
                     None => {
-                        let holder = std::ptr::null_mut();
-                        self.plan.edits.push(Edit { holder, slot, old, new, owned: false });
+                        self.plan.changes.edits.push(Edit::new(ptr::null_mut(), slot, old, new))
                     }
                     // An operand that an instruction yet to run will take may stay.
                     Some(_) if slot.role == c::GCR_FRAME_STACK => {}
-                    Some(reason) => self.refuse(pair, std::ptr::null_mut(), Some(slot), reason),
+                    Some(reason) => self.refuse(pair, ptr::null_mut(), Some(slot), reason),
                 }
                 ControlFlow::Continue(())
             });
         }
+    }
+
+    /// Slots of the interpreter's and its threads' states.
+    ///
+    /// # Safety
+    /// I1, I2 and I3.
+    unsafe fn take_roots(&mut self) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            ffi::roots(|slot| {
+                let Some(pair) = self.map.find(slot.load()) else {
+                    return ControlFlow::Continue(());
+                };
+                self.seen_slots.insert(slot.address as usize);
+                if slot.owns() {
+                    self.explained[pair] += 1;
+                }
+                let sides = self.map.pairs()[pair];
+                let (old, new) = (sides.old as *mut PyObject, sides.new as *mut PyObject);
+                match ffi::sentence(c::gcr_accept_refusal(slot.accepts, old, new)) {
+                    None => {
+                        self.plan.changes.edits.push(Edit::new(ptr::null_mut(), slot, old, new))
+                    }
+                    Some(reason) => self.refuse(pair, ptr::null_mut(), Some(slot), reason),
+                }
+                ControlFlow::Continue(())
+            });
+        }
+    }
+
+    /// The weak references to each old.
+    ///
+    /// # Safety
+    /// I1 and I2.
+    unsafe fn take_weak_references(&mut self) {
+        if !self.options.weak_references {
+            return;
+        }
+        for sides in self.map.pairs() {
+            let (old, new) = (sides.old as *mut PyObject, sides.new as *mut PyObject);
+            // SAFETY: the caller's promise.
+            let moved = unsafe {
+                let count = c::gcr_weakref_count(old);
+                if count == 0 {
+                    continue;
+                }
+                match WeakMove::prepare(old, new, None) {
+                    Ok(all) => self.without_excluded(all),
+                    Err(Stuck::NotReferable) => {
+                        self.plan.weak_left += count;
+                        continue;
+                    }
+                    Err(Stuck::OutOfMemory) => Err(Stuck::OutOfMemory),
+                }
+            };
+            match moved {
+                Ok(moved) => self.plan.changes.weak.push(moved),
+                Err(_) => {
+                    let reason = NO_MEMORY.into();
+                    let refusal = Refusal { old: sides.old, place: None, reason };
+                    self.plan.changes.refusals.push(refusal);
+                }
+            }
+        }
+    }
+
+    /// # Safety
+    /// I1 and I2.
+    unsafe fn without_excluded(&self, all: WeakMove) -> Result<WeakMove, Stuck> {
+        let references = all.references();
+        let mut kept = references.clone();
+        kept.retain(|reference| !self.options.excluded.contains(&(*reference as usize)));
+        if kept.len() == references.len() {
+            return Ok(all);
+        }
+        kept.sort_unstable();
+        // SAFETY: the caller's promise.
+        unsafe { WeakMove::prepare(all.from, all.to, Some(&kept)) }
     }
 
     /// # Safety
@@ -168,7 +293,9 @@ impl<'a> Planner<'a> {
     unsafe fn take_holder(&mut self, holder: *mut PyObject, located: Located) {
         // SAFETY: the caller's promise.
         let excluded = self.options.excluded.contains(&(holder as usize))
+            || self.parts.contains(&(holder as usize))
             || unsafe { crate::undo::is_log(holder) };
+        let is_old = self.map.find(holder as usize).is_some();
         for (slot, pair) in located.slots {
             if !self.seen_slots.insert(slot.address as usize) {
                 continue;
@@ -177,17 +304,23 @@ impl<'a> Planner<'a> {
             if unsafe { slot.owns() } {
                 self.explained[pair] += 1;
             }
-            if slot.kind == c::GCR_WEAK || excluded {
+            // An old class keeps its base: it is on its way out, and what still
+            // runs in it needs a consistent class.
+            let own = is_old && slot.role == c::GCR_TYPE_BASE;
+            if slot.kind == c::GCR_WEAK || excluded || own {
                 continue;
             }
+            let sides = self.map.pairs()[pair];
+            let (old, new) = (sides.old as *mut PyObject, sides.new as *mut PyObject);
             // SAFETY: the caller's promise.
-            match unsafe { self.slot_refusal(holder, slot, pair) } {
-                Some(reason) => self.refuse(pair, holder, Some(slot), reason),
-                None => {
-                    let sides = self.map.pairs()[pair];
-                    let (old, new) = (sides.old as *mut PyObject, sides.new as *mut PyObject);
-                    self.plan.edits.push(Edit { holder, slot, old, new, owned: false });
+            match unsafe { self.slot_refusal(holder, slot, old, new) } {
+                Some(reason) if slot.role == c::GCR_OB_TYPE => {
+                    if self.refused_classes.insert((pair, reason)) {
+                        self.refuse(pair, holder, Some(slot), reason);
+                    }
                 }
+                Some(reason) => self.refuse(pair, holder, Some(slot), reason),
+                None => self.plan.changes.edits.push(Edit::new(holder, slot, old, new)),
             }
         }
         for (pair, count) in located.unlocated {
@@ -219,22 +352,28 @@ impl<'a> Planner<'a> {
         &self,
         holder: *mut PyObject,
         slot: Slot,
-        pair: usize,
+        old: *mut PyObject,
+        new: *mut PyObject,
     ) -> Option<&'static str> {
-        if let Some(reason) = unrepaired(slot.role) {
-            return Some(reason);
-        }
-        let sides = self.map.pairs()[pair];
-        let (old, new) = (sides.old as *mut PyObject, sides.new as *mut PyObject);
         // SAFETY: the caller's promise.
         unsafe {
-            if let Some(reason) = sentence(c::gcr_item_refusal(holder, old, new)) {
+            match slot.role {
+                c::GCR_OB_TYPE => return ffi::sentence(c::gcr_class_refusal(old, new)),
+                c::GCR_TYPE_BASES | c::GCR_TYPE_MRO | c::GCR_TYPE_DICT => {
+                    return Some("a class is made from this very object");
+                }
+                c::GCR_HASH_NODE if c::gcr_key_follows_table(holder) == 0 => {
+                    return Some("it is placed by its hash, which cannot be repaired here");
+                }
+                _ => {}
+            }
+            if let Some(reason) = ffi::sentence(c::gcr_item_refusal(holder, old, new)) {
                 return Some(reason);
             }
             if self.options.permissive && slot.name.is_none() {
                 return None;
             }
-            sentence(c::gcr_accept_refusal(slot.accepts, old, new))
+            ffi::sentence(c::gcr_accept_refusal(slot.accepts, old, new))
         }
     }
 
@@ -246,7 +385,8 @@ impl<'a> Planner<'a> {
         reason: &'static str,
     ) {
         let place = Some(Place { holder, slot });
-        self.plan.refusals.push(Refusal { pair, place, reason: reason.into() });
+        let old = self.map.pairs()[pair].old;
+        self.plan.changes.refusals.push(Refusal { old, place, reason: reason.into() });
     }
 
     /// Counts of the old of `pair` that no slot explains; `None` when its count
@@ -267,123 +407,4 @@ impl<'a> Planner<'a> {
         self.plan.leftovers = (0..self.map.pairs().len()).map(|p| self.remaining(p)).collect();
         self.plan
     }
-
-    /// Plans the repair of types whose namespaces change, and refuses what a
-    /// type cannot follow.
-    ///
-    /// # Safety
-    /// I1 and I2.
-    unsafe fn plan_types(&mut self) {
-        // SAFETY: the caller's promise.
-        let refused = unsafe { self.plan.repairs.plan_types(&self.plan.edits) };
-        for (edit, reason) in refused {
-            if let Some(pair) = self.map.find(edit.old as usize) {
-                self.refuse(pair, edit.holder, Some(edit.slot), reason);
-            }
-        }
-    }
-
-    /// Refuses pairs whose rewrite would change the hash of a dict's key or a
-    /// set's member: the edited holder is part of the key.
-    ///
-    /// # Safety
-    /// I1, I2 and I3.
-    unsafe fn refuse_hashed(&mut self) {
-        // What changed, with the pair that changed it.
-        let mut changed: HashMap<usize, usize> = HashMap::new();
-        for edit in self.plan.edits.iter().filter(|edit| !edit.holder.is_null()) {
-            if let Some(pair) = self.map.find(edit.old as usize) {
-                changed.insert(edit.holder as usize, pair);
-            }
-        }
-        let mut frontier: Vec<usize> = changed.keys().copied().collect();
-        while !frontier.is_empty() {
-            let pairs = frontier.iter().map(|&old| crate::forwarding::Pair { old, new: 0 });
-            let Ok(map) = ForwardingMap::new(pairs) else { return };
-            // SAFETY: the caller's promise.
-            let holders = unsafe { search::deep(&map) };
-            let mut next = Vec::new();
-            for &holder in &holders.found {
-                // SAFETY: the caller's promise.
-                let inside = unsafe { self.changed_inside(holder, &map) };
-                for (inner, slot) in inside {
-                    let pair = changed[&inner];
-                    match slot {
-                        Some(slot) => {
-                            let reason = "its hash would change, which is not repaired yet";
-                            self.refuse(pair, holder, Some(slot), reason);
-                        }
-                        None if changed.contains_key(&(holder as usize)) => {}
-                        None => {
-                            changed.insert(holder as usize, pair);
-                            next.push(holder as usize);
-                        }
-                    }
-                }
-            }
-            frontier = next;
-        }
-    }
-
-    /// What of the changed objects makes `holder`'s hash, or the place of an
-    /// entry of it (with its slot), depend on the change.
-    ///
-    /// # Safety
-    /// I1 and I3, and `holder` is alive.
-    unsafe fn changed_inside(
-        &self,
-        holder: *mut PyObject,
-        map: &ForwardingMap,
-    ) -> Vec<(usize, Option<Slot>)> {
-        let mut inside = Vec::new();
-        // SAFETY: the caller's promise; referents of a live holder are alive.
-        unsafe {
-            ffi::walk(holder, |slot| {
-                let keyed =
-                    matches!(slot.role, c::GCR_DICT_KEY | c::GCR_SET_ENTRY | c::GCR_HASH_NODE);
-                let inner = slot.load();
-                if keyed && map.find(inner).is_some() && c::gcr_hash_depends(inner as *mut _) != 0 {
-                    inside.push((inner, Some(slot)));
-                }
-                ControlFlow::Continue(())
-            });
-            if c::gcr_hash_depends(holder) == 0 {
-                return inside;
-            }
-            ffi::traverse(holder, |inner| {
-                // A namespace has no hash, but the __hash__ of the instance
-                // that it belongs to may read it.
-                let part = c::gcr_hash_depends(inner) != 0 || c::gcr_is_unhashable(inner) != 0;
-                if part && map.find(inner as usize).is_some() {
-                    inside.push((inner as usize, None));
-                }
-                ControlFlow::Continue(())
-            });
-        }
-        inside
-    }
-}
-
-/// Why a slot of this role cannot be rewritten, as long as what depends on it
-/// is not repaired.
-fn unrepaired(role: c::gcr_role) -> Option<&'static str> {
-    match role {
-        c::GCR_PLAIN | c::GCR_DICT_VALUE => None,
-        c::GCR_DICT_KEY | c::GCR_SET_ENTRY | c::GCR_HASH_NODE => {
-            Some("it is placed by its hash, which is not repaired yet")
-        }
-        c::GCR_OB_TYPE => Some("it is the class of an instance, which is not repaired yet"),
-        c::GCR_FUNCTION => Some("specialised code depends on it, which is not repaired yet"),
-        _ => Some("a type depends on it, which is not repaired yet"),
-    }
-}
-
-/// # Safety
-/// `text` is null or a static string.
-unsafe fn sentence(text: *const std::ffi::c_char) -> Option<&'static str> {
-    if text.is_null() {
-        return None;
-    }
-    // SAFETY: the caller's promise; csrc's sentences are ASCII.
-    unsafe { CStr::from_ptr(text) }.to_str().ok()
 }

@@ -134,15 +134,16 @@ unsafe fn probe_round(
             ControlFlow::Continue(())
         });
     }
-    let mut seen = shown.clone();
+    let mut visited = shown.clone();
     // SAFETY: the caller's promise.
-    seen.insert(unsafe { (*holder).ob_type } as usize);
+    visited.insert(unsafe { (*holder).ob_type } as usize);
     let (mut start, mut end) = (std::ptr::null_mut(), std::ptr::null_mut());
     // SAFETY: the caller's promise.
     unsafe { c::gcr_extent(holder, &raw mut start, &raw mut end) };
-    seen.insert(holder as usize);
-    // Breadth first, and by turns what looks most like the holder's own: a block
-    // dense with what the holder shows, or a long chain is never reached.
+    // Breadth first, and by turns what looks most like the holder's own: what a
+    // block dense with what the holder shows points to, or a long chain is never
+    // followed to its end. A block met again from a denser one moves ahead.
+    let mut best: HashMap<usize, usize> = HashMap::new();
     let mut queue = VecDeque::from([(start as usize, end as usize)]);
     let mut likely = BinaryHeap::new();
     let mut turn = false;
@@ -156,6 +157,9 @@ unsafe fn probe_round(
         let Some((start, end)) = next.or_else(|| likely.pop().map(|(_, block)| block)) else {
             break;
         };
+        if !visited.insert(start) {
+            continue;
+        }
         budget = match budget.checked_sub(end.saturating_sub(start)) {
             Some(rest) => rest,
             None => break,
@@ -175,16 +179,20 @@ unsafe fn probe_round(
                     let word = address as *mut usize;
                     candidates.push(Candidate { word, not_old: !target, tag });
                 }
-            } else if let Some(limit) = readable.limit(target) {
-                if seen.insert(target) {
+            } else if !visited.contains(&target) {
+                if let Some(limit) = readable.limit(target) {
                     pointers.push((target, limit.min(target + window)));
                 }
             }
         });
-        if density > 0 {
-            likely.extend(pointers.into_iter().map(|block| (density, block)));
-        } else {
-            queue.extend(pointers);
+        for block in pointers {
+            match best.insert(block.0, density) {
+                Some(before) if before >= density => {
+                    best.insert(block.0, before);
+                }
+                _ if density > 0 => likely.push((density, block)),
+                _ => queue.push_back(block),
+            }
         }
         blocks += 1;
         if (queue.is_empty() && likely.is_empty()) || blocks % BATCH_BLOCKS == 0 {

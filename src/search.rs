@@ -11,6 +11,7 @@ use pyo3_ffi::PyObject;
 
 use crate::ffi::{self, bindings as c};
 use crate::forwarding::ForwardingMap;
+use crate::slot::Slot;
 
 /// What a search found.
 #[derive(Debug, Default)]
@@ -56,28 +57,39 @@ pub(crate) unsafe fn full(map: &ForwardingMap) -> Holders {
 /// # Safety
 /// I1.
 pub(crate) unsafe fn deep(map: &ForwardingMap) -> Holders {
+    // SAFETY: the caller's promise.
+    unsafe { deep_where(&|referent| map.find(referent as usize).is_some()) }
+}
+
+/// The deep search for holders of what `hit` says, asked about live objects.
+///
+/// # Safety
+/// I1.
+pub(crate) unsafe fn deep_where(hit: &impl Fn(*mut PyObject) -> bool) -> Holders {
     let mut holders = Holders::default();
     let mut seen = HashSet::new();
     let mut pending = Vec::new();
     // SAFETY: I1; the visitor allocates Rust memory only.
     unsafe {
         ffi::heap(|holder| {
-            look(holder, map, &mut holders, &mut seen, &mut pending);
+            look(holder, hit, &mut holders, &mut seen, &mut pending);
             while let Some(inner) = pending.pop() {
-                look(inner, map, &mut holders, &mut seen, &mut pending);
+                look(inner, hit, &mut holders, &mut seen, &mut pending);
             }
             ControlFlow::Continue(())
         });
-        // What only a running frame holds is on no list either.
-        ffi::frames(|slot| {
+        // What only a running frame or the interpreter holds is on no list either.
+        let mut outside = |slot: Slot| {
             let referent = slot.load() as *mut PyObject;
             if !referent.is_null() && is_unlisted(referent) && seen.insert(referent as usize) {
                 pending.push(referent);
             }
             ControlFlow::Continue(())
-        });
+        };
+        ffi::frames(&mut outside);
+        ffi::roots(&mut outside);
         while let Some(inner) = pending.pop() {
-            look(inner, map, &mut holders, &mut seen, &mut pending);
+            look(inner, hit, &mut holders, &mut seen, &mut pending);
         }
     }
     holders
@@ -96,13 +108,13 @@ unsafe fn is_unlisted(object: *mut PyObject) -> bool {
 /// I1, and `holder` is alive.
 unsafe fn look(
     holder: *mut PyObject,
-    map: &ForwardingMap,
+    hit: &impl Fn(*mut PyObject) -> bool,
     holders: &mut Holders,
     seen: &mut HashSet<usize>,
     pending: &mut Vec<*mut PyObject>,
 ) {
     holders.scanned += 1;
-    let mut hit = false;
+    let mut found = false;
     // SAFETY: I1 and the caller's promise, for every call in this function: a
     // referent of a live holder is alive.
     let holder_untracked = unsafe { is_untracked_container(holder) };
@@ -110,8 +122,8 @@ unsafe fn look(
         if referent == 0 {
             return;
         }
-        hit |= map.find(referent).is_some();
         let object = referent as *mut PyObject;
+        found |= hit(object);
         // SAFETY: as above.
         if !unsafe { is_unlisted(object) } {
             return;
@@ -142,7 +154,7 @@ unsafe fn look(
             });
         }
     }
-    if hit {
+    if found {
         holders.found.push(holder);
     }
 }

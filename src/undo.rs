@@ -11,24 +11,23 @@ use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 use pyo3_ffi as py;
-use pyo3_ffi::{PyObject, PyTypeObject, Py_DECREF, Py_INCREF};
+use pyo3_ffi::{PyObject, PyTypeObject, Py_DECREF};
 
-use crate::apply;
+use crate::edit::{Bases, Changes, Edit, Restore};
 use crate::ffi::{self, bindings as c};
 use crate::forwarding::{ForwardingMap, Pair};
 use crate::locate::Locator;
-use crate::pins;
-use crate::plan::Edit;
-use crate::repair::Repairs;
-use crate::search::Holders;
+use crate::object::Owned;
+use crate::repair::weak::WeakMove;
 use crate::slot::Slot;
+use crate::transaction::{self, Failure, Lost, Outcome};
+use crate::{api, hashes};
 
 #[repr(C)]
 struct Log {
     base: PyObject,
-    /// Owned; null once undone or cleared. Holder, old and new of each edit are
-    /// owned by the log.
-    edits: *mut Vec<Edit>,
+    /// Owned; null once undone or cleared.
+    done: *mut Outcome,
 }
 
 static LOG_TYPE: AtomicPtr<PyTypeObject> = AtomicPtr::new(ptr::null_mut());
@@ -88,26 +87,19 @@ pub(crate) fn allocate() -> *mut PyObject {
     unsafe {
         let log = py::PyType_GenericAlloc(type_, 0).cast::<Log>();
         if !log.is_null() {
-            (*log).edits = Box::into_raw(Box::default());
+            (*log).done = Box::into_raw(Box::default());
         }
         log.cast()
     }
 }
 
-/// Hands applied edits to a fresh log, which takes references of its own.
+/// Hands what a remap did to a fresh log.
 ///
 /// # Safety
-/// `log` is from [`allocate`]; I2.
-pub(crate) unsafe fn fill(log: *mut PyObject, edits: Vec<Edit>) {
+/// `log` is from [`allocate`].
+pub(crate) unsafe fn fill(log: *mut PyObject, outcome: Outcome) {
     // SAFETY: the caller's promise.
-    unsafe {
-        for edit in &edits {
-            py::Py_XINCREF(edit.holder);
-            Py_INCREF(edit.old);
-            Py_INCREF(edit.new);
-        }
-        *(*log.cast::<Log>()).edits = edits;
-    }
+    unsafe { *(*log.cast::<Log>()).done = outcome };
 }
 
 unsafe extern "C" fn traverse(log: *mut PyObject, visit: py::visitproc, arg: *mut c_void) -> c_int {
@@ -117,13 +109,11 @@ unsafe extern "C" fn traverse(log: *mut PyObject, visit: py::visitproc, arg: *mu
         if result != 0 {
             return result;
         }
-        let Some(edits) = (*log.cast::<Log>()).edits.as_ref() else { return 0 };
-        for edit in edits {
-            for object in [edit.holder, edit.old, edit.new] {
-                let result = if object.is_null() { 0 } else { visit(object, arg) };
-                if result != 0 {
-                    return result;
-                }
+        let Some(done) = (*log.cast::<Log>()).done.as_ref() else { return 0 };
+        for object in done.objects() {
+            let result = visit(object, arg);
+            if result != 0 {
+                return result;
             }
         }
     }
@@ -132,7 +122,7 @@ unsafe extern "C" fn traverse(log: *mut PyObject, visit: py::visitproc, arg: *mu
 
 unsafe extern "C" fn clear(log: *mut PyObject) -> c_int {
     // SAFETY: the collector passes a live log.
-    unsafe { drop_edits(take(log)) };
+    unsafe { drop(take(log)) };
     0
 }
 
@@ -142,38 +132,21 @@ unsafe extern "C" fn dealloc(log: *mut PyObject) {
     unsafe {
         let type_ = (*log).ob_type;
         py::PyObject_GC_UnTrack(log.cast());
-        drop_edits(take(log));
+        drop(take(log));
         py::PyObject_GC_Del(log.cast());
         Py_DECREF(type_.cast());
     }
 }
 
-/// Takes the edits out, so that no finalizer sees them twice.
+/// Takes what was done out, so that no finalizer sees it twice.
 ///
 /// # Safety
 /// `log` is a log.
-unsafe fn take(log: *mut PyObject) -> Vec<Edit> {
+unsafe fn take(log: *mut PyObject) -> Option<Box<Outcome>> {
     // SAFETY: the caller's promise; a non-null pointer is from `allocate`.
     unsafe {
-        let edits = std::mem::replace(&mut (*log.cast::<Log>()).edits, ptr::null_mut());
-        if edits.is_null() {
-            Vec::new()
-        } else {
-            *Box::from_raw(edits)
-        }
-    }
-}
-
-/// # Safety
-/// The edits own a count of each of their objects.
-unsafe fn drop_edits(edits: Vec<Edit>) {
-    for edit in edits {
-        // SAFETY: the caller's promise.
-        unsafe {
-            py::Py_XDECREF(edit.holder);
-            Py_DECREF(edit.old);
-            Py_DECREF(edit.new);
-        }
+        let done = std::mem::replace(&mut (*log.cast::<Log>()).done, ptr::null_mut());
+        (!done.is_null()).then(|| Box::from_raw(done))
     }
 }
 
@@ -181,86 +154,186 @@ unsafe extern "C" fn undo(log: *mut PyObject, _: *mut PyObject) -> *mut PyObject
     // SAFETY: the method is called with a live log and the GIL.
     unsafe {
         ffi::call_with_base(|base| {
-            let edits = take(log);
-            let mut back = put_back(&edits);
-            let mut repairs = Repairs::default();
-            repairs.plan_tracking(&back, &Holders::default());
-            repairs.plan_types(&back);
-            apply::apply(&mut back, &repairs);
-            pins::hold(back.iter().map(|edit| edit.old), base);
-            apply::release(&back);
-            let count = back.len();
-            drop_edits(edits);
-            py::PyLong_FromSize_t(count)
+            let Some(done) = take(log) else { return py::PyLong_FromSize_t(0) };
+            let mut restores = 0;
+            let undone = transaction::run(false, base, |_| {
+                let changes = put_back(&done);
+                restores = changes.restores.len();
+                changes
+            });
+            match undone {
+                Ok(undone) => {
+                    let moved: usize = undone.weak.iter().map(|m| m.references.len()).sum();
+                    py::PyLong_FromSize_t(undone.edits.len() + moved + restores)
+                }
+                Err(failure) => {
+                    if let Failure::Refused(refusals) = failure {
+                        let back = |new: usize| {
+                            let edit = done.edits.iter().find(|edit| edit.new as usize == new);
+                            edit.map_or(new, |edit| edit.old as usize)
+                        };
+                        api::raise_refusals(&refusals, back);
+                    }
+                    // Nothing was changed: it can be tried again.
+                    (*log.cast::<Log>()).done = Box::into_raw(done);
+                    ptr::null_mut()
+                }
+            }
         })
     }
 }
 
 /// What tells one slot of a holder from the others when its memory may have moved.
-fn identity(slot: &Slot) -> (usize, isize, usize) {
+fn identity(slot: &Slot, now: usize) -> (usize, isize, usize) {
     match slot.name {
         // A frame's memory does not move, and may be another's by now.
         Some(_) if !slot.frame.is_null() => (slot.address as usize, slot.index, slot.code as usize),
+        // A table has one entry of a key, wherever it stands.
+        Some(name) if matches!(slot.role, c::GCR_DICT_KEY | c::GCR_SET_ENTRY) => {
+            (name.as_ptr() as usize, 0, now)
+        }
+        Some(name) if slot.role == c::GCR_DICT_VALUE => {
+            (name.as_ptr() as usize, 0, slot.key as usize)
+        }
         Some(name) => (name.as_ptr() as usize, slot.index, slot.key as usize),
         None => (slot.address as usize, 0, 0),
     }
 }
 
-/// The inverse of those edits whose slot still holds its new. Slots are located
+/// The inverse of what was done, as far as it still stands. Slots are located
 /// afresh: a list may have moved its items since.
 ///
 /// # Safety
-/// I1 and I3; the edits own their objects.
-unsafe fn put_back(edits: &[Edit]) -> Vec<Edit> {
-    let news: HashSet<usize> = edits.iter().map(|edit| edit.new as usize).collect();
+/// I1 and I3; `done` owns its objects.
+unsafe fn put_back(done: &Outcome) -> Changes {
+    let mut changes = Changes::default();
+    let forwarded: HashMap<usize, usize> =
+        done.edits.iter().map(|edit| (edit.old as usize, edit.new as usize)).collect();
+    let news: HashSet<usize> = forwarded.values().copied().collect();
     let Ok(map) = ForwardingMap::new(news.iter().map(|&old| Pair { old, new: 0 })) else {
-        return Vec::new();
+        return changes;
+    };
+    let lost: HashSet<(usize, isize)> =
+        done.dropped.iter().map(|lost| (lost.table as usize, lost.dropped.entry)).collect();
+    // Where the loser cannot come back, the winner keeps its key and its value.
+    // SAFETY: the caller's promise.
+    let won: HashSet<(usize, isize)> = unsafe {
+        let gone = done.dropped.iter().filter(|lost| !can_come_back(lost));
+        gone.map(|lost| (lost.table as usize, lost.dropped.winner)).collect()
     };
     let mut by_holder: HashMap<usize, HashMap<(usize, isize, usize), &Edit>> = HashMap::new();
-    for edit in edits {
-        by_holder.entry(edit.holder as usize).or_default().insert(identity(&edit.slot), edit);
+    for edit in &done.edits {
+        let entry = (edit.holder as usize, edit.slot.index);
+        if edit.is_key() && (lost.contains(&entry) || won.contains(&entry)) {
+            continue;
+        }
+        let mut slot = edit.slot;
+        // The value's key may have been an old itself.
+        if let Some(&key) = forwarded.get(&(slot.key as usize)) {
+            slot.key = key as *mut PyObject;
+        }
+        let identity = identity(&slot, edit.new as usize);
+        by_holder.entry(edit.holder as usize).or_default().insert(identity, edit);
     }
     let locator = Locator::default();
-    let mut back = Vec::new();
     for (holder, applied) in by_holder {
         let holder = holder as *mut PyObject;
         // SAFETY: the caller's promise.
         let slots = unsafe {
             if holder.is_null() {
-                frame_slots(&map)
+                outside_slots(&map)
             } else {
                 locator.locate(holder, &map).slots
             }
         };
         for (slot, pair) in slots {
             let now = map.pairs()[pair].old;
-            if let Some(edit) =
-                applied.get(&identity(&slot)).filter(|edit| edit.new as usize == now)
-            {
-                let (old, new) = (edit.new, edit.old);
-                back.push(Edit { holder, slot, old, new, owned: false });
+            let Some(edit) = applied.get(&identity(&slot, now)) else { continue };
+            if edit.new as usize == now {
+                changes.edits.push(Edit::new(holder, slot, edit.new, edit.old));
             }
         }
     }
-    back
+    for [old, new] in &done.classes {
+        changes.classes.push((new.as_ptr(), old.as_ptr()));
+    }
+    let reordered = done.reordered.iter().map(|class| class.as_ptr() as usize);
+    changes.bases = Bases::Only(reordered.collect());
+    // SAFETY: the caller's promise.
+    unsafe {
+        put_back_weak(done, &mut changes);
+        put_back_lost(done, &mut changes);
+    }
+    changes
 }
 
-/// Slots of running frames that can be rewritten and hold an old of `map`.
+/// # Safety
+/// As for `put_back`.
+unsafe fn put_back_weak(done: &Outcome, changes: &mut Changes) {
+    for moved in &done.weak {
+        let mut references: Vec<_> = moved.references.iter().map(Owned::as_ptr).collect();
+        references.sort_unstable();
+        // SAFETY: the caller's promise. Those that refer to something else by now
+        // are not on the list that they are looked for in.
+        let back =
+            unsafe { WeakMove::prepare(moved.to.as_ptr(), moved.from.as_ptr(), Some(&references)) };
+        if let Ok(back) = back {
+            changes.weak.push(back);
+        }
+    }
+}
+
+/// Whether the table is as it was left when it lost the entry.
+///
+/// # Safety
+/// I1; the outcome owns the table.
+unsafe fn can_come_back(lost: &Lost) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe { hashes::fingerprint(lost.table) == lost.fingerprint }
+}
+
+/// Entries of tables that have not changed since they lost them; the last that was
+/// dropped comes first.
+///
+/// # Safety
+/// As for `put_back`.
+unsafe fn put_back_lost(done: &Outcome, changes: &mut Changes) {
+    for lost in done.dropped.iter().rev() {
+        // SAFETY: the caller's promise.
+        if !unsafe { can_come_back(lost) } {
+            continue;
+        }
+        let mut dropped = lost.dropped;
+        let key = done.edits.iter().find(|edit| {
+            edit.is_key() && edit.holder == lost.table && edit.slot.index == dropped.entry
+        });
+        if let Some(edit) = key {
+            dropped.key = edit.old;
+        }
+        changes.restores.push(Restore { table: lost.table, dropped });
+    }
+}
+
+/// Slots of the interpreter and of running frames that can be rewritten and hold
+/// an old of `map`.
 ///
 /// # Safety
 /// I1 and I3.
-unsafe fn frame_slots(map: &ForwardingMap) -> Vec<(Slot, usize)> {
+unsafe fn outside_slots(map: &ForwardingMap) -> Vec<(Slot, usize)> {
     let mut slots = Vec::new();
+    let mut add = |slot: Slot| {
+        // SAFETY: I1: the slot was just shown.
+        if let Some(pair) = map.find(unsafe { slot.load() }) {
+            if slot.flags & c::GCR_IN_FLIGHT == 0 {
+                slots.push((slot, pair));
+            }
+        }
+        ControlFlow::Continue(())
+    };
     // SAFETY: the caller's promise.
     unsafe {
-        ffi::frames(|slot| {
-            if let Some(pair) = map.find(slot.load()) {
-                if slot.flags & c::GCR_IN_FLIGHT == 0 {
-                    slots.push((slot, pair));
-                }
-            }
-            ControlFlow::Continue(())
-        });
+        ffi::frames(&mut add);
+        ffi::roots(&mut add);
     }
     slots
 }

@@ -35,6 +35,7 @@ class RemapReport:
         "scanned",
         "seconds",
         "weakrefs",
+        "weakrefs_left",
     )
 
     replaced: int
@@ -49,6 +50,8 @@ class RemapReport:
     """`(container, key, lost value)` for keys that became equal."""
     weakrefs: int
     """Weak references retargeted."""
+    weakrefs_left: int
+    """Weak references that stay with an old, since its new cannot be weakly referenced."""
     frames: int
     """Running frames with a slot rewritten."""
     leftovers: tuple[tuple[object, int], ...]
@@ -90,6 +93,9 @@ class RemapReport:
             lines.append(f"lost {_count(len(self.collisions), 'entry', 'entries')} to equal keys")
         if self.weakrefs:
             lines.append(f"retargeted {_count(self.weakrefs, 'weak reference')}")
+        if self.weakrefs_left:
+            left = _count(self.weakrefs_left, "weak reference")
+            lines.append(f"left {left} with olds whose new cannot have any")
         if self.frames:
             lines.append(f"rewrote locals of {_count(self.frames, 'running frame')}")
         for old, count in self.leftovers:
@@ -105,6 +111,10 @@ def _report(
     replaced: int,
     holders: int,
     by_type: dict[str, int],
+    rehashed: int,
+    collisions: list[tuple[object, object, object]],
+    weakrefs: int,
+    weakrefs_left: int,
     frames: int,
     pinned: int,
     leftovers: list[tuple[object, int]],
@@ -120,9 +130,10 @@ def _report(
         replaced=replaced,
         holders=holders,
         by_type=MappingProxyType(by_type),
-        rehashed=0,
-        collisions=(),
-        weakrefs=0,
+        rehashed=rehashed,
+        collisions=tuple(collisions),
+        weakrefs=weakrefs,
+        weakrefs_left=weakrefs_left,
         frames=frames,
         leftovers=tuple(leftovers),
         pinned=pinned,

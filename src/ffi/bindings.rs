@@ -146,11 +146,22 @@ unsafe extern "C" {
     pub fn gcr_type_namespace(type_: *mut PyObject) -> *mut PyObject;
 }
 unsafe extern "C" {
-    pub fn gcr_fills_type_slot(
-        name: *mut PyObject,
-        old: *mut PyObject,
-        new_: *mut PyObject,
+    pub fn gcr_module_namespace(object: *mut PyObject) -> *mut PyObject;
+}
+unsafe extern "C" {
+    pub fn gcr_is_part_of_class(
+        object: *mut PyObject,
+        class_: *mut PyObject,
     ) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
+    pub fn gcr_key_follows_table(holder: *mut PyObject) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
+    pub fn gcr_hush(object: *mut PyObject);
+}
+unsafe extern "C" {
+    pub fn gcr_swap_functions(left: *mut PyObject, right: *mut PyObject) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
     pub fn gcr_frames(
@@ -175,5 +186,218 @@ unsafe extern "C" {
     );
 }
 unsafe extern "C" {
-    pub fn gcr_swap_functions(left: *mut PyObject, right: *mut PyObject) -> ::std::os::raw::c_int;
+    pub fn gcr_roots(
+        visit: gcr_slot_visitor,
+        arg: *mut ::std::os::raw::c_void,
+    ) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
+    pub fn gcr_types_init() -> *const ::std::os::raw::c_char;
+}
+unsafe extern "C" {
+    pub fn gcr_class_refusal(
+        old_class: *mut PyObject,
+        new_class: *mut PyObject,
+    ) -> *const ::std::os::raw::c_char;
+}
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct gcr_class_move {
+    pub old_class: *mut PyObject,
+    pub new_class: *mut PyObject,
+    pub values: *mut ::std::os::raw::c_void,
+    pub detached: ::std::os::raw::c_int,
+}
+unsafe extern "C" {
+    pub fn gcr_set_class_prepare(
+        instance: *mut PyObject,
+        new_class: *mut PyObject,
+        keys_taken: ::std::os::raw::c_int,
+        move_: *mut gcr_class_move,
+    ) -> *const ::std::os::raw::c_char;
+}
+unsafe extern "C" {
+    pub fn gcr_set_class_commit(instance: *mut PyObject, move_: *mut gcr_class_move);
+}
+unsafe extern "C" {
+    pub fn gcr_set_class_undo(instance: *mut PyObject, move_: *mut gcr_class_move);
+}
+unsafe extern "C" {
+    pub fn gcr_set_class_release(move_: *mut gcr_class_move);
+}
+unsafe extern "C" {
+    pub fn gcr_keys_can_be_taken(
+        old_class: *mut PyObject,
+        new_class: *mut PyObject,
+    ) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
+    pub fn gcr_keys_swap(old_class: *mut PyObject, new_class: *mut PyObject);
+}
+#[repr(C)]
+#[derive(Debug)]
+pub struct gcr_hierarchy {
+    _unused: [u8; 0],
+}
+pub type gcr_class_filter = ::std::option::Option<
+    unsafe extern "C" fn(
+        type_: *mut PyObject,
+        arg: *mut ::std::os::raw::c_void,
+    ) -> ::std::os::raw::c_int,
+>;
+unsafe extern "C" {
+    pub fn gcr_hierarchy_prepare(
+        olds: *const *mut PyObject,
+        news: *const *mut PyObject,
+        pairs: usize,
+        may_change: gcr_class_filter,
+        arg: *mut ::std::os::raw::c_void,
+        refusal: *mut *const ::std::os::raw::c_char,
+        culprit: *mut *mut PyObject,
+    ) -> *mut gcr_hierarchy;
+}
+unsafe extern "C" {
+    pub fn gcr_hierarchy_commit(hierarchy: *mut gcr_hierarchy);
+}
+unsafe extern "C" {
+    pub fn gcr_hierarchy_undo(hierarchy: *mut gcr_hierarchy);
+}
+unsafe extern "C" {
+    pub fn gcr_hierarchy_release(hierarchy: *mut gcr_hierarchy);
+}
+unsafe extern "C" {
+    pub fn gcr_hierarchy_size(hierarchy: *const gcr_hierarchy) -> usize;
+}
+unsafe extern "C" {
+    pub fn gcr_hierarchy_class(hierarchy: *const gcr_hierarchy, index: usize) -> *mut PyObject;
+}
+unsafe extern "C" {
+    pub fn gcr_hashes_alike(a: *mut PyObject, b: *mut PyObject) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
+    pub fn gcr_type_modified(type_: *mut PyObject);
+}
+unsafe extern "C" {
+    pub fn gcr_type_slots_refresh(type_: *mut PyObject);
+}
+unsafe extern "C" {
+    pub fn gcr_function_modified(function: *mut PyObject);
+}
+unsafe extern "C" {
+    pub fn gcr_forget_context_values();
+}
+unsafe extern "C" {
+    pub fn gcr_invalidate_specialised();
+}
+pub const GCR_EDIT_HASH: gcr_edit_kind = 0;
+pub const GCR_EDIT_DROP: gcr_edit_kind = 1;
+pub const GCR_EDIT_RESTORE: gcr_edit_kind = 2;
+pub type gcr_edit_kind = ::std::os::raw::c_uint;
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct gcr_key_edit {
+    pub kind: gcr_edit_kind,
+    pub entry: isize,
+    pub winner: isize,
+    pub hash: isize,
+    pub key: *mut PyObject,
+    pub value: *mut PyObject,
+}
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct gcr_dropped {
+    pub entry: isize,
+    pub winner: isize,
+    pub hash: isize,
+    pub key: *mut PyObject,
+    pub value: *mut PyObject,
+}
+#[repr(C)]
+#[derive(Debug)]
+pub struct gcr_rehash {
+    _unused: [u8; 0],
+}
+unsafe extern "C" {
+    pub fn gcr_is_table(object: *mut PyObject) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
+    pub fn gcr_table_length(table: *mut PyObject) -> isize;
+}
+unsafe extern "C" {
+    pub fn gcr_table_entry(
+        table: *mut PyObject,
+        i: isize,
+        key: *mut *mut PyObject,
+        hash: *mut isize,
+        key_slot: *mut *mut *mut PyObject,
+        value_slot: *mut *mut *mut PyObject,
+    ) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
+    pub fn gcr_rehash_prepare(
+        table: *mut PyObject,
+        edits: *const gcr_key_edit,
+        count: usize,
+        why: *mut *const ::std::os::raw::c_char,
+    ) -> *mut gcr_rehash;
+}
+unsafe extern "C" {
+    pub fn gcr_rehash_commit(rehash: *mut gcr_rehash);
+}
+unsafe extern "C" {
+    pub fn gcr_rehash_dropped(
+        rehash: *const gcr_rehash,
+        k: usize,
+        dropped: *mut gcr_dropped,
+    ) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
+    pub fn gcr_rehash_free(rehash: *mut gcr_rehash);
+}
+unsafe extern "C" {
+    pub fn gcr_dict_watched(dict: *mut PyObject) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
+    pub fn gcr_dict_modified(dict: *mut PyObject);
+}
+unsafe extern "C" {
+    pub fn gcr_dict_versions_init() -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
+    pub fn gcr_caches_hash(object: *mut PyObject) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
+    pub fn gcr_forget_hash(object: *mut PyObject);
+}
+#[repr(C)]
+#[derive(Debug)]
+pub struct gcr_weakrefs {
+    _unused: [u8; 0],
+}
+unsafe extern "C" {
+    pub fn gcr_weakref_count(object: *mut PyObject) -> usize;
+}
+unsafe extern "C" {
+    pub fn gcr_weakrefs_prepare(
+        from: *mut PyObject,
+        to: *mut PyObject,
+        only: *const *mut PyObject,
+        only_count: usize,
+        why: *mut *const ::std::os::raw::c_char,
+    ) -> *mut gcr_weakrefs;
+}
+unsafe extern "C" {
+    pub fn gcr_weakrefs_detach(refs: *mut gcr_weakrefs);
+}
+unsafe extern "C" {
+    pub fn gcr_weakrefs_attach(refs: *mut gcr_weakrefs);
+}
+unsafe extern "C" {
+    pub fn gcr_weakrefs_length(refs: *const gcr_weakrefs) -> usize;
+}
+unsafe extern "C" {
+    pub fn gcr_weakrefs_item(refs: *const gcr_weakrefs, i: usize) -> *mut PyObject;
+}
+unsafe extern "C" {
+    pub fn gcr_weakrefs_free(refs: *mut gcr_weakrefs);
 }

@@ -11,7 +11,7 @@
 )]
 pub(crate) mod bindings;
 
-use std::ffi::{c_int, c_void};
+use std::ffi::{c_char, c_int, c_void, CStr};
 use std::ops::ControlFlow;
 
 use pyo3_ffi::PyObject;
@@ -82,6 +82,27 @@ pub(crate) unsafe fn walk<F: FnMut(Slot) -> ControlFlow<()>>(holder: *mut PyObje
 pub(crate) unsafe fn frames<F: FnMut(Slot) -> ControlFlow<()>>(mut visit: F) {
     // SAFETY: the caller's promise.
     unsafe { c::gcr_frames(Some(slot_trampoline::<F>), (&raw mut visit).cast()) };
+}
+
+/// Every slot of the interpreter's and its threads' states that no holder shows.
+///
+/// # Safety
+/// I1 and I3; `visit` must not run Python.
+pub(crate) unsafe fn roots<F: FnMut(Slot) -> ControlFlow<()>>(mut visit: F) {
+    // SAFETY: the caller's promise.
+    unsafe { c::gcr_roots(Some(slot_trampoline::<F>), (&raw mut visit).cast()) };
+}
+
+/// One of csrc's sentences.
+///
+/// # Safety
+/// `text` is null or a static string.
+pub(crate) unsafe fn sentence(text: *const c_char) -> Option<&'static str> {
+    if text.is_null() {
+        return None;
+    }
+    // SAFETY: the caller's promise; csrc's sentences are ASCII.
+    unsafe { CStr::from_ptr(text) }.to_str().ok()
 }
 
 /// Calls `body` with the stack address above which the callers' words stand.

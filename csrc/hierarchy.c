@@ -1,0 +1,474 @@
+/* A class is replaced as a base of others.
+ *
+ * All of it is computed first: the future bases, best base and MRO of every
+ * class below an old one, and the future tables of direct subclasses. The commit
+ * swaps pointers, so the same swap again undoes it, and what was replaced stays
+ * owned by the gcr_hierarchy until it is released. */
+#include "types_internal.h"
+
+typedef struct changed_class {
+    PyTypeObject *type;
+    PyObject *bases;    /* future; NULL if they stay */
+    PyTypeObject *base; /* future; NULL if it stays */
+    PyObject *mro;      /* future; NULL while not yet computed */
+    int in_progress;
+} changed_class;
+
+typedef struct changed_table {
+    PyTypeObject *type;
+    PyObject *subclasses; /* future; NULL if empty */
+} changed_table;
+
+struct gcr_hierarchy {
+    PyObject *const *olds; /* only during prepare */
+    PyObject *const *news;
+    size_t pairs;
+    gcr_class_filter may_change; /* only during prepare */
+    void *filter_arg;
+    changed_class *classes;
+    size_t class_count, class_room;
+    changed_table *tables;
+    size_t table_count;
+    const char *refusal;
+    PyObject *culprit;
+};
+
+static const char no_memory[] = "no memory to work out the new class hierarchy";
+
+static int
+refuse(gcr_hierarchy *h, PyTypeObject *culprit, const char *why)
+{
+    PyErr_Clear();
+    h->refusal = why;
+    h->culprit = (PyObject *)culprit;
+    return -1;
+}
+
+static PyObject *
+forward(const gcr_hierarchy *h, PyObject *type)
+{
+    for (size_t i = 0; i < h->pairs; i++) {
+        if (h->olds[i] == type) {
+            return h->news[i];
+        }
+    }
+    return type;
+}
+
+static changed_class *
+find_class(const gcr_hierarchy *h, PyTypeObject *type)
+{
+    for (size_t i = 0; i < h->class_count; i++) {
+        if (h->classes[i].type == type) {
+            return &h->classes[i];
+        }
+    }
+    return NULL;
+}
+
+/* ---- collect ------------------------------------------------------------- */
+
+static int
+add_class(gcr_hierarchy *h, PyTypeObject *type)
+{
+    if (h->class_count == h->class_room) {
+        size_t room = h->class_room == 0 ? 16 : 2 * h->class_room;
+        changed_class *grown = PyMem_Realloc(h->classes, room * sizeof *grown);
+        if (grown == NULL) {
+            return refuse(h, type, no_memory);
+        }
+        h->classes = grown;
+        h->class_room = room;
+    }
+    Py_INCREF(type);
+    h->classes[h->class_count++] = (changed_class){.type = type};
+    return 0;
+}
+
+static int
+check_class(gcr_hierarchy *h, PyTypeObject *type)
+{
+    if (!gcr_made_by_class_statement(type)) {
+        return refuse(h, type, "a subclass of the old class is not a Python class");
+    }
+    static PyObject *mro_name;
+    if (mro_name == NULL && (mro_name = PyUnicode_InternFromString("mro")) == NULL) {
+        return refuse(h, type, no_memory);
+    }
+    if (gcr_type_find(Py_TYPE(type), mro_name) != gcr_default_mro()) {
+        return refuse(h, type, "the metaclass of a subclass orders bases with an mro() of its own");
+    }
+    return 0;
+}
+
+static int
+may_change(const gcr_hierarchy *h, PyTypeObject *type)
+{
+    return h->may_change == NULL || h->may_change((PyObject *)type, h->filter_arg);
+}
+
+/* Old classes themselves stay as they are: they are on their way out, and what
+ * still runs in them needs a consistent class. */
+static int
+collect_below(gcr_hierarchy *h, PyTypeObject *type)
+{
+    int is_old = forward(h, (PyObject *)type) != (PyObject *)type;
+    PyObject *subclasses = *gcr_type_subclasses(type);
+    Py_ssize_t position = 0;
+    PyObject *entry;
+    while (subclasses != NULL && PyDict_Next(subclasses, &position, NULL, &entry)) {
+        PyTypeObject *subclass = gcr_subclass_of_entry(entry);
+        if (subclass == NULL || forward(h, (PyObject *)subclass) != (PyObject *)subclass ||
+            find_class(h, subclass) != NULL || (is_old && !may_change(h, subclass))) {
+            continue;
+        }
+        if (check_class(h, subclass) < 0 || add_class(h, subclass) < 0 ||
+            collect_below(h, subclass) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* ---- bases --------------------------------------------------------------- */
+
+/* The class nearest to `type` on its chain of bases that fixes the layout. */
+static PyTypeObject *
+layout_root(PyTypeObject *type)
+{
+    PyTypeObject *root =
+        type->tp_base != NULL ? layout_root(type->tp_base) : &PyBaseObject_Type;
+    return gcr_type_extends_layout(type, root) ? type : root;
+}
+
+static PyTypeObject *
+best_base(PyObject *bases)
+{
+    PyTypeObject *best = NULL;
+    PyTypeObject *best_root = NULL;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(bases); i++) {
+        PyTypeObject *base = (PyTypeObject *)PyTuple_GET_ITEM(bases, i);
+        PyTypeObject *root = layout_root(base);
+        if (best == NULL || (!PyType_IsSubtype(best_root, root) && PyType_IsSubtype(root, best_root))) {
+            best = base;
+            best_root = root;
+        } else if (!PyType_IsSubtype(best_root, root)) {
+            return NULL;
+        }
+    }
+    return best;
+}
+
+static int
+check_bases(gcr_hierarchy *h, PyTypeObject *type, PyObject *bases)
+{
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(bases); i++) {
+        PyObject *base = PyTuple_GET_ITEM(bases, i);
+        if (!(((PyTypeObject *)base)->tp_flags & Py_TPFLAGS_BASETYPE)) {
+            return refuse(h, type, "the new class cannot be a base of the old one's subclasses");
+        }
+        for (Py_ssize_t j = 0; j < i; j++) {
+            if (PyTuple_GET_ITEM(bases, j) == base) {
+                return refuse(h, type, "a subclass would have the same base twice");
+            }
+        }
+    }
+    return 0;
+}
+
+static int
+plan_bases(gcr_hierarchy *h, changed_class *change)
+{
+    PyTypeObject *type = change->type;
+    Py_ssize_t count = PyTuple_GET_SIZE(type->tp_bases);
+    int differs = 0;
+    if (!may_change(h, type)) {
+        return 0;
+    }
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *base = PyTuple_GET_ITEM(type->tp_bases, i);
+        PyObject *future = forward(h, base);
+        if (!PyType_Check(future)) {
+            return refuse(h, type, "a base can only be replaced by a class");
+        }
+        differs |= future != base;
+    }
+    if (!differs) {
+        return 0;
+    }
+    change->bases = PyTuple_New(count);
+    if (change->bases == NULL) {
+        return refuse(h, type, no_memory);
+    }
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyTuple_SET_ITEM(change->bases, i,
+                         Py_NewRef(forward(h, PyTuple_GET_ITEM(type->tp_bases, i))));
+    }
+    if (check_bases(h, type, change->bases) < 0) {
+        return -1;
+    }
+    PyTypeObject *base = best_base(change->bases);
+    if (base == NULL) {
+        return refuse(h, type, "the future bases of a subclass have conflicting layouts");
+    }
+    const char *why = gcr_layout_refusal(type->tp_base, base);
+    if (why != NULL) {
+        return refuse(h, type, why);
+    }
+    change->base = (PyTypeObject *)Py_NewRef((PyObject *)base);
+    return 0;
+}
+
+/* ---- method resolution order ---------------------------------------------- */
+
+static int plan_mro(gcr_hierarchy *h, changed_class *change);
+
+/* The MRO that `base` will have, borrowed. */
+static PyObject *
+future_mro(gcr_hierarchy *h, PyTypeObject *base)
+{
+    changed_class *change = find_class(h, base);
+    if (change == NULL) {
+        return base->tp_mro;
+    }
+    return plan_mro(h, change) < 0 ? NULL : change->mro;
+}
+
+static PyObject *
+merged_mro(gcr_hierarchy *h, PyTypeObject *type, PyObject *bases)
+{
+    Py_ssize_t count = PyTuple_GET_SIZE(bases) + 1;
+    PyObject *result = PyList_New(0);
+    PyObject **sequences = PyMem_New(PyObject *, count);
+    Py_ssize_t *heads = PyMem_New(Py_ssize_t, count);
+    PyObject *mro = NULL;
+    if (result == NULL || sequences == NULL || heads == NULL ||
+        PyList_Append(result, (PyObject *)type) < 0) {
+        refuse(h, type, no_memory);
+        goto out;
+    }
+    sequences[count - 1] = bases;
+    for (Py_ssize_t i = 0; i < count - 1; i++) {
+        sequences[i] = future_mro(h, (PyTypeObject *)PyTuple_GET_ITEM(bases, i));
+        if (sequences[i] == NULL) {
+            goto out;
+        }
+    }
+    int failed = gcr_mro_merge(result, sequences, heads, count);
+    if (failed == 0) {
+        mro = PyList_AsTuple(result);
+    }
+    if (mro == NULL) {
+        refuse(h, type,
+               failed > 0 ? "the future bases of a subclass have no consistent order" : no_memory);
+    }
+out:
+    Py_XDECREF(result);
+    PyMem_Free(sequences);
+    PyMem_Free(heads);
+    return mro;
+}
+
+static int
+plan_mro(gcr_hierarchy *h, changed_class *change)
+{
+    if (change->mro != NULL) {
+        return 0;
+    }
+    if (change->in_progress) {
+        return refuse(h, change->type, "the new class inherits from a class it would become a base of");
+    }
+    change->in_progress = 1;
+    change->mro = merged_mro(h, change->type,
+                             change->bases != NULL ? change->bases : change->type->tp_bases);
+    change->in_progress = 0;
+    return change->mro == NULL ? -1 : 0;
+}
+
+/* ---- tables of subclasses -------------------------------------------------- */
+
+/* The future table of `type`'s direct subclasses, to be edited. */
+static PyObject *
+future_table(gcr_hierarchy *h, PyTypeObject *type)
+{
+    for (size_t i = 0; i < h->table_count; i++) {
+        if (h->tables[i].type == type) {
+            return h->tables[i].subclasses;
+        }
+    }
+    PyObject *present = *gcr_type_subclasses(type);
+    PyObject *copy = present == NULL ? PyDict_New() : PyDict_Copy(present);
+    if (copy != NULL) {
+        Py_INCREF(type);
+        h->tables[h->table_count++] = (changed_table){type, copy};
+    }
+    return copy;
+}
+
+static int
+move_entry(gcr_hierarchy *h, PyTypeObject *type, PyTypeObject *from, PyTypeObject *to)
+{
+    if (!(to->tp_flags & Py_TPFLAGS_HEAPTYPE)) {
+        return refuse(h, to, "a static type's list of subclasses cannot be changed");
+    }
+    PyObject *source = future_table(h, from);
+    PyObject *target = future_table(h, to);
+    PyObject *key = PyLong_FromVoidPtr(type);
+    PyObject *entry = source == NULL || key == NULL ? NULL : PyDict_GetItemWithError(source, key);
+    int failed = target == NULL || entry == NULL || PyDict_SetItem(target, key, entry) < 0 ||
+                 PyDict_DelItem(source, key) < 0;
+    Py_XDECREF(key);
+    return failed ? refuse(h, type, no_memory) : 0;
+}
+
+static int
+plan_tables(gcr_hierarchy *h)
+{
+    h->tables = PyMem_Calloc(2 * h->pairs, sizeof *h->tables);
+    if (h->tables == NULL) {
+        return refuse(h, NULL, no_memory);
+    }
+    for (size_t i = 0; i < h->class_count; i++) {
+        changed_class *change = &h->classes[i];
+        for (Py_ssize_t j = 0; change->bases && j < PyTuple_GET_SIZE(change->bases); j++) {
+            PyObject *from = PyTuple_GET_ITEM(change->type->tp_bases, j);
+            PyObject *to = PyTuple_GET_ITEM(change->bases, j);
+            if (from != to &&
+                move_entry(h, change->type, (PyTypeObject *)from, (PyTypeObject *)to) < 0) {
+                return -1;
+            }
+        }
+    }
+    for (size_t i = 0; i < h->table_count; i++) {
+        if (PyDict_GET_SIZE(h->tables[i].subclasses) == 0) {
+            Py_CLEAR(h->tables[i].subclasses);
+        }
+    }
+    return 0;
+}
+
+/* ---- the phases ------------------------------------------------------------ */
+
+static int
+plan(gcr_hierarchy *h)
+{
+    for (size_t i = 0; i < h->pairs; i++) {
+        PyTypeObject *old_type = (PyTypeObject *)h->olds[i];
+        if (!(old_type->tp_flags & Py_TPFLAGS_HEAPTYPE)) {
+            return refuse(h, old_type, "a static type cannot be replaced: C code knows its address");
+        }
+        if (collect_below(h, old_type) < 0) {
+            return -1;
+        }
+    }
+    for (size_t i = 0; i < h->class_count; i++) {
+        if (plan_bases(h, &h->classes[i]) < 0) {
+            return -1;
+        }
+    }
+    for (size_t i = 0; i < h->class_count; i++) {
+        if (plan_mro(h, &h->classes[i]) < 0) {
+            return -1;
+        }
+    }
+    return plan_tables(h);
+}
+
+gcr_hierarchy *
+gcr_hierarchy_prepare(PyObject *const *olds, PyObject *const *news, size_t pairs,
+                      gcr_class_filter may_change, void *arg, const char **refusal,
+                      PyObject **culprit)
+{
+    *refusal = no_memory;
+    *culprit = NULL;
+    gcr_hierarchy *h = PyMem_Calloc(1, sizeof *h);
+    if (h == NULL) {
+        return NULL;
+    }
+    h->olds = olds;
+    h->news = news;
+    h->pairs = pairs;
+    h->may_change = may_change;
+    h->filter_arg = arg;
+    if (plan(h) < 0) {
+        *refusal = h->refusal;
+        *culprit = Py_XNewRef(h->culprit);
+        gcr_hierarchy_release(h);
+        return NULL;
+    }
+    *refusal = NULL;
+    return h;
+}
+
+static void
+swap_objects(PyObject **a, PyObject **b)
+{
+    PyObject *object = *a;
+    *a = *b;
+    *b = object;
+}
+
+static void
+swap_all(gcr_hierarchy *h)
+{
+    for (size_t i = 0; i < h->class_count; i++) {
+        changed_class *change = &h->classes[i];
+        PyTypeObject *type = change->type;
+        if (change->bases != NULL) {
+            swap_objects(&type->tp_bases, &change->bases);
+            swap_objects((PyObject **)&type->tp_base, (PyObject **)&change->base);
+        }
+        swap_objects(&type->tp_mro, &change->mro);
+    }
+    for (size_t i = 0; i < h->table_count; i++) {
+        swap_objects(gcr_type_subclasses(h->tables[i].type), &h->tables[i].subclasses);
+    }
+    for (size_t i = 0; i < h->class_count; i++) {
+        gcr_type_modified((PyObject *)h->classes[i].type);
+    }
+    for (size_t i = 0; i < h->class_count; i++) {
+        gcr_type_refresh_one(h->classes[i].type);
+    }
+}
+
+void
+gcr_hierarchy_commit(gcr_hierarchy *h)
+{
+    swap_all(h);
+}
+
+void
+gcr_hierarchy_undo(gcr_hierarchy *h)
+{
+    swap_all(h);
+}
+
+void
+gcr_hierarchy_release(gcr_hierarchy *h)
+{
+    for (size_t i = 0; i < h->table_count; i++) {
+        Py_XDECREF(h->tables[i].subclasses);
+        Py_DECREF(h->tables[i].type);
+    }
+    for (size_t i = 0; i < h->class_count; i++) {
+        Py_XDECREF(h->classes[i].bases);
+        Py_XDECREF(h->classes[i].base);
+        Py_XDECREF(h->classes[i].mro);
+        Py_DECREF(h->classes[i].type);
+    }
+    PyMem_Free(h->tables);
+    PyMem_Free(h->classes);
+    PyMem_Free(h);
+}
+
+size_t
+gcr_hierarchy_size(const gcr_hierarchy *h)
+{
+    return h->class_count;
+}
+
+PyObject *
+gcr_hierarchy_class(const gcr_hierarchy *h, size_t index)
+{
+    return (PyObject *)h->classes[index].type;
+}

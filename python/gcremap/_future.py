@@ -1,0 +1,330 @@
+"""What keys will hash and compare to once a remap is done.
+
+Asked while nothing is changed yet. A key that depends on what changes is replaced by
+a *stand-in*: a tuple of the future items, an instance of the future class with the
+future attributes. Its hash and its comparisons are what the key's own will be. They
+may run code of the user's; an exception in it fails the remap, with nothing changed.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import operator
+import types
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from gcremap import _native
+from gcremap._errors import RemapError
+
+_HASH, _DROP = 0, 1
+
+Entry = tuple[int, object, object]
+"""Position, key, and the key that will stand there."""
+Edit = tuple[int, int, int, int]
+"""What happens to an entry: kind, position, position of the winner, hash."""
+
+
+def _answer(
+    tables: list[tuple[Any, list[Entry]]],
+    changed: list[object],
+    replaced: list[tuple[object, object, object]],
+    classes: list[tuple[object, type]],
+    references: list[tuple[object, object]],
+    methods: list[tuple[type, str, object]],
+    bases: list[tuple[type, type]],
+) -> list[list[Edit]]:
+    """For each table, the edits of its entries; called by the engine.
+
+    `changed` are the objects whose hash may change; `replaced` says of them
+    (holder, old, new), `classes` (instance, class to come), `references` (weak
+    reference, referent to come); `methods` are replaced `__hash__` and `__eq__`,
+    `bases` replaced classes.
+    """
+    future = _Future(changed, replaced, classes, references, methods, bases)
+    try:
+        return [_edits(table, entries, future) for table, entries in tables]
+    except RemapError:
+        raise
+    except Exception as error:
+        raise RemapError(
+            f"cannot remap: {type(error).__name__} while a key's hash was computed: {error}"
+        ) from error
+    finally:
+        future.forget()
+
+
+def _edits(table: Any, entries: list[Entry], future: _Future) -> list[Edit]:
+    """The edits of one table: new hashes, and the losers among keys that become equal."""
+    keys = {position: future.of(new_key) for position, _, new_key in entries}
+    hashes = {position: hash(key) for position, key in keys.items()}
+    others = _native._entries_with(table, set(hashes.values()))
+    for position, key, stored in others:
+        if position not in keys:
+            keys[position] = key
+            hashes[position] = stored
+    by_hash: dict[int, list[int]] = {}
+    for position in sorted(hashes):
+        by_hash.setdefault(hashes[position], []).append(position)
+    winners: dict[int, int] = {}
+    for positions in by_hash.values():
+        kept: list[int] = []
+        for position in positions:
+            for winner in kept:
+                if keys[winner] is keys[position] or bool(keys[winner] == keys[position]):
+                    winners[position] = winner
+                    break
+            else:
+                kept.append(position)
+    edits: list[Edit] = []
+    for position, _, _ in entries:
+        if position not in winners:
+            edits.append((_HASH, position, 0, hashes[position]))
+    edits += [(_DROP, position, winner, hashes[position]) for position, winner in sorted(winners.items())]
+    return edits
+
+
+class _StandIn:
+    """Hashes and compares as an object will whose methods or identity do not say it now."""
+
+    __slots__ = ("__weakref__", "_eq", "_hash", "_object")
+
+    def __init__(
+        self, object_: object, hash_: Callable[[Any], int], eq: Callable[[Any, Any], Any]
+    ) -> None:
+        self._object = object_
+        self._hash = hash_
+        self._eq = eq
+
+    def __hash__(self) -> int:
+        return hash(self._hash(self._object))
+
+    def __eq__(self, other: object) -> Any:
+        if isinstance(other, _StandIn):
+            other = other._object
+        return self._object is other or self._eq(self._object, other)
+
+
+class _Future:
+    """The objects as they will be."""
+
+    def __init__(
+        self,
+        changed: Iterable[object],
+        replaced: Iterable[tuple[object, object, object]],
+        classes: Iterable[tuple[object, type]],
+        references: Iterable[tuple[object, object]],
+        methods: Iterable[tuple[type, str, object]],
+        bases: Iterable[tuple[type, type]],
+    ) -> None:
+        self._changed = {id(each) for each in changed}
+        self._replaced: dict[int, dict[int, object]] = {}
+        for holder, old, new in replaced:
+            self._replaced.setdefault(id(holder), {})[id(old)] = new
+        self._classes = {id(instance): class_ for instance, class_ in classes}
+        self._references = {id(reference): to for reference, to in references}
+        self._methods = {(id(class_), name): new for class_, name, new in methods}
+        self._bases = {id(old): new for old, new in bases}
+        self._known: dict[int, object] = {}
+        self._copies: list[object] = []
+        self._targets: list[object] = []
+
+    def of(self, value: Any) -> Any:
+        """`value`, or what will hash and compare as it does afterwards."""
+        if id(value) not in self._changed:
+            return value
+        if id(value) not in self._known:
+            # Of a cycle through itself, an object sees what it is now.
+            self._known[id(value)] = value
+            self._known[id(value)] = self._build(value)
+        return self._known[id(value)]
+
+    def forget(self) -> None:
+        """Empties the copies, so that cycles through them do not outlive the answer."""
+        for copy in self._copies:
+            namespace = getattr(copy, "__dict__", None)
+            if type(namespace) is dict:
+                namespace.clear()
+        self._copies.clear()
+        self._targets.clear()
+        self._known.clear()
+
+    def _held(self, value: object, *holders: object) -> Any:
+        """What a holder will hold instead of `value`."""
+        for holder in holders:
+            new = self._replaced.get(id(holder), {}).get(id(value), self)
+            if new is not self:
+                return self.of(new)
+        return self.of(value)
+
+    def _identity_held(self, value: object, holder: object) -> Any:
+        """The same where only the identity of what is held counts."""
+        return self._replaced.get(id(holder), {}).get(id(value), value)
+
+    def _build(self, value: Any) -> Any:
+        kind = type(value)
+        if kind is tuple:
+            return tuple([self._held(item, value) for item in value])
+        if kind is frozenset:
+            return frozenset([self._held(item, value) for item in value])
+        if kind is types.MethodType:
+            return types.MethodType(
+                self._held(value.__func__, value), self._identity_held(value.__self__, value)
+            )
+        if isinstance(value, weakref.ref):
+            return self._reference(value)
+        if kind is types.GenericAlias:
+            # What the parts are does not matter to a plain alias, only how they hash.
+            origin: Any = self._held(value.__origin__, value)
+            args = self._held(value.__args__, value)
+            return types.GenericAlias(origin, args)
+        if kind is types.UnionType:
+            return functools.reduce(operator.or_, self._held(value.__args__, value))
+        if kind is types.CodeType:
+            consts = self._held(value.co_consts, value)
+            return value.replace(co_consts=consts)
+        if kind is types.MethodWrapperType:
+            own = self._identity_held(value.__self__, value)
+            return value.__objclass__.__dict__[value.__name__].__get__(own, type(own))
+        if kind is types.BuiltinMethodType:
+            own = self._identity_held(value.__self__, value)
+            return value if own is value.__self__ else getattr(own, value.__name__)
+        if kind is types.MappingProxyType:
+            (mapping,) = gc.get_referents(value)
+            return types.MappingProxyType(self._held(mapping, value))
+        if kind is slice:
+            parts = (value.start, value.stop, value.step)
+            return slice(*[self._held(part, value) for part in parts])
+        return self._instance(value)
+
+    def _reference(self, value: weakref.ref[Any]) -> Any:
+        """A reference hashes and compares as its referent, while there is one."""
+        referent = self._references.get(id(value), self)
+        target: Any = self._held(value() if referent is self else referent, value)
+        if target is None:
+            return value
+        self._targets.append(target)
+        return weakref.ref(target)
+
+    def _instance(self, value: Any) -> Any:
+        """An instance of a class made by Python code, with its future class and state."""
+        class_ = self._classes.get(id(value), type(value))
+        hash_ = self._special(class_, "__hash__")
+        eq = self._special(class_, "__eq__")
+        if hash_ is None and type(value).__hash__ is None:
+            return self._part(value)
+        if hash_ is None:
+            raise TypeError(f"unhashable type: {class_.__name__!r}")
+        if hash_ is object.__hash__:
+            if eq is object.__eq__ and type(value).__hash__ is object.__hash__:
+                return value
+            return _StandIn(value, object.__hash__, eq)
+        copy = self._copy(value, class_)
+        if hash_ is getattr(class_, "__hash__", None) and eq is getattr(class_, "__eq__", None):
+            return copy
+        return _StandIn(copy, hash_, eq)
+
+    def _part(self, value: Any) -> Any:
+        """What a key's `__hash__` may read, though it is no key itself."""
+        if isinstance(value, list):
+            return [self._held(item, value) for item in list.__iter__(value)]
+        if isinstance(value, dict):
+            return {key: self._held(item, value) for key, item in dict.items(value)}
+        if isinstance(value, types.SimpleNamespace):
+            held = vars(value)
+            return types.SimpleNamespace(**{k: self._held(v, value, held) for k, v in held.items()})
+        if isinstance(value, set):
+            return {self._held(item, value) for item in set.__iter__(value)}
+        return self._copy(value, type(value))
+
+    def _special(self, class_: type, name: str) -> Any:
+        """The method that instances of `class_` will look up."""
+        for each in self._mro(class_):
+            new = self._methods.get((id(each), name), self)
+            if new is not self:
+                return new
+            if name in each.__dict__:
+                return each.__dict__[name]
+        return None
+
+    def _mro(self, class_: type) -> Sequence[type]:
+        """The method resolution order to come."""
+        if not any(id(each) in self._bases for each in class_.__mro__[1:]):
+            return class_.__mro__
+        bases = [self._bases.get(id(base), base) for base in class_.__bases__]
+        return [class_, *_merged([*(list(self._mro(base)) for base in bases), bases])]
+
+    def _copy(self, value: Any, class_: type) -> Any:
+        base = next(each for each in class_.__mro__ if not _made_by_python(each))
+        if base in (object, BaseException, Exception):
+            copy = object.__new__(class_) if base is object else base.__new__(class_)
+        elif base in (tuple, frozenset):
+            copy = base.__new__(class_, [self._held(item, value) for item in base.__iter__(value)])
+        elif base in (int, float, complex, str, bytes):
+            copy = base.__new__(class_, _plain(base, value))
+        elif base in (list, dict, set):
+            copy = base.__new__(class_)
+            base.__init__(copy, self._part(value))
+        else:
+            raise RemapError(
+                f"cannot remap: what a {class_.__name__} that is a key will hash to cannot be "
+                f"foretold, since {base.__name__} is not known"
+            )
+        _native._hush(copy)
+        self._copies.append(copy)
+        namespace = getattr(value, "__dict__", None)
+        if type(namespace) is dict:
+            state = {name: self._held(held, value, namespace) for name, held in namespace.items()}
+            copy.__dict__.update(state)
+        for name, held in _slots(value):
+            field = _member(class_, name)
+            if field is not None:
+                field.__set__(copy, self._held(held, value))
+        return copy
+
+
+def _merged(orders: list[list[type]]) -> Iterator[type]:
+    """The C3 merge of MROs (Michele Simionato, "The Python 2.3 Method Resolution Order")."""
+    orders = [list(order) for order in orders if order]
+    while orders:
+        first = next(
+            order[0] for order in orders if all(order[0] not in other[1:] for other in orders)
+        )
+        yield first
+        orders = [[each for each in order if each is not first] for order in orders]
+        orders = [order for order in orders if order]
+
+
+def _made_by_python(class_: type) -> bool:
+    heap_type, immutable_type = 1 << 9, 1 << 8
+    return bool(class_.__flags__ & heap_type) and not class_.__flags__ & immutable_type
+
+
+def _plain(base: type, value: Any) -> Any:
+    """The value of an instance of a subclass as a plain `base`, whatever it overrides."""
+    if base is str:
+        return str.__str__(value)
+    if base is bytes:
+        return bytes.__getitem__(value, slice(None))
+    return base.__pos__(value)  # type: ignore[attr-defined]
+
+
+def _slots(value: Any) -> Iterator[tuple[str, object]]:
+    """The fields that `__slots__` of the classes of `value` have made, where they are set."""
+    for class_ in type(value).__mro__:
+        for name, field in list(class_.__dict__.items()):
+            if isinstance(field, types.MemberDescriptorType) and _made_by_python(class_):
+                try:
+                    yield name, field.__get__(value)
+                except AttributeError:
+                    continue
+
+
+def _member(class_: type, name: str) -> types.MemberDescriptorType | None:
+    for each in class_.__mro__:
+        field = each.__dict__.get(name)
+        if isinstance(field, types.MemberDescriptorType):
+            return field
+    return None

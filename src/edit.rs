@@ -1,0 +1,101 @@
+//! What is to change: the edits of slots, and what else moves with them.
+
+use std::collections::HashSet;
+
+use pyo3_ffi::PyObject;
+
+use crate::error::Refusal;
+use crate::ffi::bindings as c;
+use crate::repair::weak::WeakMove;
+use crate::search::Holders;
+use crate::slot::Slot;
+
+/// Who stores the new referent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Means {
+    /// The apply, through the slot.
+    Store,
+    /// The change of an instance's class, with its attribute values.
+    SetClass,
+    /// The repair of the class hierarchy, with the MROs of all subclasses.
+    Hierarchy,
+}
+
+/// One slot to rewrite. The holder is null for a slot of the interpreter or of a
+/// running frame.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Edit {
+    pub(crate) holder: *mut PyObject,
+    pub(crate) slot: Slot,
+    pub(crate) old: *mut PyObject,
+    pub(crate) new: *mut PyObject,
+    pub(crate) means: Means,
+    /// Whether the slot owned a count of old; known once it is applied.
+    pub(crate) owned: bool,
+}
+
+impl Edit {
+    pub(crate) fn new(
+        holder: *mut PyObject,
+        slot: Slot,
+        old: *mut PyObject,
+        new: *mut PyObject,
+    ) -> Self {
+        let means = match slot.role {
+            c::GCR_OB_TYPE => Means::SetClass,
+            c::GCR_TYPE_BASE => Means::Hierarchy,
+            _ => Means::Store,
+        };
+        Edit { holder, slot, old, new, means, owned: false }
+    }
+
+    /// Whether the slot holds a dict's key or a set's member.
+    pub(crate) fn is_key(&self) -> bool {
+        matches!(self.slot.role, c::GCR_DICT_KEY | c::GCR_SET_ENTRY)
+    }
+}
+
+/// An entry that a rehash dropped, to be put back. The log owns its objects.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Restore {
+    pub(crate) table: *mut PyObject,
+    pub(crate) dropped: c::gcr_dropped,
+}
+
+/// Classes whose bases follow when an old class is replaced.
+#[derive(Debug)]
+pub(crate) enum Bases {
+    /// All but these, which keep theirs.
+    Except(HashSet<usize>),
+    /// Only these.
+    Only(HashSet<usize>),
+}
+
+impl Default for Bases {
+    fn default() -> Self {
+        Bases::Except(HashSet::new())
+    }
+}
+
+impl Bases {
+    pub(crate) fn follow(&self, class: usize) -> bool {
+        match self {
+            Bases::Except(kept) => !kept.contains(&class),
+            Bases::Only(moved) => moved.contains(&class),
+        }
+    }
+}
+
+/// All that one remap, or one undo, is to change.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    pub(crate) edits: Vec<Edit>,
+    /// Pairs of classes: what inherits from the first is to inherit from the second.
+    pub(crate) classes: Vec<(*mut PyObject, *mut PyObject)>,
+    pub(crate) bases: Bases,
+    pub(crate) weak: Vec<WeakMove>,
+    pub(crate) restores: Vec<Restore>,
+    pub(crate) refusals: Vec<Refusal>,
+    /// What a deep search found out about untracked containers.
+    pub(crate) holders: Holders,
+}

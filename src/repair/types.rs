@@ -1,0 +1,271 @@
+//! Classes and functions that must follow: instances that change class, classes
+//! whose bases or namespaces change, functions whose fields do.
+
+use std::collections::{HashMap, HashSet};
+use std::ffi::{c_int, c_void, CStr};
+use std::mem::MaybeUninit;
+use std::ops::ControlFlow;
+use std::ptr;
+
+use pyo3_ffi::{PyObject, PyTypeObject};
+
+use crate::edit::{Bases, Changes, Edit, Means};
+use crate::ffi::{self, bindings as c};
+use crate::world::World;
+
+/// What changes in classes and functions, without what must be prepared.
+#[derive(Debug, Default)]
+pub(crate) struct TypePlan {
+    /// Classes whose attributes changed under their caches.
+    modified: Vec<*mut PyObject>,
+    /// Those of them of which C slots may change with it.
+    refreshed: Vec<*mut PyObject>,
+    functions: Vec<*mut PyObject>,
+    /// Special methods that instances hash and compare by: class, name, new.
+    pub(crate) methods: Vec<(*mut PyObject, *mut PyObject, *mut PyObject)>,
+}
+
+/// An edit that a class cannot follow, with the reason.
+pub(crate) type Refused = (Edit, &'static str);
+
+/// Finds the classes and functions that the edits change.
+///
+/// # Safety
+/// I1 and I2.
+pub(crate) unsafe fn plan(edits: &[Edit], world: &World) -> (TypePlan, Vec<Refused>) {
+    let mut plan = TypePlan::default();
+    let mut refused = Vec::new();
+    let mut by_holder: HashMap<usize, Vec<&Edit>> = HashMap::new();
+    for edit in edits.iter().filter(|edit| !edit.holder.is_null()) {
+        if edit.slot.role == c::GCR_FUNCTION {
+            plan.functions.push(edit.holder);
+        }
+        by_holder.entry(edit.holder as usize).or_default().push(edit);
+    }
+    if by_holder.is_empty() {
+        return (plan, refused);
+    }
+    for &type_ in &world.types {
+        // SAFETY: a class that is alive, by I1.
+        let (namespace, flags) =
+            unsafe { (c::gcr_type_namespace(type_), (*type_.cast::<PyTypeObject>()).tp_flags) };
+        if namespace.is_null() {
+            continue;
+        }
+        let is_heap = flags & pyo3_ffi::Py_TPFLAGS_HEAPTYPE != 0;
+        let (mut modified, mut special) = (false, false);
+        for edit in by_holder.get(&(namespace as usize)).into_iter().flatten() {
+            modified = true;
+            if !is_heap {
+                refused.push((**edit, "it is an attribute of a static type"));
+            }
+            // SAFETY: I1: keys of a live dict are alive.
+            unsafe {
+                special |= is_special(edit.slot.key) || (edit.is_key() && is_special(edit.new));
+                if is_named(edit.slot.key, c"__hash__") || is_named(edit.slot.key, c"__eq__") {
+                    plan.methods.push((type_, edit.slot.key, edit.new));
+                }
+            }
+        }
+        // Specialised attribute loads keep what a descriptor wraps (a property's
+        // getter) under the class's version: LOAD_ATTR_PROPERTY.
+        // SAFETY: the caller's promise; a namespace of a live class is alive.
+        unsafe {
+            ffi::traverse(namespace, |value| {
+                if by_holder.contains_key(&(value as usize))
+                    && (*(*value).ob_type).tp_descr_get.is_some()
+                {
+                    modified = true;
+                    return ControlFlow::Break(());
+                }
+                ControlFlow::Continue(())
+            });
+        }
+        if modified && is_heap {
+            plan.modified.push(type_);
+            if special {
+                plan.refreshed.push(type_);
+            }
+        }
+    }
+    (plan, refused)
+}
+
+/// Whether `name` is a str that begins as a special method's does.
+///
+/// # Safety
+/// `name` is null or alive.
+unsafe fn is_special(name: *mut PyObject) -> bool {
+    // SAFETY: the caller's promise; characters below the length are read.
+    unsafe {
+        !name.is_null()
+            && pyo3_ffi::PyUnicode_Check(name) != 0
+            && pyo3_ffi::PyUnicode_GetLength(name) > 4
+            && pyo3_ffi::PyUnicode_ReadChar(name, 0) == u32::from(b'_')
+            && pyo3_ffi::PyUnicode_ReadChar(name, 1) == u32::from(b'_')
+    }
+}
+
+/// # Safety
+/// `name` is null or alive.
+unsafe fn is_named(name: *mut PyObject, wanted: &CStr) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe {
+        !name.is_null()
+            && pyo3_ffi::PyUnicode_Check(name) != 0
+            && pyo3_ffi::PyUnicode_CompareWithASCIIString(name, wanted.as_ptr()) == 0
+    }
+}
+
+/// All that the change of classes needs, ready to be committed.
+#[derive(Debug)]
+pub(crate) struct TypeRepair {
+    plan: TypePlan,
+    moves: Vec<(*mut PyObject, c::gcr_class_move)>,
+    hierarchy: *mut c::gcr_hierarchy,
+}
+
+/// What stands in the way of a change of classes.
+pub(crate) struct Obstacle {
+    /// The instance or class in the way; null if unknown.
+    pub(crate) culprit: *mut PyObject,
+    pub(crate) reason: &'static str,
+}
+
+impl TypeRepair {
+    /// # Safety
+    /// I1 and I2. May allocate, so the collector must be off.
+    pub(crate) unsafe fn prepare(plan: TypePlan, changes: &Changes) -> Result<Self, Obstacle> {
+        let mut repair = TypeRepair { plan, moves: Vec::new(), hierarchy: ptr::null_mut() };
+        // SAFETY: the caller's promise, for every call in this function.
+        unsafe {
+            for edit in changes.edits.iter().filter(|edit| edit.means == Means::SetClass) {
+                let mut move_ = MaybeUninit::<c::gcr_class_move>::uninit();
+                let refusal =
+                    c::gcr_set_class_prepare(edit.holder, edit.new, 0, move_.as_mut_ptr());
+                if let Some(reason) = ffi::sentence(refusal) {
+                    return Err(Obstacle { culprit: edit.holder, reason });
+                }
+                repair.moves.push((edit.holder, move_.assume_init()));
+            }
+            if changes.classes.is_empty() {
+                return Ok(repair);
+            }
+            let (olds, news): (Vec<_>, Vec<_>) = changes.classes.iter().copied().unzip();
+            let (mut refusal, mut culprit) = (ptr::null(), ptr::null_mut());
+            repair.hierarchy = c::gcr_hierarchy_prepare(
+                olds.as_ptr(),
+                news.as_ptr(),
+                olds.len(),
+                Some(follows),
+                (&raw const changes.bases).cast_mut().cast(),
+                &raw mut refusal,
+                &raw mut culprit,
+            );
+            if repair.hierarchy.is_null() {
+                let reason = ffi::sentence(refusal).unwrap_or("its bases cannot be replaced");
+                // Borrowed from here on: a class in use stays alive, by I1.
+                pyo3_ffi::Py_XDECREF(culprit);
+                return Err(Obstacle { culprit, reason });
+            }
+        }
+        Ok(repair)
+    }
+
+    /// # Safety
+    /// I1, I2 and I5; after every store and the moves of weak references.
+    pub(crate) unsafe fn commit(&mut self) {
+        // SAFETY: the caller's promise; classes and functions are alive because
+        // they hold what was just rewritten.
+        unsafe {
+            for (instance, move_) in &mut self.moves {
+                c::gcr_set_class_commit(*instance, move_);
+            }
+            if !self.hierarchy.is_null() {
+                c::gcr_hierarchy_commit(self.hierarchy);
+            }
+            for &type_ in &self.plan.refreshed {
+                c::gcr_type_slots_refresh(type_);
+            }
+            for &type_ in &self.plan.modified {
+                c::gcr_type_modified(type_);
+            }
+            for &function in &self.plan.functions {
+                c::gcr_function_modified(function);
+            }
+        }
+    }
+
+    /// Every class that got another MRO, borrowed.
+    pub(crate) fn reordered(&self) -> Vec<*mut PyObject> {
+        if self.hierarchy.is_null() {
+            return Vec::new();
+        }
+        // SAFETY: the hierarchy is not released before this is dropped.
+        unsafe {
+            (0..c::gcr_hierarchy_size(self.hierarchy))
+                .map(|index| c::gcr_hierarchy_class(self.hierarchy, index))
+                .collect()
+        }
+    }
+
+    /// Whether instances of some class may look up other attributes than before.
+    pub(crate) fn changes_classes(&self) -> bool {
+        !self.moves.is_empty() || !self.hierarchy.is_null() || !self.plan.modified.is_empty()
+    }
+}
+
+impl Drop for TypeRepair {
+    fn drop(&mut self) {
+        // SAFETY: each was prepared, and is released once; the GIL is held. The
+        // counts that go may be the last of an old class: this is done last.
+        unsafe {
+            for (_, move_) in &mut self.moves {
+                c::gcr_set_class_release(move_);
+            }
+            if !self.hierarchy.is_null() {
+                c::gcr_hierarchy_release(self.hierarchy);
+            }
+        }
+    }
+}
+
+unsafe extern "C" fn follows(class: *mut PyObject, bases: *mut c_void) -> c_int {
+    // SAFETY: `prepare` passes its changes' bases, which outlive the call.
+    let bases = unsafe { &*bases.cast::<Bases>() };
+    c_int::from(bases.follow(class as usize))
+}
+
+/// Classes whose instances may hash or compare differently afterwards, besides
+/// those that change class.
+///
+/// # Safety
+/// I1 and I2.
+pub(crate) unsafe fn rehashed_classes(
+    plan: &TypePlan,
+    changes: &Changes,
+    world: &World,
+) -> HashSet<usize> {
+    let mut sources: HashSet<usize> =
+        plan.methods.iter().map(|(class, ..)| *class as usize).collect();
+    for &(old, new) in &changes.classes {
+        // SAFETY: the caller's promise: both are classes and alive.
+        if unsafe { c::gcr_hashes_alike(old, new) } == 0 {
+            sources.insert(old as usize);
+        }
+    }
+    if sources.is_empty() {
+        return sources;
+    }
+    let below = |type_: &&*mut PyObject| {
+        // SAFETY: a class that is alive, by I1; its MRO is a tuple.
+        unsafe {
+            let mro = (*type_.cast::<PyTypeObject>()).tp_mro;
+            !mro.is_null()
+                && (0..pyo3_ffi::PyTuple_GET_SIZE(mro)).any(|index| {
+                    sources.contains(&(pyo3_ffi::PyTuple_GET_ITEM(mro, index) as usize))
+                })
+        }
+    };
+    world.types.iter().filter(below).map(|&type_| type_ as usize).collect()
+}

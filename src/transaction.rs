@@ -1,0 +1,305 @@
+//! From changes to a changed heap: ask for hashes, prepare what can fail, apply
+//! what cannot, release what is no longer needed.
+
+use std::collections::HashMap;
+
+use pyo3_ffi as py;
+use pyo3_ffi::PyObject;
+
+use crate::edit::{Changes, Edit};
+use crate::error::{Place, Refusal};
+use crate::ffi::bindings as c;
+use crate::hashes::{self, Answer, Question};
+use crate::object::{Owned, Raised};
+use crate::repair::tables::Dropped;
+use crate::repair::types::{self, Obstacle};
+use crate::repair::Repairs;
+use crate::world::World;
+use crate::{apply, pins};
+
+/// How often the search is repeated while user code keeps moving what it found.
+const ATTEMPTS: usize = 16;
+
+/// Weak references that were moved.
+#[derive(Debug)]
+pub(crate) struct Moved {
+    pub(crate) from: Owned,
+    pub(crate) to: Owned,
+    pub(crate) references: Vec<Owned>,
+}
+
+/// What a transaction did, or with a dry run would do. Owns all it names.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    pub(crate) edits: Vec<Edit>,
+    /// Holders, olds and news of the edits, and the tables of what was dropped.
+    owned: Vec<Owned>,
+    pub(crate) weak: Vec<Moved>,
+    pub(crate) classes: Vec<[Owned; 2]>,
+    /// Classes that have another MRO now.
+    pub(crate) reordered: Vec<Owned>,
+    pub(crate) dropped: Vec<Lost>,
+    /// Table, key and lost value of each entry that is dropped.
+    pub(crate) collisions: Vec<[Owned; 3]>,
+    pub(crate) rehashed: usize,
+    pub(crate) pinned: usize,
+}
+
+/// An entry that a key's becoming equal to another dropped. Owns the objects of
+/// `dropped`, as the outcome does the table.
+#[derive(Debug)]
+pub(crate) struct Lost {
+    pub(crate) table: *mut PyObject,
+    pub(crate) dropped: c::gcr_dropped,
+    /// The table as it was left, to tell whether it has changed since.
+    pub(crate) fingerprint: u64,
+}
+
+impl Drop for Lost {
+    fn drop(&mut self) {
+        // SAFETY: the counts that the table gave up; the GIL is held.
+        unsafe {
+            py::Py_DECREF(self.dropped.key);
+            py::Py_XDECREF(self.dropped.value);
+        }
+    }
+}
+
+impl Outcome {
+    /// Every object that it owns, once for each count.
+    pub(crate) fn objects(&self) -> impl Iterator<Item = *mut PyObject> + '_ {
+        let moved = self.weak.iter().flat_map(|moved| {
+            [&moved.from, &moved.to].into_iter().chain(&moved.references).map(Owned::as_ptr)
+        });
+        let lost = self.dropped.iter().flat_map(|lost| [lost.dropped.key, lost.dropped.value]);
+        self.owned
+            .iter()
+            .chain(self.classes.iter().flatten())
+            .chain(self.collisions.iter().flatten())
+            .chain(&self.reordered)
+            .map(Owned::as_ptr)
+            .chain(moved)
+            .chain(lost.filter(|object| !object.is_null()))
+    }
+}
+
+#[derive(Debug)]
+pub(crate) enum Failure {
+    Refused(Vec<Refusal>),
+    /// An exception is set.
+    Raised,
+}
+
+impl From<Raised> for Failure {
+    fn from(_: Raised) -> Self {
+        Failure::Raised
+    }
+}
+
+/// Keeps the collector from running, which CPython 3.11 does on allocation.
+struct CollectorOff(bool);
+
+impl CollectorOff {
+    /// # Safety
+    /// The GIL is held.
+    unsafe fn new() -> Self {
+        // SAFETY: the caller's promise.
+        CollectorOff(unsafe { py::PyGC_Disable() } != 0)
+    }
+}
+
+impl Drop for CollectorOff {
+    fn drop(&mut self) {
+        if self.0 {
+            // SAFETY: the GIL is held.
+            unsafe { py::PyGC_Enable() };
+        }
+    }
+}
+
+/// Carries out what `make` plans; calls it again when user code ran since, with
+/// what the engine owns for having asked it.
+///
+/// # Safety
+/// The GIL is held. `make` runs no Python; its changes are as `plan::plan` makes
+/// them, and their objects stay alive. `base` is from `ffi::call_with_base`.
+pub(crate) unsafe fn run(
+    dry_run: bool,
+    base: usize,
+    mut make: impl FnMut(&Question) -> Changes,
+) -> Result<Outcome, Failure> {
+    let mut asked = Question::default();
+    let mut answer = Answer::default();
+    // SAFETY: the caller's promise, for every call in this function.
+    unsafe {
+        if hashes::is_asking() {
+            let message = c"a remap cannot begin in a __hash__ or __eq__ that a remap runs";
+            raise_remap_error(message);
+            return Err(Failure::Raised);
+        }
+        for _ in 0..ATTEMPTS {
+            let collector_off = CollectorOff::new();
+            // I1 from here to `apply`: nothing runs Python or gives up the GIL.
+            let mut changes = make(&asked);
+            let world = World::look();
+            let (type_plan, refused) = types::plan(&changes.edits, &world);
+            for (edit, reason) in refused {
+                let place = Some(Place { holder: edit.holder, slot: Some(edit.slot) });
+                let old = edit.old as usize;
+                changes.refusals.push(Refusal { old, place, reason: reason.into() });
+            }
+            if !changes.refusals.is_empty() {
+                return Err(Failure::Refused(std::mem::take(&mut changes.refusals)));
+            }
+            let question = hashes::question(&changes, &type_plan, &world);
+            if !question.is_empty() && question != asked {
+                // What user code frees while it runs must not be what is planned.
+                drop(changes);
+                drop(collector_off);
+                answer = hashes::ask(&question)?;
+                asked = question;
+                continue;
+            }
+            let mut repairs =
+                Repairs::prepare(&changes, type_plan, &question, &answer).map_err(|obstacle| {
+                    Failure::Refused(vec![obstacle_refusal(&changes, &obstacle)])
+                })?;
+            let mut outcome = Outcome::of(&changes, &repairs);
+            outcome.take_collisions(&question, &answer);
+            if dry_run {
+                return Ok(outcome);
+            }
+            apply::apply(&mut changes, &mut repairs);
+            outcome.take_dropped(repairs.tables.dropped());
+            outcome.edits = std::mem::take(&mut changes.edits);
+            outcome.pinned = pins::hold(outcome.edits.iter().map(|edit| edit.old), base);
+            let classes_changed = repairs.types.changes_classes();
+            drop(collector_off);
+            // From here on finalizers may run.
+            apply::release(&outcome.edits);
+            drop(repairs);
+            drop(changes);
+            if classes_changed {
+                refresh_dispatch()?;
+            }
+            return Ok(outcome);
+        }
+        raise_remap_error(c"the objects to remap keep changing while their hashes are computed");
+    }
+    Err(Failure::Raised)
+}
+
+/// Clears the caches of ABCs and of generic functions, which answer by class.
+///
+/// # Safety
+/// The GIL is held.
+unsafe fn refresh_dispatch() -> Result<(), Raised> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let module = Owned::steal(py::PyImport_ImportModule(c"gcremap._dispatch".as_ptr()))?;
+        let name = Owned::steal(py::PyUnicode_FromString(c"_refresh".as_ptr()))?;
+        let done = py::PyObject_CallMethodNoArgs(module.as_ptr(), name.as_ptr());
+        Owned::steal(done).map(drop)
+    }
+}
+
+/// # Safety
+/// The GIL is held.
+unsafe fn raise_remap_error(message: &std::ffi::CStr) {
+    // SAFETY: the caller's promise.
+    let _: Result<(), Raised> = unsafe {
+        (|| {
+            let module = Owned::steal(py::PyImport_ImportModule(c"gcremap._errors".as_ptr()))?;
+            let class =
+                Owned::steal(py::PyObject_GetAttrString(module.as_ptr(), c"RemapError".as_ptr()))?;
+            py::PyErr_SetString(class.as_ptr(), message.as_ptr());
+            Ok(())
+        })()
+    };
+}
+
+/// # Safety
+/// I1.
+unsafe fn obstacle_refusal(changes: &Changes, obstacle: &Obstacle) -> Refusal {
+    let culprit = obstacle.culprit;
+    // The edit of the culprit, or the class pair that it inherits from.
+    let edited = changes.edits.iter().find(|edit| edit.holder == culprit).map(|edit| edit.old);
+    let inherited = changes.classes.iter().map(|&(old, _)| old).find(|&old| {
+        // SAFETY: I1: a class in the way is alive.
+        unsafe {
+            !culprit.is_null()
+                && py::PyType_Check(culprit) != 0
+                && py::PyType_IsSubtype(culprit.cast(), old.cast()) != 0
+        }
+    });
+    let any = changes.classes.first().map(|&(old, _)| old);
+    let any = any.or(changes.edits.first().map(|edit| edit.old));
+    let old = edited.or(inherited).or(any).map_or(0, |old| old as usize);
+    let place = (!culprit.is_null()).then_some(Place { holder: culprit, slot: None });
+    Refusal { old, place, reason: obstacle.reason.into() }
+}
+
+impl Outcome {
+    /// # Safety
+    /// I1 and I2.
+    unsafe fn of(changes: &Changes, repairs: &Repairs) -> Self {
+        // SAFETY: the caller's promise.
+        let own = |object: *mut PyObject| unsafe { Owned::borrow(object) };
+        let mut outcome = Outcome { edits: changes.edits.clone(), ..Outcome::default() };
+        for edit in &changes.edits {
+            let objects = [edit.holder, edit.old, edit.new];
+            outcome.owned.extend(objects.into_iter().filter(|o| !o.is_null()).map(own));
+        }
+        for move_ in &changes.weak {
+            let references: Vec<Owned> = move_.references().into_iter().map(own).collect();
+            if !references.is_empty() {
+                outcome.weak.push(Moved { from: own(move_.from), to: own(move_.to), references });
+            }
+        }
+        outcome.classes.extend(changes.classes.iter().map(|&(old, new)| [own(old), own(new)]));
+        outcome.reordered.extend(repairs.types.reordered().into_iter().map(own));
+        outcome.rehashed = repairs.tables.rehashed();
+        outcome
+    }
+
+    /// # Safety
+    /// I1, before the commit; the answer is to the question.
+    unsafe fn take_collisions(&mut self, question: &Question, answer: &Answer) {
+        for (table, edits) in question.tables(answer) {
+            // The value that a winner has by then.
+            let mut values: HashMap<isize, *mut PyObject> = HashMap::new();
+            let new_key = |position: isize| {
+                let edit = edits.iter().find(|edit| edit.entry == position && !edit.key.is_null());
+                edit.map(|edit| edit.key)
+            };
+            for edit in edits.iter().filter(|edit| edit.kind == c::GCR_EDIT_DROP) {
+                // SAFETY: the caller's promise: the table is as it was asked about.
+                unsafe {
+                    let (loser, value) = hashes::entry(table, edit.entry);
+                    let (key, first) = hashes::entry(table, edit.winner);
+                    let lost = match first.is_null() {
+                        true => loser,
+                        false => values.insert(edit.winner, value).unwrap_or(first),
+                    };
+                    let key = new_key(edit.winner).unwrap_or(key);
+                    self.collisions.push([table, key, lost].map(|object| Owned::borrow(object)));
+                }
+            }
+        }
+    }
+
+    /// # Safety
+    /// I1, after the commit.
+    unsafe fn take_dropped(&mut self, dropped: Vec<Dropped>) {
+        let mut prints: HashMap<usize, u64> = HashMap::new();
+        for Dropped { table, dropped } in dropped {
+            // SAFETY: the caller's promise.
+            unsafe {
+                let print =
+                    prints.entry(table as usize).or_insert_with(|| hashes::fingerprint(table));
+                self.owned.push(Owned::borrow(table));
+                self.dropped.push(Lost { table, dropped, fingerprint: *print });
+            }
+        }
+    }
+}
