@@ -38,7 +38,9 @@ def test_members_added_and_removed(project: Any) -> None:
     mod = project.load(mod="class A:\n    gone = 1\n    def old(self): pass\n    def m(self): pass")
     a = mod.A()
     mod.A.patched = "from outside"
-    project.reload(mod="class A:\n    fresh = 2\n    def m(self): pass\n    def new(self): return 3")
+    project.reload(
+        mod="class A:\n    fresh = 2\n    def m(self): pass\n    def new(self): return 3"
+    )
     assert a.new() == 3
     assert a.fresh == 2
     assert not hasattr(a, "gone")
@@ -205,7 +207,9 @@ def test_operators_appear_and_vanish(project: Any) -> None:
     import other
 
     objects = [mod.A(), other.B()]
-    project.reload(mod="class A:\n    def __len__(self): return 3\n    def __call__(self): return 4")
+    project.reload(
+        mod="class A:\n    def __len__(self): return 3\n    def __call__(self): return 4"
+    )
     assert [(len(each), each()) for each in objects] == [(3, 4)] * 2
     project.reload(mod="class A: pass")
     for each in objects:
@@ -317,7 +321,9 @@ def test_enum_members_keep_their_identity(project: Any) -> None:
     mod = project.load(mod=source.format(2, "", ""))
     red, green, low, rw = mod.Color.RED, mod.Color.GREEN, mod.Level.LOW, mod.Perm.R | mod.Perm.W
     names = {red: "r", green: "g", low: "l"}
-    project.reload(mod=source.format(5, "BLUE = 3\n            def d(self): return self.name", "X=4"))
+    project.reload(
+        mod=source.format(5, "BLUE = 3\n            def d(self): return self.name", "X=4")
+    )
     if project.identity == "keep":
         assert red is mod.Color.RED
         assert mod.Color(5) is green

@@ -117,7 +117,9 @@ def test_refused_remap_rolls_everything_back(project: Any, monkeypatch: Any) -> 
     """Whatever the engine refuses, what was updated in place before is put back."""
     from gcremap._reload import transaction
 
-    source = "def f(): return {0}\nclass C:\n    x = {0}\n    @property\n    def p(self): return {0}\n"
+    source = (
+        "def f(): return {0}\nclass C:\n    x = {0}\n    @property\n    def p(self): return {0}\n"
+    )
     mod = project.load(mod=source.format(1))
     f, c = mod.f, mod.C()
 

@@ -10,7 +10,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from gcremap._reload import codes, migrate, update
-from gcremap._reload.match import LRU_CACHE, Matcher, Pair
+from gcremap._reload.match import LRU_CACHE, Matcher, Pair, is_class, is_function
 from gcremap._reload.update import Updater
 from gcremap._report import RemapReport
 
@@ -49,7 +49,7 @@ class Applier:
             pair.keep = self._member_stays(old, new)
         elif pair.data or not pair.keep:
             return
-        elif isinstance(old, type):
+        elif is_class(old):
             pair.keep = self._class_stays(pair)
         elif isinstance(old, FunctionType):
             pair.keep = not (self._replace and _is_changed(pair))
@@ -86,12 +86,7 @@ class Applier:
         bases = [self._matcher.by_new.get(id(base)) for base in new.__bases__]
         if any(base is not None and not base.keep for base in bases):
             return False
-        if any(
-            vars(old).get(name) is not final(vars(new).get(name))
-            or _hashes_anew(self._matcher.by_old.get(id(vars(old).get(name))))
-            for name in ("__hash__", "__eq__")
-        ):
-            # Containers with instances as keys must be indexed anew: a remap does that.
+        if self._hashes_anew(old, new):
             return False
         wanted = tuple(map(final, new.__bases__))
         if wanted != old.__bases__:
@@ -102,13 +97,37 @@ class Applier:
             pair.changed = True
         return True
 
+    def _hashes_anew(self, old: type, new: type) -> bool:
+        """Whether containers with instances as keys must be indexed anew.
+
+        A remap of the class does that, by what its methods say before and after: so these
+        must stay apart as well.
+        """
+        if getattr(old, "__hash__", None) is None is getattr(new, "__hash__", None):
+            return False
+        changed = False
+        methods = []
+        for name in ("__hash__", "__eq__"):
+            before, after = vars(old).get(name), vars(new).get(name)
+            pair = self._matcher.by_old.get(id(before)) if before is not None else None
+            if pair is not None and pair.new is after and is_function(before):
+                methods.append(pair)
+                changed |= _is_changed(pair)
+            else:
+                changed |= before is not self._matcher.final(after)
+        if changed:
+            for pair in methods:
+                pair.keep, pair.changed = False, True
+                self._decided.add(id(pair))
+        return changed
+
     # What is done.
 
     def apply(self, jobs: Iterable[Job]) -> None:
         for pair in self._matcher.pairs:
             if pair.keep:
                 self._updater.update(pair)
-            elif isinstance(pair.old, type) and isinstance(pair.new, type):
+            elif is_class(pair.old) and is_class(pair.new):
                 self._replace_class(pair)
             elif isinstance(pair.old, FunctionType) and isinstance(pair.new, FunctionType):
                 update.carry_attributes(pair.old, pair.new, pair.attributes, self._undo)
@@ -117,13 +136,13 @@ class Applier:
         for job in jobs:
             for old, new in job.dropped:
                 self._updater.merge(old, new)
-        if any(isinstance(pair.old, type) and pair.changed for pair in self._matcher.pairs):
+        if any(is_class(pair.old) and pair.changed for pair in self._matcher.pairs):
             _reset_abc_caches()
 
     def _is_new(self, value: Any) -> bool:
         """Whether a function or class came with the new source and has no old side."""
         return (
-            isinstance(value, type | FunctionType)
+            (is_class(value) or is_function(value))
             and value.__module__ in self._modules
             and id(value) not in self._matcher.by_new
             and id(value) not in self._matcher.by_old
@@ -147,7 +166,9 @@ class Applier:
                 registered = reference()
                 if registered is not None:
                     new.register(registered)
-        if not update.same_layout(old, new):
+        slotted = any("__slots__" in vars(cls) for cls in new.__mro__[:-1])
+        rebased = any(self._matcher.by_old.get(id(base)) is not None for base in old.__bases__)
+        if not update.same_layout(old, new) or (slotted and rebased):
             self._migrate(pair.module, old, new)
 
     def _migrate(self, module: str, old: type, new: type) -> None:
@@ -209,13 +230,21 @@ class Applier:
         """What the remap leaves alone: our own pairs, and what new classes say of themselves."""
         holders: list[Any] = list(self._matcher.pairs)
         for pair in self._matcher.pairs:
-            if pair.keep and isinstance(pair.new, type):
-                holders += [pair.new, pair.new.__mro__, pair.new.__bases__]
+            if pair.keep and is_class(pair.new):
+                holders += [pair.new, *_own_tuples(pair.new)]
+            elif not pair.keep and is_class(pair.old) and not is_class(pair.new):
+                # Its instances and subclasses stay what they are.
+                for cls in (pair.old, *migrate.subclasses(pair.old)):
+                    holders += [cls, *_own_tuples(cls), *migrate.instances(cls)]
+        for old, _ in self._migrated:
+            holders.append(old)
+            if is_class(old):
+                holders += _own_tuples(old)
         return holders
 
     def changed_classes(self) -> Iterator[Pair]:
         for pair in self._matcher.pairs:
-            if isinstance(pair.old, type) and pair.changed:
+            if is_class(pair.old) and pair.changed:
                 yield pair
 
     def former(self, value: Any) -> Any:
@@ -253,12 +282,13 @@ class Applier:
         self._warnings.setdefault(module, []).append(text)
 
 
+def _own_tuples(cls: type) -> tuple[Any, ...]:
+    """The tuples in which a class stands itself, and in which it has its bases."""
+    return (cls.__mro__, cls.__bases__)
+
+
 def _is_changed(pair: Pair) -> bool:
     return not (codes.same(pair.old.__code__, pair.new.__code__) and pair.same_decorators)
-
-
-def _hashes_anew(pair: Pair | None) -> bool:
-    return pair is not None and _is_changed(pair)
 
 
 def _registry(cls: abc.ABCMeta) -> Iterable[Any]:

@@ -149,7 +149,7 @@ class _Indexer:
         definition = self._bind(node.name, kind, context + ast.dump(node), frozenset())
         definition.decorators += [ast.dump(decorator) for decorator in node.decorator_list]
         for decorator in node.decorator_list:
-            called = decorator.func if isinstance(decorator, ast.Call) else decorator
+            called: ast.expr = decorator.func if isinstance(decorator, ast.Call) else decorator
             if isinstance(called, ast.Attribute) and root_name(called) != node.name:
                 self._touch(called, f"{context}@{ast.dump(decorator)} {node.name}", frozenset())
         return definition

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, MutableMapping
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
+from gcremap._reload.match import is_class, is_function
 from gcremap._reload.source import Source
 
 Namespace = dict[str, Any]
@@ -83,18 +84,18 @@ _MUCH = 10_000
 def _is_small(value: Any, owner: str) -> bool:
     if type(value) in (list, dict, set):
         return len(value) <= _MUCH
-    return isinstance(value, FunctionType | type) and value.__module__ == owner
+    return (is_class(value) or is_function(value)) and value.__module__ == owner
 
 
 def _copy(value: Any) -> Any:
-    if isinstance(value, FunctionType | type):
+    if is_class(value) or is_function(value):
         return dict(vars(value))
     return value.copy()
 
 
 def _restore(value: Any, content: Any) -> None:
     """Undo what failing code has done to an old object that it could still see."""
-    if isinstance(value, type):
+    if is_class(value):
         for name in [name for name in vars(value) if name not in content]:
             type.__delattr__(value, name)
         for name, attribute in content.items():

@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 
 from gcremap._reload import source
 from gcremap._reload.definitions import imports_of
+from gcremap._reload.match import is_class
 
 _MISSING: Any = object()
 
@@ -196,7 +197,7 @@ def _holds(module: ModuleType, namespace: dict[str, Any], values: set[int]) -> b
     if any(id(value) in values for value in list(namespace.values())):
         return True
     return any(
-        isinstance(value, type)
+        is_class(value)
         and value.__module__ == module.__name__
         and any(id(member) in values for member in list(vars(value).values()))
         for value in list(namespace.values())

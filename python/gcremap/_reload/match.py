@@ -8,7 +8,7 @@ import types
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import CodeType, FunctionType
-from typing import Any
+from typing import Any, TypeGuard
 
 from gcremap._reload import codes
 from gcremap._reload.definitions import Definition, Index
@@ -16,6 +16,15 @@ from gcremap._reload.definitions import Definition, Index
 _WRAPPERS = (staticmethod, classmethod)
 LRU_CACHE = type(functools.lru_cache(lambda: None))
 _ATOMS = (str, bytes, int, float, complex, bool, type(None), type(Ellipsis), types.ModuleType)
+
+
+def is_class(value: object) -> TypeGuard[type]:
+    """Whether `value` is a class; a weak proxy of one only says that it is."""
+    return issubclass(type(value), type)
+
+
+def is_function(value: object) -> TypeGuard[FunctionType]:
+    return type(value) is FunctionType
 
 
 @dataclass(slots=True, eq=False)
@@ -107,7 +116,7 @@ class Matcher:
             return self.by_old.get(id(old))
         if isinstance(old, FunctionType) and isinstance(new, FunctionType):
             return self._functions(old, new, site)
-        if isinstance(old, type) and isinstance(new, type):
+        if is_class(old) and is_class(new):
             return self._classes(old, new, site)
         if isinstance(old, _WRAPPERS) and type(old) is type(new):
             pair = self._add(old, new, site)
@@ -233,7 +242,7 @@ def _is_own(old: Any, new: Any, name: str) -> bool:
 
     Such are namedtuples, enums by call, and lambdas.
     """
-    if isinstance(old, type) and isinstance(new, type):
+    if is_class(old) and is_class(new):
         return old.__name__ == new.__name__ == name
     return isinstance(old, FunctionType) and isinstance(new, FunctionType)
 

@@ -8,8 +8,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from gcremap._reload.update import is_of_the_layout
+from gcremap._slots import referrers
 
-_MISSING: Any = object()
+_HAVE_GC = 1 << 14
+_HEAPTYPE = 1 << 9
+"""Py_TPFLAGS_* (object.h)."""
 
 
 def subclasses(cls: type) -> Iterator[type]:
@@ -22,6 +25,10 @@ def subclasses(cls: type) -> Iterator[type]:
 
 def instances(cls: type) -> list[Any]:
     """The living instances of exactly `cls`."""
+    if not cls.__flags__ & _HAVE_GC:
+        # The collector does not know them: only the slots that hold them lead there.
+        held = {id(slot.holder): slot.holder for slot in referrers(cls) if type(slot.holder) is cls}
+        return list(held.values())
     return [each for each in gc.get_referrers(cls) if type(each) is cls]
 
 
@@ -92,7 +99,7 @@ def _blank(instance: Any, cls: type) -> Any:
 def _c_base(cls: type) -> type:
     """The nearest base that is not made by a class statement."""
     for base in cls.__mro__:
-        if not base.__flags__ & 1 << 9:  # Py_TPFLAGS_HEAPTYPE
+        if not base.__flags__ & _HEAPTYPE:
             return base
     return object
 
@@ -104,7 +111,7 @@ def _slot_names(cls: type) -> list[str]:
 def _slot_values(instance: Any) -> Iterator[tuple[str, Any]]:
     """What the `__slots__` of all its classes hold, the private names as they are mangled."""
     for base in type(instance).__mro__:
-        if base.__flags__ & 1 << 9:
+        if base.__flags__ & _HEAPTYPE:
             for name in _slot_names(base):
                 try:
                     yield name, vars(base)[name].__get__(instance)

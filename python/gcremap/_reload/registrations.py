@@ -31,10 +31,11 @@ def without_repeats(
                 said = ast.dump(node)
                 root = _innermost(called)
                 definition = new_index.get(root) if root is not None else None
-                if before[said] and definition is not None and definition.is_import:
-                    if all(_is_same(name, old_index, new_index) for name in names_read(node)):
-                        before[said] -= 1
-                        skipped.add(id(node))
+                if not before[said] or definition is None or not definition.is_import:
+                    continue
+                if all(_is_same(name, old_index, new_index) for name in names_read(node)):
+                    before[said] -= 1
+                    skipped.add(id(node))
             case _:
                 continue
     if not skipped:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
-from types import FunctionType, ModuleType
+from types import ModuleType
 from typing import Any, Literal, cast
 
 from gcremap._reload.definitions import Definition, Index
+from gcremap._reload.match import is_class, is_function
 
 State = Literal["keep-unchanged", "replace", "keep"]
 
@@ -17,8 +18,8 @@ SCALARS = (str, bytes, int, float, complex, bool, tuple, frozenset, type(None))
 
 RESERVED = frozenset(
     {
-        "__annotate__", "__annotations__", "__builtins__", "__cached__", "__conditional_annotations__",
-        "__doc__", "__file__", "__loader__", "__name__", "__package__", "__path__", "__spec__",
+        "__annotate__", "__annotations__", "__builtins__", "__cached__", "__doc__", "__file__",
+        "__conditional_annotations__", "__loader__", "__name__", "__package__", "__path__", "__spec__",
         "__reload_keep__", "__reload_replace__", "__all__",
     }
 )  # fmt: skip
@@ -185,4 +186,4 @@ def _mentions(item: Any, is_new: Callable[[Any], bool]) -> bool:
     """Whether an entry is, or directly holds, something that the new source added."""
     if isinstance(item, tuple):
         return any(_mentions(part, is_new) for part in item)
-    return isinstance(item, type | FunctionType) and is_new(item)
+    return (is_class(item) or is_function(item)) and is_new(item)

@@ -14,7 +14,7 @@ from gcremap._reload.apply import Applier
 from gcremap._reload.definitions import Index
 from gcremap._reload.execute import Snapshot, execute
 from gcremap._reload.imports import Followers, in_order
-from gcremap._reload.match import Matcher, Site
+from gcremap._reload.match import Matcher, Site, is_class
 from gcremap._reload.registrations import drop_repeats, without_repeats
 from gcremap._reload.report import ReloadReport
 from gcremap._reload.source import Source
@@ -74,6 +74,7 @@ class Transaction:
                 self._execute(job)
                 self._settle(job)
             match_unbound(jobs, self._matcher)
+            self._withdraw(jobs)
             reports = self._commit(jobs)
         except BaseException:
             while self._undo:
@@ -167,12 +168,24 @@ class Transaction:
             if not key.startswith("__"):
                 job.report.added.append(key)
 
+    def _withdraw(self, jobs: list[Job]) -> None:
+        """Give the old definitions back to the modules, which other threads are using.
+
+        From here on the remap alone makes the change, at one stroke.
+        """
+        for job in jobs:
+            namespace = vars(job.module)
+            for key, value in list(namespace.items()):
+                pair = self._matcher.by_new.get(id(value))
+                if pair is not None and pair.new is value and not pair.data:
+                    namespace[key] = pair.old
+
     def _is_definition(self, site: Site, old: Any, new: Any) -> bool:
         if site.is_code:
             return True
         if site.old is not None and site.new is not None and site.old.is_lambda:
             return site.new.is_lambda
-        if isinstance(old, type) and isinstance(new, type):
+        if is_class(old) and is_class(new):
             # A namedtuple, an Enum by call: it says that it is this name's.
             return old.__name__ == new.__name__ == site.path and old.__module__ == site.module
         return False
@@ -191,9 +204,9 @@ class Transaction:
             return
         job.report.updated.append(key)
         before = (job.old_index or {}).get(key)
-        if before is not None and definition is not None and before.fresh and definition.fresh:
-            if type(old).__name__ == type(new).__name__ and not callable(new):
-                self._matcher.add_data(old, new, site, keep=False)
+        fresh = before is not None and definition is not None and before.fresh and definition.fresh
+        if fresh and type(old).__name__ == type(new).__name__ and not callable(new):
+            self._matcher.add_data(old, new, site, keep=False)
 
     def _keep(self, job: Job, key: str, old: Any, new: Any, site: Site) -> None:
         vars(job.module)[key] = old

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import functools
 import types
 from collections.abc import Callable
 from types import FunctionType
@@ -10,7 +11,7 @@ from typing import Any
 
 from gcremap import _native
 from gcremap._reload import codes, state
-from gcremap._reload.match import Matcher, Pair
+from gcremap._reload.match import Matcher, Pair, is_class
 
 Undo = list[Callable[[], Any]]
 
@@ -41,7 +42,7 @@ class Updater:
                 self._member(pair)
         elif isinstance(pair.old, FunctionType):
             self._function(pair)
-        elif isinstance(pair.old, type):
+        elif is_class(pair.old):
             self._class(pair)
         elif isinstance(pair.old, property):
             self._property(pair)
@@ -64,6 +65,8 @@ class Updater:
         pair.changed = True
         if old.__closure__ and new.__closure__ and pair.same_decorators:
             self._merge_cells(old, new)
+        for cell in new.__closure__ or ():
+            self._withdraw(cell)
         swap(old, new, self._undo)
         carry_attributes(new, old, pair.attributes, self._undo)
         self.shells[id(old)] = new
@@ -93,7 +96,7 @@ class Updater:
             pair.changed = True
             before, present = dict(vars(old)), vars(old)
             present.update({k: self._matcher.final(v) for k, v in fresh.items()})
-            self._undo.append(lambda: (present.clear(), present.update(before)))
+            self._undo.append(functools.partial(_refill, present, before))
         for name in ("__type_params__", "__annotate__"):
             wanted = getattr(new, name, None)
             if wanted:
@@ -118,7 +121,7 @@ class Updater:
                 before, wanted = cell.cell_contents, news[name].cell_contents
             except (KeyError, ValueError):
                 continue
-            if before is wanted or self._matcher.final(wanted) is before:
+            if before is wanted or id(before) in self._matcher.by_old:
                 continue
             self.merge(before, wanted)
             if type(before) is type(wanted) and isinstance(before, list | dict | set):
@@ -127,6 +130,15 @@ class Updater:
                 continue
             if callable(wanted) or isinstance(wanted, state.SCALARS):
                 self._fill(cell, self._matcher.final(wanted))
+
+    def _withdraw(self, cell: types.CellType) -> None:
+        """Until the remap, `__class__` and its like are the old ones: threads are running."""
+        try:
+            pair = self._matcher.by_new.get(id(cell.cell_contents))
+        except ValueError:
+            return
+        if pair is not None and cell.cell_contents is pair.new:
+            self._fill(cell, pair.old)
 
     def _fill(self, cell: types.CellType, value: Any) -> None:
         before = cell.cell_contents
@@ -182,7 +194,7 @@ class Updater:
             return
         pair.changed = True
         attributes.update(wanted)
-        self._undo.append(lambda: (attributes.clear(), attributes.update(before)))
+        self._undo.append(functools.partial(_refill, attributes, before))
 
     # Classes.
 
@@ -256,7 +268,12 @@ def carry_attributes(
     if carried:
         saved = dict(present)
         present.update(carried)
-        undo.append(lambda: (present.clear(), present.update(saved)))
+        undo.append(functools.partial(_refill, present, saved))
+
+
+def _refill(namespace: dict[str, Any], content: dict[str, Any]) -> None:
+    namespace.clear()
+    namespace.update(content)
 
 
 def swap(old: FunctionType, new: FunctionType, undo: Undo) -> None:
