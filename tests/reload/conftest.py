@@ -11,8 +11,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import gcremap
 import pytest
+
+import gcremap
 
 
 class Project:

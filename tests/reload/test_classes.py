@@ -286,13 +286,13 @@ def test_generic_aliases_follow(project: Any) -> None:
     project.reload(mod=source.format(2))
     assert other.A.__origin__ is mod.C
     assert other.B.__args__ == (mod.C,)
-    assert other.A == mod.C[int]
+    assert mod.C[int] == other.A
     assert other.A().v == 2
 
 
 def test_exceptions_are_caught_by_old_clauses(project: Any) -> None:
     source = "class Err(Exception):\n    code = {}\ndef boom(): raise Err"
-    mod = project.load(
+    project.load(
         mod=source.format(1),
         other="import mod\nfrom mod import Err\nHANDLED = (KeyError, Err)\n"
         "def run():\n    try: mod.boom()\n    except HANDLED as e: return e.code",
@@ -333,5 +333,5 @@ def test_enum_members_keep_their_identity(project: Any) -> None:
     assert mod.Level.HIGH == 5
     assert mod.Color.BLUE.d() == "BLUE"
     assert [each.name for each in mod.Color] == ["RED", "GREEN", "BLUE"]
-    assert mod.Perm.R | mod.Perm.W == rw
+    assert rw == mod.Perm.R | mod.Perm.W
     assert mod.Perm.X.value == 4

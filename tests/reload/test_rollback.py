@@ -7,8 +7,9 @@ import textwrap
 import traceback
 from typing import Any
 
-import gcremap
 import pytest
+
+import gcremap
 
 
 def test_syntax_error_changes_nothing(project: Any) -> None:
@@ -56,7 +57,7 @@ def test_what_failing_code_did_to_old_objects_is_undone(project: Any) -> None:
             mod="CACHE.clear(); ITEMS.append(2); SEEN.add(2)\nC.x = 1; f.x = 1\n"
             "1/0\nCACHE = {}; ITEMS = []; SEEN = set()\nclass C: pass\ndef f(): pass\n"
         )
-    assert (mod.CACHE, mod.ITEMS, mod.SEEN) == ({"k": 1}, [1], {1})
+    assert ({"k": 1}, [1], {1}) == (mod.CACHE, mod.ITEMS, mod.SEEN)
     assert not hasattr(mod.C, "x")
     assert not hasattr(mod.f, "x")
 

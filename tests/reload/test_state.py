@@ -5,8 +5,9 @@ from __future__ import annotations
 import textwrap
 from typing import Any
 
-import gcremap
 import pytest
+
+import gcremap
 
 
 def test_values_whose_definition_is_the_same_stay(project: Any) -> None:
@@ -163,7 +164,7 @@ def test_registry_that_stays_gets_what_is_new(project: Any) -> None:
     )
     assert mod.HANDLERS is handlers
     assert handlers == [mod.a, "runtime", mod.b]
-    assert mod.ROUTES == {"/a": mod.a, "/b": mod.b}
+    assert {"/a": mod.a, "/b": mod.b} == mod.ROUTES
     assert mod.a() == 2
 
 
@@ -227,7 +228,7 @@ def test_unchanged_source_changes_nothing(project: Any) -> None:
     for name, value in before.items():
         if not name.startswith("__"):
             assert vars(mod)[name] is value, name
-    assert [name for name in report.updated] == []
+    assert report.updated == []
     assert mod.f.cache_info().currsize == 1
     for name in "CE":
         now = vars(vars(mod)[name])

@@ -79,6 +79,7 @@ class Applier:
             if above is not None:
                 self._decide(above)
         if self._replace and not pair.same_definition:
+            self._hashes_anew(old, new)
             return False
         final = self._matcher.final
         if final(type(new)) is not type(old) or not update.same_layout(old, new):
@@ -269,6 +270,14 @@ class Applier:
                 by_name[leftover.module].warnings.append(
                     f"{leftover.path}: {count} references could not be found"
                 )
+
+    def settle_abstract(self) -> None:
+        """Subclasses elsewhere become abstract, or concrete, with a base that changed."""
+        for pair in self.changed_classes():
+            cls = pair.old if pair.keep else pair.new
+            if isinstance(cls, abc.ABCMeta):
+                for sub in migrate.subclasses(cls):
+                    update.settle_abstract(sub, self._undo)
 
     def finish(self) -> None:
         """What cannot be taken back, once nothing can fail any more."""

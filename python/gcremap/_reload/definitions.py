@@ -41,6 +41,12 @@ class Definition:
         return bool(self.kinds) and self.kinds <= {DEF, CLASS}
 
     @property
+    def asks_for_itself(self) -> bool:
+        """Bound only `if "NAME" not in globals()` or the like."""
+        asked = f"Constant(value={self.name!r})"
+        return any(asked in said and "globals" in said for said in self.prints)
+
+    @property
     def is_import(self) -> bool:
         return self.kinds == {IMPORT}
 

@@ -26,11 +26,16 @@ class Recorder(MutableMapping[str, Any]):
         self._namespace = namespace
         self._gone = gone
         self.stored: set[str] = set()
+        self.asked: set[str] = set()
+        """Names of the old version that the new one has read before it bound them."""
 
     def __getitem__(self, name: str) -> Any:
         if name in self._gone and name not in self.stored:
             raise NameError(f"name {name!r} is not defined", name=name)
-        return self._namespace[name]
+        value = self._namespace[name]
+        if name not in self.stored:
+            self.asked.add(name)
+        return value
 
     def __setitem__(self, name: str, value: Any) -> None:
         self._namespace[name] = value
@@ -143,7 +148,8 @@ def execute(
     recorder = Recorder(namespace, gone)
     namespace["__doc__"] = None
     exec(code, namespace, recorder)
-    return frozenset(recorder.stored | (stored_globally(code) & namespace.keys()))
+    stays = {name for name in recorder.asked if name in namespace}
+    return frozenset(recorder.stored | stays | (stored_globally(code) & namespace.keys()))
 
 
 def stored_globally(code: CodeType) -> set[str]:

@@ -57,9 +57,13 @@ class Site:
     module: str
     old: Definition | None = None
     new: Definition | None = None
+    made_by_same: bool = False
+    """No statement says what it is; what made it says the same."""
 
     @property
     def same(self) -> bool:
+        if self.old is None and self.new is None:
+            return self.made_by_same
         return self.old is not None and self.new is not None and self.old.same(self.new)
 
     @property
@@ -82,7 +86,8 @@ class Site:
 
     def inside(self, name: str, bodies: tuple[Index, Index]) -> Site:
         olds, news = bodies
-        return Site(f"{self.path}.{name}", self.module, olds.get(name), news.get(name))
+        path = f"{self.path}.{name}"
+        return Site(path, self.module, olds.get(name), news.get(name), self.same)
 
 
 class Matcher:

@@ -18,8 +18,8 @@ SCALARS = (str, bytes, int, float, complex, bool, tuple, frozenset, type(None))
 
 RESERVED = frozenset(
     {
-        "__annotate__", "__annotations__", "__builtins__", "__cached__", "__doc__", "__file__",
-        "__conditional_annotations__", "__loader__", "__name__", "__package__", "__path__", "__spec__",
+        "__annotate__", "__annotations__", "__builtins__", "__cached__", "__doc__",
+        "__conditional_annotations__", "__file__", "__loader__", "__name__", "__package__", "__path__", "__spec__",
         "__reload_keep__", "__reload_replace__", "__all__",
     }
 )  # fmt: skip

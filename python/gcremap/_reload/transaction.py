@@ -123,9 +123,26 @@ class Transaction:
         if stored is None:
             before, after = job.snapshot.namespace, vars(job.module)
             stored = frozenset(n for n, v in after.items() if before.get(n, _MISSING) is not v)
+        if job.new_index is not None:
+            asked = {key for key, each in job.new_index.items() if each.asks_for_itself}
+            bound = {key for key in stored if key in job.new_index or key.startswith("__")}
+            stored = frozenset(
+                bound | (asked & vars(job.module).keys()) | self._starred(job, stored)
+            )
         job.stored = stored
         job.now.stored = stored
         job.policy = self._policy(job.module)
+
+    def _starred(self, job: Job, stored: frozenset[str]) -> frozenset[str]:
+        """What came by `from ... import *`, or by other ways than a statement."""
+        before = job.snapshot.namespace
+        known = job.new_index or {}
+        return frozenset(
+            key
+            for key in stored
+            if key not in known
+            and ("*" in known or vars(job.module).get(key) is not before.get(key, _MISSING))
+        )
 
     def _code_to_run(self, job: Job) -> CodeType | None:
         """The code of the new source, less what would register something a second time."""
@@ -242,6 +259,7 @@ class Transaction:
             olds = [job.snapshot.namespace for job in jobs]
             report = remap(pairs, exclude=[*olds, *applier.holders()])
             self._undo.append(report.undo)
+        applier.settle_abstract()
         followers = Followers(self._undo, [job.module for job in jobs])
         for job in jobs:
             job.report.remap = report

@@ -222,8 +222,10 @@ class Updater:
             if inner is not None and inner.changed:
                 pair.changed = True
             return
-        if before is not _MISSING and name.startswith("__") and self._equal(before, value):
-            return
+        if before is not _MISSING and not callable(value):
+            made_by_same = pair.same_definition and name not in pair.new_members
+            if self._equal(before, value) or (made_by_same and type(before) is type(value)):
+                return
         if (
             before is not _MISSING
             and type(value).__name__ == type(before).__name__ == "_tuplegetter"
@@ -231,8 +233,6 @@ class Updater:
             return
         if name in ("__firstlineno__", "__annotations_cache__", "__annotate_func__"):
             self._assign(pair.old, name, before, value)
-            return
-        if isinstance(value, state.SCALARS) and self._equal(before, value):
             return
         pair.changed = True
         self._assign(pair.old, name, before, wanted)
@@ -286,6 +286,21 @@ def swap(old: FunctionType, new: FunctionType, undo: Undo) -> None:
 def _discard(owner: type, name: str) -> None:
     if name in vars(owner):
         type.__delattr__(owner, name)
+
+
+def settle_abstract(cls: type, undo: Undo) -> None:
+    """Find out anew which abstract methods a class has not overridden."""
+    names = {name for base in cls.__bases__ for name in getattr(base, "__abstractmethods__", ())}
+    names.update(vars(cls))
+    wanted = frozenset(
+        name
+        for name in names
+        if getattr(getattr(cls, name, None), "__isabstractmethod__", False) is True
+    )
+    before: frozenset[str] = getattr(cls, "__abstractmethods__", frozenset())
+    if before != wanted:
+        type.__setattr__(cls, "__abstractmethods__", wanted)
+        undo.append(lambda: type.__setattr__(cls, "__abstractmethods__", before))
 
 
 def is_of_the_layout(name: str, value: Any) -> bool:
