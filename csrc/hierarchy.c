@@ -88,7 +88,7 @@ add_class(gcr_hierarchy *h, PyTypeObject *type)
 static int
 check_class(gcr_hierarchy *h, PyTypeObject *type)
 {
-    if (!gcr_made_by_class_statement(type)) {
+    if (!gcr_is_python_class(type)) {
         return refuse(h, type, "a subclass of the old class is not a Python class");
     }
     static PyObject *mro_name;

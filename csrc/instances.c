@@ -197,7 +197,7 @@ gcr_keys_can_be_taken(PyObject *old_class, PyObject *new_class)
 {
     PyTypeObject *old_type = (PyTypeObject *)old_class;
     PyTypeObject *new_type = (PyTypeObject *)new_class;
-    if (!gcr_made_by_class_statement(old_type) || !gcr_made_by_class_statement(new_type) ||
+    if (!gcr_is_python_class(old_type) || !gcr_is_python_class(new_type) ||
         !(old_type->tp_flags & new_type->tp_flags & GCR_TPFLAGS_VALUES)) {
         return 0;
     }

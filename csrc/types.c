@@ -11,7 +11,6 @@
 
 static struct {
     struct wrapperbase *rows; /* typeobject.c's slotdefs, ended by a NULL name */
-    destructor subtype_dealloc;
     iternextfunc no_next;    /* _PyObject_NextNotImplemented, hidden since 3.13 */
     PyCFunction new_wrapper; /* what object.__new__ calls */
     int native_subscript;    /* see is_native_subscript */
@@ -76,20 +75,9 @@ gcr_types_init(void)
     learned.native_subscript = ((PyTypeObject *)list)->tp_as_mapping->mp_subscript ==
                                PyList_Type.tp_as_mapping->mp_subscript;
     Py_DECREF(list);
-    learned.subtype_dealloc = ((PyTypeObject *)sample)->tp_dealloc;
     learned.no_next = ((PyTypeObject *)sample)->tp_iternext;
     Py_DECREF(sample);
     return learn_rows();
-}
-
-int
-gcr_made_by_class_statement(PyTypeObject *type)
-{
-    /* PyType_FromSpec keeps its own copy of the name; a class statement never does.
-     * The deallocator alone does not tell: a spec without one gets the same. */
-    return (type->tp_flags & Py_TPFLAGS_HEAPTYPE) && !(type->tp_flags & Py_TPFLAGS_IMMUTABLETYPE) &&
-           type->tp_dealloc == learned.subtype_dealloc &&
-           ((PyHeapTypeObject *)type)->_ht_tpname == NULL;
 }
 
 PyObject *
@@ -150,7 +138,7 @@ same_layout_as_base(PyTypeObject *type)
            type->tp_itemsize == base->tp_itemsize && type->tp_dictoffset == base->tp_dictoffset &&
            type->tp_weaklistoffset == base->tp_weaklistoffset &&
            (type->tp_flags & Py_TPFLAGS_HAVE_GC) == (base->tp_flags & Py_TPFLAGS_HAVE_GC) &&
-           (type->tp_dealloc == learned.subtype_dealloc || type->tp_dealloc == base->tp_dealloc);
+           (type->tp_dealloc == gcr_subtype_dealloc || type->tp_dealloc == base->tp_dealloc);
 }
 
 static int
@@ -187,7 +175,7 @@ same_slots_added(PyTypeObject *a, PyTypeObject *b)
     if (!(a->tp_flags & Py_TPFLAGS_HEAPTYPE) || !(b->tp_flags & Py_TPFLAGS_HEAPTYPE)) {
         return 0;
     }
-    if (gcr_made_by_class_statement(a) && gcr_made_by_class_statement(b) && same_offsets(a, b)) {
+    if (gcr_is_python_class(a) && gcr_is_python_class(b) && same_offsets(a, b)) {
         return 1;
     }
     Py_ssize_t size = a->tp_base->tp_basicsize;
@@ -389,7 +377,7 @@ refresh_abstract(PyTypeObject *type)
 void
 gcr_type_refresh_one(PyTypeObject *type)
 {
-    if (!gcr_made_by_class_statement(type)) {
+    if (!gcr_is_python_class(type)) {
         return;
     }
     const struct wrapperbase *row = learned.rows;

@@ -3,9 +3,7 @@
 #define GCREMAP_TYPES_INTERNAL_H
 
 #include "compat_types.h"
-
-/* Whether `type` was made by a class statement (or a call of type). */
-int gcr_made_by_class_statement(PyTypeObject *type);
+#include "walk.h"
 
 /* The rules of assignment to __class__ and __bases__ about memory. */
 const char *gcr_layout_refusal(PyTypeObject *old_type, PyTypeObject *new_type);

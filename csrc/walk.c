@@ -10,7 +10,7 @@ typedef struct entry {
 
 static entry table[16];
 static size_t table_length;
-static destructor subtype_dealloc;
+destructor gcr_subtype_dealloc;
 
 static void
 add(traverseproc traverse, gcr_walker walk)
@@ -71,7 +71,7 @@ int
 gcr_is_python_class(PyTypeObject *type)
 {
     return (type->tp_flags & Py_TPFLAGS_HEAPTYPE) && !(type->tp_flags & Py_TPFLAGS_IMMUTABLETYPE)
-           && type->tp_dealloc == subtype_dealloc && type->tp_traverse == gcr_subtype_traverse
+           && type->tp_dealloc == gcr_subtype_dealloc
            && ((PyHeapTypeObject *)type)->_ht_tpname == NULL;
 }
 
@@ -188,7 +188,7 @@ gcr_init(void)
         return "gcremap could not make a class to learn this interpreter's layout from";
     }
     gcr_subtype_traverse = ((PyTypeObject *)sample)->tp_traverse;
-    subtype_dealloc = ((PyTypeObject *)sample)->tp_dealloc;
+    gcr_subtype_dealloc = ((PyTypeObject *)sample)->tp_dealloc;
     Py_DECREF(sample);
     add(PyList_Type.tp_traverse, gcr_walk_list);
     add(PyTuple_Type.tp_traverse, gcr_walk_tuple);

@@ -60,6 +60,7 @@ int gcr_is_python_class(PyTypeObject *type);
 
 /* tp_traverse of classes made by a class statement. */
 extern traverseproc gcr_subtype_traverse;
+extern destructor gcr_subtype_dealloc;
 
 /* Why the layouts compiled in are not those of this interpreter, or NULL: by what it
  * says of itself, then by objects made for the purpose, which walkers must be ready

@@ -1,9 +1,12 @@
-//! Why a remap did not happen. Values until `api` raises them.
+//! Why a remap did not happen. Values until `api` raises them, but for those that
+//! concern no pair.
 
 use std::borrow::Cow;
 
+use pyo3_ffi as py;
 use pyo3_ffi::PyObject;
 
+use crate::object::{Owned, Raised};
 use crate::slot::Slot;
 
 /// One reason not to start. All of a call are collected and reported together.
@@ -28,3 +31,20 @@ pub(crate) struct Place {
 
 /// Why a remap cannot be prepared when an allocation fails.
 pub(crate) const NO_MEMORY: &str = "there is no memory to prepare it";
+
+/// Raises a `gcremap.RemapError` that is about no pair.
+///
+/// # Safety
+/// The GIL is held.
+pub(crate) unsafe fn raise_remap_error(message: &std::ffi::CStr) {
+    // SAFETY: the caller's promise.
+    let _: Result<(), Raised> = unsafe {
+        (|| {
+            let module = Owned::steal(py::PyImport_ImportModule(c"gcremap._errors".as_ptr()))?;
+            let class =
+                Owned::steal(py::PyObject_GetAttrString(module.as_ptr(), c"RemapError".as_ptr()))?;
+            py::PyErr_SetString(class.as_ptr(), message.as_ptr());
+            Ok(())
+        })()
+    };
+}

@@ -7,7 +7,7 @@ use pyo3_ffi as py;
 use pyo3_ffi::PyObject;
 
 use crate::edit::{Changes, Edit};
-use crate::error::{Place, Refusal};
+use crate::error::{raise_remap_error, Place, Refusal};
 use crate::ffi::bindings as c;
 use crate::hashes::{self, Answer, Question};
 use crate::object::{Owned, Raised};
@@ -201,21 +201,6 @@ unsafe fn refresh_dispatch() -> Result<(), Raised> {
         let done = py::PyObject_CallMethodNoArgs(module.as_ptr(), name.as_ptr());
         Owned::steal(done).map(drop)
     }
-}
-
-/// # Safety
-/// The GIL is held.
-unsafe fn raise_remap_error(message: &std::ffi::CStr) {
-    // SAFETY: the caller's promise.
-    let _: Result<(), Raised> = unsafe {
-        (|| {
-            let module = Owned::steal(py::PyImport_ImportModule(c"gcremap._errors".as_ptr()))?;
-            let class =
-                Owned::steal(py::PyObject_GetAttrString(module.as_ptr(), c"RemapError".as_ptr()))?;
-            py::PyErr_SetString(class.as_ptr(), message.as_ptr());
-            Ok(())
-        })()
-    };
 }
 
 /// # Safety

@@ -82,7 +82,9 @@ def _edits(table: Any, entries: list[Entry], future: _Future) -> list[Edit]:
     for position, _, _ in entries:
         if position not in winners:
             edits.append((_HASH, position, 0, hashes[position]))
-    edits += [(_DROP, position, winner, hashes[position]) for position, winner in sorted(winners.items())]
+    edits += [
+        (_DROP, position, winner, hashes[position]) for position, winner in sorted(winners.items())
+    ]
     return edits
 
 
@@ -257,7 +259,8 @@ class _Future:
         return [class_, *_merged([*(list(self._mro(base)) for base in bases), bases])]
 
     def _copy(self, value: Any, class_: type) -> Any:
-        base = next(each for each in class_.__mro__ if not _made_by_python(each))
+        copy: Any
+        base: Any = next(each for each in class_.__mro__ if not _made_by_python(each))
         if base in (object, BaseException, Exception):
             copy = object.__new__(class_) if base is object else base.__new__(class_)
         elif base in (tuple, frozenset):
@@ -302,13 +305,13 @@ def _made_by_python(class_: type) -> bool:
     return bool(class_.__flags__ & heap_type) and not class_.__flags__ & immutable_type
 
 
-def _plain(base: type, value: Any) -> Any:
+def _plain(base: Any, value: Any) -> Any:
     """The value of an instance of a subclass as a plain `base`, whatever it overrides."""
     if base is str:
         return str.__str__(value)
     if base is bytes:
         return bytes.__getitem__(value, slice(None))
-    return base.__pos__(value)  # type: ignore[attr-defined]
+    return base.__pos__(value)
 
 
 def _slots(value: Any) -> Iterator[tuple[str, object]]:

@@ -137,8 +137,8 @@ class _Indexer:
                             self._bind(captured.name, DATA, where, inner)
                     self.body(case.body, where, inner)
             case ast.Delete():
-                for target in node.targets:
-                    self._touch(target, context + ast.dump(node), reads)
+                for deleted in node.targets:
+                    self._touch(deleted, context + ast.dump(node), reads)
             case _:
                 if type(node).__name__ == "TypeAlias":
                     name = getattr(node, "name").id  # noqa: B009 - not in Python 3.11's ast

@@ -1,0 +1,261 @@
+//! Which tables must be reindexed, and what their keys will hash to.
+//!
+//! The hashes to come are asked of Python (`gcremap._future`) while nothing is
+//! changed yet, about stand-ins that look as the keys will look. That may run code
+//! of the user's, so the search is repeated afterwards: the answer counts only if
+//! the question is still the same.
+
+mod ask;
+mod spread;
+
+use std::collections::{HashMap, HashSet};
+use std::ptr;
+
+use pyo3_ffi::PyObject;
+
+use crate::edit::{Changes, Means};
+use crate::ffi::bindings as c;
+use crate::object::Owned;
+use crate::repair::types::{self, TypePlan};
+use crate::world::World;
+pub(crate) use ask::{ask, entries_with, hush, is_asking};
+use spread::{spread, touched};
+
+/// An entry whose key's hash may change.
+#[derive(Debug)]
+struct Entry {
+    position: isize,
+    key: Owned,
+    /// What will stand there instead.
+    new_key: Option<Owned>,
+}
+
+#[derive(Debug)]
+struct TableQuestion {
+    table: Owned,
+    entries: Vec<Entry>,
+    fingerprint: u64,
+}
+
+/// What is to be found out before a remap that changes hashes. Owns all it names,
+/// so that no address in it can become another object's.
+#[derive(Debug, Default)]
+pub(crate) struct Question {
+    tables: Vec<TableQuestion>,
+    /// Objects whose hash may depend on the change.
+    changed: Vec<Owned>,
+    /// Of those: holder, old, new.
+    replaced: Vec<[Owned; 3]>,
+    /// Instances and the classes they will be of.
+    classes: Vec<[Owned; 2]>,
+    /// Weak references and what they will refer to.
+    references: Vec<[Owned; 2]>,
+    /// Class, name and value of special methods that are replaced.
+    methods: Vec<[Owned; 3]>,
+    /// Classes that are replaced as bases.
+    bases: Vec<[Owned; 2]>,
+}
+
+/// For each table of a question, the edits of its entries.
+#[derive(Debug, Default)]
+pub(crate) struct Answer(Vec<Vec<c::gcr_key_edit>>);
+
+impl PartialEq for Question {
+    /// Whether an answer to the one is an answer to the other.
+    fn eq(&self, other: &Self) -> bool {
+        let same = |a: &Option<Owned>, b: &Option<Owned>| {
+            a.as_ref().map(Owned::as_ptr) == b.as_ref().map(Owned::as_ptr)
+        };
+        self.tables.len() == other.tables.len()
+            && self.tables.iter().zip(&other.tables).all(|(a, b)| {
+                a.table.as_ptr() == b.table.as_ptr()
+                    && a.fingerprint == b.fingerprint
+                    && a.entries.len() == b.entries.len()
+                    && a.entries.iter().zip(&b.entries).all(|(a, b)| {
+                        a.position == b.position
+                            && a.key.as_ptr() == b.key.as_ptr()
+                            && same(&a.new_key, &b.new_key)
+                    })
+            })
+    }
+}
+
+impl Question {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.tables.is_empty()
+    }
+
+    /// How many counts of each object the question holds.
+    pub(crate) fn owned(&self) -> HashMap<usize, usize> {
+        let mut owned = HashMap::new();
+        let mut count = |object: &Owned| *owned.entry(object.as_ptr() as usize).or_default() += 1;
+        for table in &self.tables {
+            count(&table.table);
+            for entry in &table.entries {
+                count(&entry.key);
+                entry.new_key.as_ref().into_iter().for_each(&mut count);
+            }
+        }
+        self.changed.iter().for_each(&mut count);
+        self.replaced.iter().flatten().for_each(&mut count);
+        self.classes.iter().flatten().for_each(&mut count);
+        self.references.iter().flatten().for_each(&mut count);
+        self.methods.iter().flatten().for_each(&mut count);
+        self.bases.iter().flatten().for_each(&mut count);
+        owned
+    }
+
+    /// The tables, each with the edits of an answer to this question.
+    pub(crate) fn tables<'a>(
+        &'a self,
+        answer: &'a Answer,
+    ) -> impl Iterator<Item = (*mut PyObject, &'a [c::gcr_key_edit])> + 'a {
+        self.tables.iter().zip(&answer.0).map(|(table, edits)| (table.table.as_ptr(), &edits[..]))
+    }
+
+    /// Objects that may store a hash that is no longer theirs, borrowed.
+    pub(crate) fn changed(&self) -> impl Iterator<Item = *mut PyObject> + '_ {
+        self.changed.iter().map(Owned::as_ptr)
+    }
+}
+
+/// What the hashes of a table's keys depended on, to tell whether it changed.
+///
+/// # Safety
+/// I1, and `table` is a table and alive.
+pub(crate) unsafe fn fingerprint(table: *mut PyObject) -> u64 {
+    let mut print = 0xcbf2_9ce4_8422_2325_u64;
+    // SAFETY: the caller's promise.
+    unsafe {
+        for_each_entry(table, |position, key, hash| {
+            for word in [position as u64, key as u64, hash as u64] {
+                print = (print ^ word).wrapping_mul(0x0100_0000_01b3).rotate_left(23);
+            }
+        });
+    }
+    print
+}
+
+/// Position, key and stored hash of each entry.
+///
+/// # Safety
+/// I1, and `table` is a table and alive.
+pub(crate) unsafe fn for_each_entry(
+    table: *mut PyObject,
+    mut visit: impl FnMut(isize, *mut PyObject, isize),
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        for position in 0..c::gcr_table_length(table) {
+            let (mut key, mut hash) = (ptr::null_mut(), 0);
+            let used = c::gcr_table_entry(
+                table,
+                position,
+                &raw mut key,
+                &raw mut hash,
+                ptr::null_mut(),
+                ptr::null_mut(),
+            );
+            if used != 0 {
+                visit(position, key, hash);
+            }
+        }
+    }
+}
+
+/// The key and the value (null in a set) of an entry that is used.
+///
+/// # Safety
+/// I1, and `table` is a table with such an entry.
+pub(crate) unsafe fn entry(
+    table: *mut PyObject,
+    position: isize,
+) -> (*mut PyObject, *mut PyObject) {
+    let (mut key, mut value) = (ptr::null_mut(), ptr::null_mut());
+    // SAFETY: the caller's promise.
+    unsafe {
+        c::gcr_table_entry(
+            table,
+            position,
+            &raw mut key,
+            ptr::null_mut(),
+            ptr::null_mut(),
+            &raw mut value,
+        );
+        (key, if value.is_null() { ptr::null_mut() } else { *value })
+    }
+}
+
+/// What `changes` makes necessary to ask.
+///
+/// # Safety
+/// I1, I2 and I3.
+pub(crate) unsafe fn question(changes: &Changes, plan: &TypePlan, world: &World) -> Question {
+    // SAFETY: the caller's promise, for every call in this function.
+    unsafe {
+        let mut changed = touched(changes, world);
+        let classes = types::rehashed_classes(plan, changes, world);
+        let mut tables: HashMap<usize, HashSet<usize>> = HashMap::new();
+        for edit in changes.edits.iter().filter(|edit| edit.is_key()) {
+            tables.entry(edit.holder as usize).or_default().insert(edit.old as usize);
+        }
+        for restore in &changes.restores {
+            tables.entry(restore.table as usize).or_default();
+        }
+        spread(&mut changed, &classes, world, &mut tables);
+        if tables.is_empty() {
+            return Question::default();
+        }
+        write_down(changes, plan, &changed, tables)
+    }
+}
+
+/// # Safety
+/// I1 and I2; all that is named is alive.
+unsafe fn write_down(
+    changes: &Changes,
+    plan: &TypePlan,
+    changed: &HashSet<usize>,
+    tables: HashMap<usize, HashSet<usize>>,
+) -> Question {
+    let mut question = Question::default();
+    let mut new_keys: HashMap<(usize, usize), *mut PyObject> = HashMap::new();
+    // SAFETY: the caller's promise.
+    let own = |object: *mut PyObject| unsafe { Owned::borrow(object) };
+    for edit in &changes.edits {
+        if edit.is_key() {
+            new_keys.insert((edit.holder as usize, edit.old as usize), edit.new);
+        }
+        if edit.means == Means::Store && changed.contains(&(edit.holder as usize)) {
+            question.replaced.push([own(edit.holder), own(edit.old), own(edit.new)]);
+        }
+        if edit.means == Means::SetClass {
+            question.classes.push([own(edit.holder), own(edit.new)]);
+        }
+    }
+    for move_ in &changes.weak {
+        let references = move_.references().into_iter();
+        question.references.extend(references.map(|reference| [own(reference), own(move_.to)]));
+    }
+    question.methods.extend(plan.methods.iter().map(|&(a, b, c)| [own(a), own(b), own(c)]));
+    question.bases.extend(changes.classes.iter().map(|&(old, new)| [own(old), own(new)]));
+    let mut in_order: Vec<_> = tables.into_iter().collect();
+    in_order.sort_by_key(|(table, _)| *table);
+    for (table, keys) in in_order {
+        let table = table as *mut PyObject;
+        let mut entries = Vec::new();
+        // SAFETY: the caller's promise.
+        unsafe {
+            for_each_entry(table, |position, key, _| {
+                if keys.contains(&(key as usize)) {
+                    let new_key = new_keys.get(&(table as usize, key as usize)).copied();
+                    entries.push(Entry { position, key: own(key), new_key: new_key.map(own) });
+                }
+            });
+            let fingerprint = fingerprint(table);
+            question.tables.push(TableQuestion { table: own(table), entries, fingerprint });
+        }
+    }
+    question.changed = changed.iter().map(|&object| own(object as *mut PyObject)).collect();
+    question
+}
