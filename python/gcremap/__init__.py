@@ -21,12 +21,13 @@ except ImportError as error:
 from gcremap._context import remapped
 from gcremap._errors import Refusal, RemapError
 from gcremap._native import remap
-from gcremap._reload import Reloader, ReloadReport, reload, reload_all
+from gcremap._reload import Patch, Reloader, ReloadReport, exec_file, patch, reload, reload_all
 from gcremap._reload.record import install as _record_imports
 from gcremap._report import RemapReport
 from gcremap._slots import Slot, referrers
 
 __all__ = [
+    "Patch",
     "Refusal",
     "ReloadReport",
     "Reloader",
@@ -35,6 +36,8 @@ __all__ = [
     "Slot",
     "__version__",
     "backend",
+    "exec_file",
+    "patch",
     "referrers",
     "reload",
     "reload_all",

@@ -253,7 +253,7 @@ class Applier:
         return self._updater.shells.get(id(value), value)
 
     def describe(self, jobs: Iterable[Job], report: RemapReport | None) -> None:
-        by_name = {job.module.__name__: job.report for job in jobs}
+        by_name = {job.name: job.report for job in jobs}
         for pair in self._matcher.pairs:
             target = by_name.get(pair.module)
             if target is not None and pair.changed and pair.path not in target.updated:

@@ -55,7 +55,7 @@ class Recorder(MutableMapping[str, Any]):
 class Snapshot:
     """A module as it was: its namespace and its place in sys.modules."""
 
-    def __init__(self, module: ModuleType) -> None:
+    def __init__(self, module: Any) -> None:
         self.module = module
         self.namespace: Namespace = dict(vars(module))
         self._key = _key_of(module)
@@ -122,7 +122,7 @@ def _restore(value: Any, content: Any) -> None:
         present.update(content)
 
 
-def _key_of(module: ModuleType) -> str | None:
+def _key_of(module: Any) -> str | None:
     """The name under which sys.modules has the module."""
     if sys.modules.get(module.__name__) is module:
         return module.__name__
@@ -130,7 +130,7 @@ def _key_of(module: ModuleType) -> str | None:
 
 
 def execute(
-    module: ModuleType, source: Source, gone: frozenset[str], code: CodeType | None
+    module: Any, source: Source, gone: frozenset[str], code: CodeType | None
 ) -> frozenset[str] | None:
     """Run `code` of `source` in the namespace of `module`; returns the names that it bound.
 
@@ -157,7 +157,7 @@ def stored_globally(code: CodeType) -> set[str]:
     return {each.argval for each in dis.get_instructions(code) if each.opname == "STORE_GLOBAL"}
 
 
-def _set_origin(module: ModuleType, source: Source) -> None:
+def _set_origin(module: Any, source: Source) -> None:
     """What the import system says of a module, as it would say it now."""
     spec = source.spec
     assert spec is not None

@@ -42,7 +42,7 @@ def _read_tree(module: ModuleType) -> ast.Module | None:
         return None
 
 
-def absolute(node: ast.ImportFrom, module: ModuleType) -> str | None:
+def absolute(node: ast.ImportFrom, module: Any) -> str | None:
     """The full name of the module that a `from` statement names."""
     if not node.level:
         return node.module
@@ -53,7 +53,7 @@ def absolute(node: ast.ImportFrom, module: ModuleType) -> str | None:
         return None
 
 
-def imported_names(tree: ast.AST, module: ModuleType) -> Iterator[str]:
+def imported_names(tree: ast.AST, module: Any) -> Iterator[str]:
     """The full names of all modules that `tree` may import, outside of functions."""
     for _, node in imports_of(tree):
         if isinstance(node, ast.Import):
@@ -67,15 +67,12 @@ def imported_names(tree: ast.AST, module: ModuleType) -> Iterator[str]:
                     yield f"{origin}.{alias.name}"
 
 
-def in_order(
-    modules: Iterable[ModuleType], trees: Mapping[str, ast.AST | None]
-) -> list[ModuleType]:
-    """What is imported comes before what imports it; a cycle is cut by name.
+def in_order(by_name: Mapping[str, Any], trees: Mapping[str, ast.AST | None]) -> list[str]:
+    """The names of modules, what is imported before what imports it; a cycle is cut by name.
 
-    `trees` has the new sources by module name.
+    `trees` has the new sources.
     """
-    by_name = {source.module_name(module): module for module in modules}
-    ordered: list[ModuleType] = []
+    ordered: list[str] = []
     visited: set[str] = set()
 
     def visit(name: str) -> None:
@@ -90,7 +87,7 @@ def in_order(
                     if not name.startswith(needed + "."):
                         visit(needed)
                     needed = needed.rpartition(".")[0]
-        ordered.append(module)
+        ordered.append(name)
 
     for name in sorted(by_name):
         visit(name)

@@ -31,8 +31,23 @@ class Observer:
             if spec is not None:
                 if isinstance(spec.loader, importlib.machinery.SourceFileLoader):
                     spec.loader.exec_module = functools.partial(_exec, spec.loader)  # type: ignore[method-assign]
+                elif name not in sys.modules:
+                    _expect(name, spec)
                 return spec  # type: ignore[no-any-return]
         return None
+
+
+def _expect(name: str, spec: importlib.machinery.ModuleSpec) -> None:
+    """A loader of another kind is shared by many modules, so its source is read at once."""
+    loader: Any = spec.loader
+    if loader is None or isinstance(loader, type | importlib.machinery.ExtensionFileLoader):
+        return
+    try:
+        text = loader.get_source(name)
+    except (AttributeError, ImportError, OSError, SyntaxError, ValueError):
+        return
+    if isinstance(text, str):
+        source.expect(name, Source(name, spec.origin, text=text))
 
 
 def _exec(loader: Any, module: ModuleType) -> None:

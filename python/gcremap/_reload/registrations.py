@@ -16,17 +16,20 @@ from gcremap._reload.match import Pair
 
 
 def without_repeats(
-    old: ast.Module, new: ast.Module, old_index: Index, new_index: Index, path: str
+    old: ast.Module, new: ast.Module, old_index: Index, new_index: Index, path: str, main: bool
 ) -> CodeType | None:
     """The code of `new` less what was done already and would be done twice; None if nothing.
 
     That is a statement like `atexit.register(goodbye)`: a call into an imported module which
-    the old source has just the same, with no data of this module that is another now.
+    the old source has just the same, with no data of this module that is another now. `main`
+    is for the script that runs: what it does `if __name__ == "__main__"` it is doing already.
     """
     before = Counter(ast.dump(node) for node in old.body if isinstance(node, ast.Expr))
     skipped = set()
     for node in new.body:
         match node:
+            case ast.If(test=ast.Compare(left=ast.Name(id="__name__"))) if main:
+                skipped.add(id(node))
             case ast.Expr(value=ast.Call(func=ast.Attribute() as called)):
                 said = ast.dump(node)
                 root = _innermost(called)

@@ -34,7 +34,7 @@ def reload(
       state      "keep-unchanged": values whose defining statements did not change stay;
                  "replace": all values are taken from the new source
     """
-    with _Trimmed():
+    with Trimmed():
         _run([_checked(module)], identity, state)
     return sys.modules.get(module.__name__, module)
 
@@ -45,7 +45,7 @@ def reload_all(modules: Iterable[ModuleType] | None = None) -> list[ReloadReport
     What is imported is reloaded before what imports it. If any fails, all stay as they were.
     """
     chosen = changed_modules() if modules is None else [_checked(each) for each in modules]
-    with _Trimmed():
+    with Trimmed():
         return _run(chosen, "keep", "keep-unchanged")
 
 
@@ -120,7 +120,7 @@ class Reloader:
         if not modules:
             chosen = self.changed()
         try:
-            with _Trimmed():
+            with Trimmed():
                 if self.before is not None and chosen:
                     self.before(chosen)
                 self.reports = _run(chosen, self.identity, self.state, self.policies)
@@ -133,7 +133,7 @@ class Reloader:
         return self.reports
 
 
-class _Trimmed:
+class Trimmed:
     """An exception passes without the frames of this package: the user's own come first."""
 
     def __enter__(self) -> None:

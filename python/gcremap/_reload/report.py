@@ -12,7 +12,7 @@ from gcremap._report import RemapReport
 class ReloadReport:
     """What one reload did to one module. Names are qualified: `Player.fire`."""
 
-    module: ModuleType
+    module: Any
     added: list[str] = field(default_factory=list)
     """Names that the new source defines and the old one did not."""
     removed: list[str] = field(default_factory=list)

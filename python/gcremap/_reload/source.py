@@ -48,12 +48,13 @@ class Source:
     def unpack(self) -> None:
         """Make text and code of the bytes of the file."""
         data, self.data = self.data, None
-        if data is not None:
-            try:
+        try:
+            if data is not None:
                 self.text = importlib.util.decode_source(data)
-                self.code = compile(data, self.path or "<unknown>", "exec", dont_inherit=True)
-            except (SyntaxError, ValueError):
-                pass
+            if self.text is not None and self.code is None:
+                self.code = compile(self.text, self.path or "<unknown>", "exec", dont_inherit=True)
+        except (SyntaxError, ValueError):
+            pass
 
     @property
     def tree(self) -> ast.Module | None:
@@ -78,9 +79,18 @@ _known: WeakKeyDictionary[ModuleType, Source] = WeakKeyDictionary()
 """The source that each module's present content came from, as far as it has been seen."""
 
 
+_expected: dict[str, Source] = {}
+"""The source of modules that were about to be imported when it was looked at, by name."""
+
+
 def remember(module: ModuleType, source: Source) -> None:
     """Note that the present content of `module` is that of `source`."""
     _known[module] = source
+
+
+def expect(name: str, source: Source) -> None:
+    """Note what the module `name`, if it is imported next, is made of."""
+    _expected[name] = source
 
 
 def loaded(module: ModuleType) -> Source:
@@ -90,6 +100,9 @@ def loaded(module: ModuleType) -> Source:
         known.unpack()
         return known
     name = module_name(module)
+    if name in _expected:
+        _known[module] = _expected.pop(name)
+        return loaded(module)
     path = getattr(module, "__file__", None)
     source = Source(name, path)
     cached = getattr(module, "__cached__", None) or getattr(module.__spec__, "cached", None)
@@ -110,13 +123,7 @@ def current(module: ModuleType) -> Source:
     if spec.has_location:
         source.path = spec.origin
     if isinstance(loader, importlib.machinery.SourceFileLoader):
-        path = loader.get_filename(name)
-        source.stamp = stamp_of(path)
-        try:
-            data = loader.get_data(path)
-        except OSError as error:
-            raise _gone(name) from error
-        _compile(source, loader, data, path)
+        read_file(source, loader, loader.get_filename(name))
     elif hasattr(loader, "get_code"):
         if hasattr(loader, "get_source"):
             source.text = loader.get_source(name)
@@ -150,10 +157,10 @@ def stamp_of(path: str) -> tuple[int, int] | None:
     return status.st_mtime_ns, status.st_size
 
 
-def module_name(module: ModuleType) -> str:
+def module_name(module: Any) -> str:
     """The name to import it by: `__main__` run with -m has its own in its spec."""
     spec = getattr(module, "__spec__", None)
-    return spec.name if spec is not None else module.__name__
+    return str(spec.name if spec is not None else module.__name__)
 
 
 def _find_spec(module: ModuleType, name: str) -> importlib.machinery.ModuleSpec | None:
@@ -191,18 +198,16 @@ def _read_script(module: ModuleType, source: Source) -> None:
     path = getattr(module, "__file__", None)
     if path is None:
         raise ImportError(f"cannot reload {source.name}: it came from no file", name=source.name)
-    loader = importlib.machinery.SourceFileLoader(source.name, path)
+    read_file(source, importlib.machinery.SourceFileLoader(source.name, path), path)
+
+
+def read_file(source: Source, loader: importlib.machinery.SourceFileLoader, path: str) -> None:
+    """Read and compile a file: what a .pyc says may be of the second before."""
     source.stamp = stamp_of(path)
     try:
         data = loader.get_data(path)
     except OSError as error:
         raise _gone(source.name) from error
-    _compile(source, loader, data, path)
-
-
-def _compile(
-    source: Source, loader: importlib.machinery.SourceFileLoader, data: bytes, path: str
-) -> None:
     linecache.checkcache(path)
     source.code = loader.source_to_code(data, path)
     try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
-from types import ModuleType
 from typing import Any, Literal, cast
 
 from gcremap._reload.definitions import Definition, Index
@@ -18,9 +17,9 @@ SCALARS = (str, bytes, int, float, complex, bool, tuple, frozenset, type(None))
 
 RESERVED = frozenset(
     {
-        "__annotate__", "__annotations__", "__builtins__", "__cached__", "__doc__",
-        "__conditional_annotations__", "__file__", "__loader__", "__name__", "__package__", "__path__", "__spec__",
-        "__reload_keep__", "__reload_replace__", "__all__",
+        "__annotate__", "__annotations__", "__builtins__", "__cached__", "__doc__", "__file__",
+        "__conditional_annotations__", "__gcremap_scripts__", "__loader__", "__name__",
+        "__package__", "__path__", "__spec__", "__reload_keep__", "__reload_replace__", "__all__",
     }
 )  # fmt: skip
 """Names of a module that say what it is: always the new source's."""
@@ -35,7 +34,7 @@ class Policy:
         self.replace = frozenset(replace)
 
     @classmethod
-    def of(cls, module: ModuleType, state: State, policies: Mapping[str, str]) -> Policy:
+    def of(cls, module: Any, state: State, policies: Mapping[str, str]) -> Policy:
         """With what the module itself says of its names, and what a Reloader was told."""
         name = module.__name__
         state = cast(State, policies.get(name, state))

@@ -14,14 +14,18 @@ from gcremap._reload.apply import Applier
 from gcremap._reload.definitions import Index
 from gcremap._reload.execute import Snapshot, execute
 from gcremap._reload.imports import Followers, in_order
-from gcremap._reload.match import Matcher, Site, is_class
+from gcremap._reload.match import Matcher, Site, is_class, is_function
 from gcremap._reload.registrations import drop_repeats, without_repeats
 from gcremap._reload.report import ReloadReport
+from gcremap._reload.script import Script
 from gcremap._reload.source import Source
 from gcremap._reload.state import Policy, Values
 from gcremap._reload.unbound import match_unbound
 
 Identity = Literal["keep", "replace"]
+
+Target = Any
+"""A module, or a Script."""
 
 _MISSING: Any = object()
 
@@ -30,7 +34,8 @@ _MISSING: Any = object()
 class Job:
     """The reload of one module."""
 
-    module: ModuleType
+    module: Target
+    name: str
     snapshot: Snapshot
     was: Source
     now: Source
@@ -50,7 +55,7 @@ class Transaction:
 
     def __init__(
         self,
-        modules: Iterable[ModuleType],
+        modules: Iterable[Target],
         *,
         identity: Identity = "keep",
         state: state.State = "keep-unchanged",
@@ -83,22 +88,21 @@ class Transaction:
                 job.snapshot.restore()
             raise
         for job in jobs:
-            source.remember(job.module, job.now)
+            _remember(job.module, job.now)
             job.report.seconds = time.perf_counter() - start
         return reports
 
     def _prepare(self) -> list[Job]:
         """Read and compile everything, before anything changes."""
-        sources = {source.module_name(m): (m, source.current(m)) for m in self._modules}
+        sources = {source.module_name(m): (m, _current(m)) for m in self._modules}
         trees = {name: now.tree for name, (_, now) in sources.items()}
         jobs = []
-        for module in in_order([module for module, _ in sources.values()], trees):
-            name = source.module_name(module)
-            now = sources[name][1]
-            was = source.loaded(module)
+        for name in in_order({name: module for name, (module, _) in sources.items()}, trees):
+            module, now = sources[name]
+            was = _loaded(module)
             job = Job(
-                module, Snapshot(module), was, now,
-                self._policy(module), ReloadReport(module),
+                module, module.__name__, Snapshot(module), was, now,
+                self._policy(module), ReloadReport(module),  # type: ignore[arg-type]
             )  # fmt: skip
             job.new_index = now.index(like=was)
             job.old_index = was.index(like=now)
@@ -111,7 +115,7 @@ class Transaction:
             jobs.append(job)
         return jobs
 
-    def _policy(self, module: ModuleType) -> Policy:
+    def _policy(self, module: Target) -> Policy:
         return Policy.of(module, self._state, self._policies)
 
     def _execute(self, job: Job) -> None:
@@ -153,7 +157,7 @@ class Transaction:
         assert job.old_index is not None
         assert job.new_index is not None
         path = job.now.code.co_filename if job.now.code is not None else job.now.name
-        rest = without_repeats(was, now, job.old_index, job.new_index, path)
+        rest = without_repeats(was, now, job.old_index, job.new_index, path, job.name == "__main__")
         return rest if rest is not None else job.now.code
 
     def _settle(self, job: Job) -> None:
@@ -161,7 +165,7 @@ class Transaction:
         olds, namespace = job.snapshot.namespace, vars(job.module)
         news = dict(namespace)
         self._matcher.learn_codes(job.was.code, job.ran)
-        name = job.module.__name__
+        name = job.name
         old_index, new_index = job.old_index or {}, job.new_index or {}
         bound = [key for key in news if key in olds and key in job.stored]
         data = []
@@ -202,6 +206,10 @@ class Transaction:
             return True
         if site.old is not None and site.new is not None and site.old.is_lambda:
             return site.new.is_lambda
+        if site.old is None and is_function(old) and is_function(new):
+            # Another file of the same namespace had it (see exec_file).
+            code = site.new is not None and site.new.is_code
+            return code and old.__qualname__ == new.__qualname__ == site.path
         if is_class(old) and is_class(new):
             # A namedtuple, an Enum by call: it says that it is this name's.
             return old.__name__ == new.__name__ == site.path and old.__module__ == site.module
@@ -213,7 +221,7 @@ class Transaction:
         if key in state.RESERVED or old is new:
             return
         chosen = key in job.policy.keep or (not imported and values.keeps(key))
-        site = Site(key, job.module.__name__)
+        site = Site(key, job.name)
         if chosen:
             self._keep(job, key, old, new, site)
             return
@@ -248,7 +256,7 @@ class Transaction:
                 job.report.removed.append(key)
 
     def _commit(self, jobs: list[Job]) -> list[ReloadReport]:
-        modules = {job.module.__name__ for job in jobs}
+        modules = {job.name for job in jobs}
         applier = Applier(self._matcher, self._undo, self._identity, modules)
         drop_repeats(self._matcher.pairs, [job.snapshot.namespace for job in jobs], self._undo)
         applier.decide()
@@ -263,11 +271,28 @@ class Transaction:
         followers = Followers(self._undo, [job.module for job in jobs])
         for job in jobs:
             job.report.remap = report
-            followers.follow(job.module, job.snapshot.namespace, vars(job.module))
+            module = job.module.module if isinstance(job.module, Script) else job.module
+            if module is not None:
+                followers.follow(module, job.snapshot.namespace, vars(module))
         applier.describe(jobs, report)
         hooks.after(jobs, applier)
         applier.finish()
         return [job.report for job in jobs]
+
+
+def _current(module: Target) -> Source:
+    return module.current() if isinstance(module, Script) else source.current(module)
+
+
+def _loaded(module: Target) -> Source:
+    return module.loaded() if isinstance(module, Script) else source.loaded(module)
+
+
+def _remember(module: Target, now: Source) -> None:
+    if isinstance(module, Script):
+        module.remember(now)
+    else:
+        source.remember(module, now)
 
 
 def _same_attributes(name: str, old_index: Index, new_index: Index) -> frozenset[str]:

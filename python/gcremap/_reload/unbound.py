@@ -40,7 +40,7 @@ def match_unbound(jobs: Iterable[Job], matcher: Matcher) -> None:
                 continue
             twins = news.get(id(became), [])
             if len(functions) == len(twins) == 1:
-                site = Site(became.co_qualname, job.module.__name__)
+                site = Site(became.co_qualname, job.name)
                 matcher.match(functions[0], twins[0], site)
             elif code != became or code.co_filename != became.co_filename:
                 matcher.orphans += [(function, became) for function in functions]

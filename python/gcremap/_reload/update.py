@@ -214,6 +214,17 @@ class Updater:
                 pair.changed = True
         if isinstance(old, enum.EnumType):
             keep_pseudo_members(olds, old)
+        if pair.changed and "__reloaded__" in vars(old):
+            self._make_shell(old, new, olds)
+
+    def _make_shell(self, old: type, new: type, olds: dict[str, Any]) -> None:
+        """The class object that is left over shows what the class was."""
+        for name in [name for name in vars(new) if name not in olds]:
+            type.__delattr__(new, name)
+        for name, value in olds.items():
+            if not is_of_the_layout(name, value):
+                type.__setattr__(new, name, self.shells.get(id(value), value))
+        self.shells[id(old)] = new
 
     def _class_attribute(self, pair: Pair, name: str, before: Any, value: Any) -> None:
         wanted = self._matcher.final(value)
