@@ -132,6 +132,9 @@ class Applier:
                 self._replace_class(pair)
             elif isinstance(pair.old, FunctionType) and isinstance(pair.new, FunctionType):
                 update.carry_attributes(pair.old, pair.new, pair.attributes, self._undo)
+        for pair in self._matcher.pairs:
+            if is_class(pair.old) and pair.changed and tells_instances(pair):
+                self._updater.make_shell(pair)
         for function, code in self._matcher.orphans:
             self._orphan(function, code)
         for job in jobs:
@@ -229,10 +232,12 @@ class Applier:
 
     def holders(self) -> list[Any]:
         """What the remap leaves alone: our own pairs, and what new classes say of themselves."""
-        holders: list[Any] = list(self._matcher.pairs)
+        holders: list[Any] = [*self._matcher.pairs, self._updater.shells]
         for pair in self._matcher.pairs:
             if pair.keep and is_class(pair.new):
                 holders += [pair.new, *_own_tuples(pair.new)]
+            elif not pair.keep and is_class(pair.new) and tells_instances(pair):
+                holders += [pair.old, *_own_tuples(pair.old)]
             elif not pair.keep and is_class(pair.old) and not is_class(pair.new):
                 # Its instances and subclasses stay what they are.
                 for cls in (pair.old, *migrate.subclasses(pair.old)):
@@ -289,6 +294,11 @@ class Applier:
 
     def _warn(self, module: str, text: str) -> None:
         self._warnings.setdefault(module, []).append(text)
+
+
+def tells_instances(pair: Pair) -> bool:
+    """Whether the new class has something to say to instances of the old one."""
+    return "__reloaded__" in vars(pair.new) or (pair.keep and "__reloaded__" in vars(pair.old))
 
 
 def _own_tuples(cls: type) -> tuple[Any, ...]:

@@ -47,6 +47,11 @@ class Definition:
         return any(asked in said and "globals" in said for said in self.prints)
 
     @property
+    def is_main(self) -> bool:
+        """Bound `if __name__ == "__main__"`."""
+        return any("Name(id='__name__'" in said for said in self.prints)
+
+    @property
     def is_import(self) -> bool:
         return self.kinds == {IMPORT}
 

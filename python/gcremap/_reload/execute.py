@@ -5,8 +5,8 @@ from __future__ import annotations
 import dis
 import operator
 import sys
-from collections.abc import Callable, Iterator, MutableMapping
-from types import CodeType, FunctionType, ModuleType
+from collections.abc import Iterator, MutableMapping
+from types import CodeType, FunctionType
 from typing import Any
 
 from gcremap._reload.match import is_class, is_function
@@ -124,8 +124,9 @@ def _restore(value: Any, content: Any) -> None:
 
 def _key_of(module: Any) -> str | None:
     """The name under which sys.modules has the module."""
-    if sys.modules.get(module.__name__) is module:
-        return module.__name__
+    name: str = module.__name__
+    if sys.modules.get(name) is module:
+        return name
     return next((name for name, value in list(sys.modules.items()) if value is module), None)
 
 
@@ -142,8 +143,9 @@ def execute(
     for name in ("__annotations__", "__annotate__", "__conditional_annotations__"):
         namespace.pop(name, None)
     if code is None:
-        run: Callable[[ModuleType], None] = source.spec.loader.exec_module  # type: ignore[union-attr]
-        run(module)
+        loader: Any = source.spec.loader if source.spec is not None else None
+        if loader is not None:  # a namespace package has none, and no code
+            loader.exec_module(module)
         return None
     recorder = Recorder(namespace, gone)
     namespace["__doc__"] = None

@@ -79,14 +79,11 @@ def install() -> None:
     for module in list(sys.modules.values()):
         path = getattr(module, "__file__", None)
         loader = getattr(module, "__loader__", None)
-        if isinstance(path, str) and isinstance(loader, importlib.machinery.SourceFileLoader):
-            if os.path.realpath(path).startswith(tuple(library)):
-                continue
-            if _is_as_loaded(module, path):
-                note(module, loader)
-
-
-def _is_as_loaded(module: ModuleType, path: str) -> bool:
-    """Whether the file is still the one that the module came from, if its .pyc can tell."""
-    stamp = source.loaded(module).stamp
-    return stamp is None or not source.is_stale(module)
+        if not isinstance(path, str) or not isinstance(
+            loader, importlib.machinery.SourceFileLoader
+        ):
+            continue
+        if os.path.realpath(path).startswith(tuple(library)):
+            source.stamp(module, path)
+        else:
+            note(module, loader)

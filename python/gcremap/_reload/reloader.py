@@ -54,7 +54,7 @@ def changed_modules() -> list[ModuleType]:
     return [
         module
         for module in list(sys.modules.values())
-        if isinstance(module, ModuleType) and source.is_stale(module)
+        if isinstance(module, ModuleType) and not _is_own(module) and source.is_stale(module)
     ]
 
 
@@ -164,9 +164,15 @@ def _is_within(name: str, packages: tuple[str, ...]) -> bool:
     return any(name == each or name.startswith(each + ".") for each in packages)
 
 
+def _is_own(module: ModuleType) -> bool:
+    return _is_within(module.__name__, ("gcremap",))
+
+
 def _checked(module: Any) -> ModuleType:
     if not isinstance(module, ModuleType):
         raise TypeError(f"only a module can be reloaded, not {type(module).__name__}")
+    if _is_own(module):
+        raise ValueError("gcremap cannot reload itself: it is running")
     return module
 
 

@@ -11,11 +11,11 @@ import marshal
 import os
 import sys
 from dataclasses import dataclass, field
-from types import CodeType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from gcremap._reload import bytecode
+from gcremap._reload import bytecode, codes
 from gcremap._reload.definitions import Index, index_of
 
 
@@ -107,8 +107,26 @@ def loaded(module: ModuleType) -> Source:
     source = Source(name, path)
     cached = getattr(module, "__cached__", None) or getattr(module.__spec__, "cached", None)
     if isinstance(cached, str):
-        source.code, source.stamp = _read_cached(cached)
+        code = _read_cached(cached)
+        if code is not None and _runs(module, code):
+            source.code = code
     return source
+
+
+def _runs(module: ModuleType, code: CodeType) -> bool:
+    """Whether the functions of `module` are those that `code` makes.
+
+    A .pyc may be older, where none is written, and it may be newer, of an edit that some
+    other process has imported.
+    """
+    made = set(codes.tree(code))
+    return all(
+        value.__code__ in made
+        for value in vars(module).values()
+        if isinstance(value, FunctionType)
+        and value.__globals__ is vars(module)
+        and value.__code__.co_filename == code.co_filename
+    )
 
 
 def current(module: ModuleType) -> Source:
@@ -131,6 +149,17 @@ def current(module: ModuleType) -> Source:
     return source
 
 
+_stamps: WeakKeyDictionary[ModuleType, tuple[int, int]] = WeakKeyDictionary()
+"""The stamps of the files of modules of which no more was noted."""
+
+
+def stamp(module: ModuleType, path: str) -> None:
+    """Note that the file at `path` is as it is now where `module` is as it is now."""
+    now = stamp_of(path)
+    if now is not None:
+        _stamps[module] = now
+
+
 def is_stale(module: ModuleType) -> bool:
     """Whether the file of `module` is not the one that it was loaded from."""
     path = getattr(module, "__file__", None)
@@ -140,13 +169,8 @@ def is_stale(module: ModuleType) -> bool:
     if now is None:
         return False
     known = _known.get(module)
-    then = known.stamp if known is not None else loaded(module).stamp
-    if then is None:
-        return False
-    if then[0] % 1_000_000_000 == 0:
-        # From a .pyc, which knows whole seconds.
-        return (now[0] // 1_000_000_000 * 1_000_000_000, now[1]) != then
-    return now != then
+    then = known.stamp if known is not None else _stamps.get(module)
+    return then is not None and now != then
 
 
 def stamp_of(path: str) -> tuple[int, int] | None:
@@ -216,16 +240,14 @@ def read_file(source: Source, loader: importlib.machinery.SourceFileLoader, path
         source.text = None
 
 
-def _read_cached(path: str) -> tuple[CodeType | None, tuple[int, int] | None]:
-    """The code in a .pyc, which is what was imported, and the stamp of its source."""
+def _read_cached(path: str) -> CodeType | None:
+    """The code in a .pyc."""
     try:
         with open(path, "rb") as file:
             data = file.read()
         if data[:4] != importlib.util.MAGIC_NUMBER:
-            return None, None
-        flags, mtime, size = (int.from_bytes(data[i : i + 4], "little") for i in (4, 8, 12))
+            return None
         code = marshal.loads(data[16:])
     except (OSError, ValueError, EOFError, TypeError):
-        return None, None
-    stamp = None if flags & 1 else (mtime * 1_000_000_000, size)
-    return (code if isinstance(code, CodeType) else None), stamp
+        return None
+    return code if isinstance(code, CodeType) else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from types import CodeType, MappingProxyType, ModuleType
+from types import CodeType, MappingProxyType
 from typing import Any, Literal
 
 from gcremap._native import remap
@@ -48,6 +48,10 @@ class Job:
     """The code that was run: that of `now`, or less."""
     dropped: list[tuple[Any, Any]] = field(default_factory=list)
     """Values that stay, each with the one that the new source made for it."""
+
+    @property
+    def namespace(self) -> dict[str, Any]:
+        return self.module.__dict__  # type: ignore[no-any-return]
 
 
 class Transaction:
@@ -102,7 +106,7 @@ class Transaction:
             was = _loaded(module)
             job = Job(
                 module, module.__name__, Snapshot(module), was, now,
-                self._policy(module), ReloadReport(module),  # type: ignore[arg-type]
+                self._policy(module), ReloadReport(module),
             )  # fmt: skip
             job.new_index = now.index(like=was)
             job.old_index = was.index(like=now)
@@ -125,14 +129,15 @@ class Transaction:
         job.ran = self._code_to_run(job)
         stored = execute(job.module, job.now, gone, job.ran)
         if stored is None:
-            before, after = job.snapshot.namespace, vars(job.module)
+            before, after = job.snapshot.namespace, job.namespace
             stored = frozenset(n for n, v in after.items() if before.get(n, _MISSING) is not v)
         if job.new_index is not None:
-            asked = {key for key, each in job.new_index.items() if each.asks_for_itself}
+            main = job.name == "__main__"
+            asked = {
+                k for k, v in job.new_index.items() if v.asks_for_itself or (main and v.is_main)
+            }
             bound = {key for key in stored if key in job.new_index or key.startswith("__")}
-            stored = frozenset(
-                bound | (asked & vars(job.module).keys()) | self._starred(job, stored)
-            )
+            stored = frozenset(bound | (asked & job.namespace.keys()) | self._starred(job, stored))
         job.stored = stored
         job.now.stored = stored
         job.policy = self._policy(job.module)
@@ -145,7 +150,7 @@ class Transaction:
             key
             for key in stored
             if key not in known
-            and ("*" in known or vars(job.module).get(key) is not before.get(key, _MISSING))
+            and ("*" in known or job.namespace.get(key) is not before.get(key, _MISSING))
         )
 
     def _code_to_run(self, job: Job) -> CodeType | None:
@@ -162,7 +167,7 @@ class Transaction:
 
     def _settle(self, job: Job) -> None:
         """Pair up definitions, give values that stay back to the module, drop names gone."""
-        olds, namespace = job.snapshot.namespace, vars(job.module)
+        olds, namespace = job.snapshot.namespace, job.namespace
         news = dict(namespace)
         self._matcher.learn_codes(job.was.code, job.ran)
         name = job.name
@@ -195,7 +200,7 @@ class Transaction:
         From here on the remap alone makes the change, at one stroke.
         """
         for job in jobs:
-            namespace = vars(job.module)
+            namespace = job.namespace
             for key, value in list(namespace.items()):
                 pair = self._matcher.by_new.get(id(value))
                 if pair is not None and pair.new is value and not pair.data:
@@ -207,8 +212,8 @@ class Transaction:
         if site.old is not None and site.new is not None and site.old.is_lambda:
             return site.new.is_lambda
         if site.old is None and is_function(old) and is_function(new):
-            # Another file of the same namespace had it (see exec_file).
-            code = site.new is not None and site.new.is_code
+            # Nothing is known of the old source, or another file of the namespace had it.
+            code = site.new is None or site.new.is_code
             return code and old.__qualname__ == new.__qualname__ == site.path
         if is_class(old) and is_class(new):
             # A namedtuple, an Enum by call: it says that it is this name's.
@@ -234,7 +239,7 @@ class Transaction:
             self._matcher.add_data(old, new, site, keep=False)
 
     def _keep(self, job: Job, key: str, old: Any, new: Any, site: Site) -> None:
-        vars(job.module)[key] = old
+        job.namespace[key] = old
         job.report.kept.append(key)
         if old is new:
             return
@@ -245,7 +250,7 @@ class Transaction:
 
     def _drop_names(self, job: Job) -> None:
         """Names that the old source bound and the new one did not."""
-        namespace = vars(job.module)
+        namespace = job.namespace
         stored = job.was.stored
         if stored is None:
             stored = frozenset(job.old_index or ())

@@ -35,6 +35,8 @@ class Updater:
         self._is_new = is_new
         self.shells: dict[int, Any] = {}
         """For each old object that changed, one with what it had."""
+        self._formers: dict[int, dict[str, Any]] = {}
+        """The namespaces of old classes before they were updated."""
 
     def update(self, pair: Pair) -> None:
         if pair.data:
@@ -214,17 +216,22 @@ class Updater:
                 pair.changed = True
         if isinstance(old, enum.EnumType):
             keep_pseudo_members(olds, old)
-        if pair.changed and "__reloaded__" in vars(old):
-            self._make_shell(old, new, olds)
+        self._formers[id(old)] = olds
 
-    def _make_shell(self, old: type, new: type, olds: dict[str, Any]) -> None:
-        """The class object that is left over shows what the class was."""
-        for name in [name for name in vars(new) if name not in olds]:
-            type.__delattr__(new, name)
+    def make_shell(self, pair: Pair) -> None:
+        """Of the two class objects, the one that goes shows what the class was."""
+        if not pair.keep:
+            for name, value in dict(vars(pair.old)).items():
+                if id(value) in self.shells:
+                    self._assign(pair.old, name, value, self.shells[id(value)])
+            return
+        shell, olds = pair.new, self._formers[id(pair.old)]
+        for name in [name for name in vars(shell) if name not in olds]:
+            type.__delattr__(shell, name)
         for name, value in olds.items():
             if not is_of_the_layout(name, value):
-                type.__setattr__(new, name, self.shells.get(id(value), value))
-        self.shells[id(old)] = new
+                type.__setattr__(shell, name, self.shells.get(id(value), value))
+        self.shells[id(pair.old)] = shell
 
     def _class_attribute(self, pair: Pair, name: str, before: Any, value: Any) -> None:
         wanted = self._matcher.final(value)
