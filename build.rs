@@ -104,7 +104,10 @@ fn compile(sources: &[PathBuf], include_dirs: &[PathBuf], python_debug: bool) {
         // would look for that beside what a link points to, and build for release.
         .flag_if_supported("-fno-canonical-system-headers")
         .flag("-Werror=implicit-function-declaration")
-        .flag("-Werror=incompatible-pointer-types");
+        .flag("-Werror=incompatible-pointer-types")
+        // gcc reads a system header by its shortest name: where a debug build's Python.h is
+        // a link to the release's (Debian), it would find the pyconfig.h of the release.
+        .flag_if_supported("-fno-canonical-system-headers");
     for dir in include_dirs {
         // CPython's own headers are not held to gcremap's warnings.
         build.flag("-isystem").flag(dir);

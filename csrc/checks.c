@@ -3,8 +3,6 @@
 #include "rehash.h"
 #include "walk.h"
 
-#include <string.h>
-
 const char *
 gcr_old_refusal(PyObject *old)
 {
@@ -88,9 +86,13 @@ gcr_item_refusal(PyObject *holder, PyObject *old, PyObject *new_)
     if (PyTuple_Check(holder) && PyCell_Check(old) && !PyCell_Check(new_)) {
         return "only a cell may stand in a closure";
     }
-    /* The nodes of a context's mapping; their types are not exported. */
-    if (PyContextVar_CheckExact(old) && strncmp(Py_TYPE(holder)->tp_name, "hamt_", 5) == 0) {
-        return "a context has a value for this variable, under its hash";
+    /* It may be a zip's or a map's own, which call tp_iternext of what is in it unlooked. */
+    if (PyTuple_CheckExact(holder) && PyIter_Check(old) && !PyIter_Check(new_)) {
+        return "only an iterator may stand there, if C code iterates over the tuple's items";
+    }
+    if (PyContextVar_CheckExact(old) && gcr_is_context_node(holder)
+        && !PyContextVar_CheckExact(new_)) {
+        return "only a context variable can have a value in a context";
     }
     return NULL;
 }
@@ -134,7 +136,7 @@ gcr_is_part_of_class(PyObject *object, PyObject *class)
 int
 gcr_key_follows_table(PyObject *holder)
 {
-    return PyODict_Check(holder) || gcr_is_lru_link(holder);
+    return PyODict_Check(holder) || gcr_is_lru_link(holder) || gcr_is_lru_cache(holder);
 }
 
 void

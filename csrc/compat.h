@@ -229,21 +229,64 @@ gcr_code_unit_oparg(PyCodeObject *code, int index)
 #endif
 }
 
-/* The frame inside a generator and how many of its words are live; NULL when it
- * is finished or running. 3.14 keeps a pointer where 3.13 kept a depth. */
-static inline gcr_frame *
-gcr_suspended_frame(PyGenObject *gen, Py_ssize_t *live)
+/* How many words of a frame that does not run are live. 3.14 keeps a pointer where
+ * 3.13 kept a depth. */
+static inline Py_ssize_t
+gcr_frame_live(const gcr_frame *frame)
 {
-    gcr_frame *frame = (gcr_frame *)&gen->gi_iframe;
-    if (gen->gi_frame_state >= FRAME_EXECUTING) {
-        return NULL;
-    }
 #if GCR_PY314
-    *live = frame->stackpointer - frame->localsplus;
+    return frame->stackpointer - frame->localsplus;
 #else
-    *live = frame->stacktop;
+    return frame->stacktop;
 #endif
-    return frame;
+}
+
+/* What a frame object holds besides its frame: locals that were set through f_locals
+ * and a dict made of all (3.13, PEP 667), locals that callees may still borrow (3.14). */
+static inline PyObject **
+gcr_frame_object_extra(PyFrameObject *object)
+{
+#if GCR_PY313
+    return &object->f_extra_locals;
+#else
+    (void)object;
+    return NULL;
+#endif
+}
+
+static inline PyObject **
+gcr_frame_object_cache(PyFrameObject *object)
+{
+#if GCR_PY313
+    return &object->f_locals_cache;
+#else
+    (void)object;
+    return NULL;
+#endif
+}
+
+static inline PyObject **
+gcr_frame_object_overwritten(PyFrameObject *object)
+{
+#if GCR_PY314
+    return &object->f_overwritten_fast_locals;
+#else
+    (void)object;
+    return NULL;
+#endif
+}
+
+/* Whether the traversal of a module goes on into the state of its C code. 3.15 made
+ * modules without a definition (PEP 793). */
+static inline int
+gcr_module_shows_state(PyObject *module)
+{
+#if GCR_PY315
+    return ((PyModuleObject *)module)->md_state_traverse != NULL;
+#else
+    PyModuleDef *def = ((PyModuleObject *)module)->md_def;
+    return def != NULL && def->m_traverse != NULL;
+#endif
 }
 
 /* 3.12 added type parameters (PEP 695), 3.14 the function that makes annotations

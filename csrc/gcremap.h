@@ -84,6 +84,10 @@ typedef struct gcr_slot {
 /* Returns non-zero to stop the walk; the walk returns that value. */
 typedef int (*gcr_slot_visitor)(const gcr_slot *slot, void *arg);
 typedef int (*gcr_object_visitor)(PyObject *object, void *arg);
+/* Non-zero for an object that may be changed. */
+typedef int (*gcr_object_filter)(PyObject *object, void *arg);
+/* What is to stand where `object` stands now: itself, if it is no old. */
+typedef PyObject *(*gcr_forward)(PyObject *object, void *arg);
 
 /* ---- set-up ---------------------------------------------------------- */
 
@@ -253,12 +257,11 @@ void gcr_keys_swap(PyObject *old_class, PyObject *new_class);
  * these tuples, are not to be rewritten. In the others they are replaced here,
  * counts included: they are no slots of the apply. */
 typedef struct gcr_hierarchy gcr_hierarchy;
-typedef int (*gcr_class_filter)(PyObject *type, void *arg);
 /* `olds` and `news` are classes, pairwise; other pairs left out. A class that
  * `may_change` (NULL: all may) says 0 of keeps its bases. On refusal returns
  * NULL; *culprit (owned, or NULL) is the class in the way. */
 gcr_hierarchy *gcr_hierarchy_prepare(PyObject *const *olds, PyObject *const *news, size_t pairs,
-                                     gcr_class_filter may_change, void *arg,
+                                     gcr_object_filter may_change, void *arg,
                                      const char **refusal, PyObject **culprit);
 /* After the stores to namespaces: C slots are computed from them. */
 void gcr_hierarchy_commit(gcr_hierarchy *hierarchy);
@@ -372,6 +375,27 @@ int gcr_dict_versions_init(void); /* -1: out of memory, no exception set */
 /* Non-zero if the object stores its hash, computed from what it refers to. */
 int gcr_caches_hash(PyObject *object);
 void gcr_forget_hash(PyObject *object);
+
+/* ---- context variables --------------------------------------------------- */
+
+/* Whether the object is a node of a context's mapping: what it holds is placed by
+ * the hash of variables and is replaced with the mapping. */
+int gcr_is_context_node(PyObject *object);
+
+/* Contexts that have a value for a replaced variable, each with a mapping made anew.
+ * Prepare allocates, with the collector off, and returns NULL without memory; it
+ * runs no Python code. Values are forwarded too. */
+typedef struct gcr_contexts gcr_contexts;
+gcr_contexts *gcr_contexts_prepare(gcr_forward forward, gcr_object_filter may_change, void *arg);
+void gcr_contexts_commit(gcr_contexts *contexts);
+/* How many entries of mappings got another variable. */
+size_t gcr_contexts_replaced(const gcr_contexts *contexts);
+/* A list (borrowed) of (context, variable, lost value). */
+PyObject *gcr_contexts_collisions(const gcr_contexts *contexts);
+/* The k-th context that changes, borrowed; NULL if there are no more. */
+PyObject *gcr_contexts_changed(const gcr_contexts *contexts, size_t k);
+/* Drops the former mappings, after a commit: may run finalizers. */
+void gcr_contexts_release(gcr_contexts *contexts);
 
 /* ---- weak references ---------------------------------------------------
  *

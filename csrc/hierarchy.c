@@ -23,7 +23,7 @@ struct gcr_hierarchy {
     PyObject *const *olds; /* only during prepare */
     PyObject *const *news;
     size_t pairs;
-    gcr_class_filter may_change; /* only during prepare */
+    gcr_object_filter may_change; /* only during prepare */
     void *filter_arg;
     changed_class *classes;
     size_t class_count, class_room;
@@ -376,7 +376,7 @@ plan(gcr_hierarchy *h)
 
 gcr_hierarchy *
 gcr_hierarchy_prepare(PyObject *const *olds, PyObject *const *news, size_t pairs,
-                      gcr_class_filter may_change, void *arg, const char **refusal,
+                      gcr_object_filter may_change, void *arg, const char **refusal,
                       PyObject **culprit)
 {
     *refusal = no_memory;

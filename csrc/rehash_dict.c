@@ -288,6 +288,7 @@ apply_restore(gcr_rehash *rehash, const gcr_key_edit *edit)
     if (loser.hash != NULL) {
         *loser.hash = edit->hash;
     }
+    gcr_remember_hash(edit->key, edit->hash);
     dict->ma_used++;
     if (PyODict_Check(rehash->table)) {
         gcr_odict_restore(rehash, edit->entry, edit->key, edit->hash);

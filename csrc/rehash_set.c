@@ -85,6 +85,7 @@ gcr_set_commit(gcr_rehash *rehash)
         const gcr_key_edit *edit = &rehash->edits[i];
         if (edit->kind == GCR_EDIT_RESTORE) {
             place(entries, rehash->mask, edit->key, edit->hash);
+            gcr_remember_hash(edit->key, edit->hash);
             set->used++;
         }
     }

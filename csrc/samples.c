@@ -1,6 +1,6 @@
 /* Whether walkers show what the objects at hand hold: asked at import, of objects
  * that public calls made, so that what was put where is known. */
-#include "walk.h"
+#include "known.h"
 
 enum { MOST = 512 };
 
@@ -12,9 +12,7 @@ typedef struct bag {
 typedef struct look {
     bag certain; /* what tp_traverse must show */
     bag perhaps; /* what it may show */
-    PyObject *token;
-    PyObject *text;
-    Py_ssize_t tokens;
+    bag hidden;
 } look;
 
 static int
@@ -48,11 +46,10 @@ put_slot(const gcr_slot *slot, void *arg)
     if (referent == NULL) {
         return 0;
     }
-    look->tokens += referent == look->token || referent == look->text;
     if (slot->flags & GCR_PERHAPS_SHOWN) {
         return put(&look->perhaps, referent);
     }
-    return slot->flags & GCR_HIDDEN ? 0 : put(&look->certain, referent);
+    return put(slot->flags & GCR_HIDDEN ? &look->hidden : &look->certain, referent);
 }
 
 static int
@@ -61,28 +58,70 @@ put_referent(PyObject *referent, void *arg)
     return put(arg, referent);
 }
 
-int
-gcr_walker_agrees(PyObject *sample, gcr_walker walker, PyObject *token, PyObject *text,
-                  Py_ssize_t tokens)
+static Py_ssize_t
+count(const bag *bag, PyObject *referent)
 {
-    look look = {.token = token, .text = text};
-    bag shown = {.length = 0};
-    gcr_walk_state walk = {put_slot, &look};
-    if (gcr_traverse(sample, put_referent, &shown) != 0
-        || (walker == NULL ? gcr_walk(sample, put_slot, &look) : walker(sample, &walk)) != 0) {
+    Py_ssize_t found = 0;
+    for (size_t i = 0; i < bag->length; i++) {
+        found += bag->items[i] == referent;
+    }
+    return found;
+}
+
+/* How often any slot shows the referent. */
+static Py_ssize_t
+count_all(const look *look, PyObject *referent)
+{
+    return count(&look->certain, referent) + count(&look->perhaps, referent)
+           + count(&look->hidden, referent);
+}
+
+/* Whether the traversal shows what it must and nothing but what it may. */
+static int
+traversal_agrees(const look *look, PyObject *sample)
+{
+    bag shown = {.length = 0}, perhaps = look->perhaps;
+    if (gcr_traverse(sample, put_referent, &shown) != 0) {
         return 0;
     }
-    for (size_t i = 0; i < look.certain.length; i++) {
-        if (!take(&shown, look.certain.items[i])) {
+    for (size_t i = 0; i < look->certain.length; i++) {
+        if (!take(&shown, look->certain.items[i])) {
             return 0;
         }
     }
     for (size_t i = 0; i < shown.length; i++) {
-        if (!take(&look.perhaps, shown.items[i])) {
+        if (!take(&perhaps, shown.items[i])) {
             return 0;
         }
     }
-    return tokens < 0 || look.tokens == tokens;
+    return 1;
+}
+
+int
+gcr_walker_agrees(PyObject *sample, const gcr_walker_entry *entry, PyObject *tuple)
+{
+    look look = {.certain.length = 0};
+    gcr_walk_state walk = {put_slot, &look};
+    if (gcr_walker_run(entry, sample, &walk) != 0 || !traversal_agrees(&look, sample)) {
+        return 0;
+    }
+    for (Py_ssize_t i = 1; i < PyTuple_GET_SIZE(tuple); i++) {
+        PyObject *referent = PyTuple_GET_ITEM(tuple, i);
+        if (referent != Py_Ellipsis && count_all(&look, referent) == 0) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static int
+core_walker_agrees(PyObject *sample, PyObject *token, PyObject *text, Py_ssize_t tokens)
+{
+    look look = {.certain.length = 0};
+    if (gcr_walk(sample, put_slot, &look) != 0 || !traversal_agrees(&look, sample)) {
+        return 0;
+    }
+    return tokens < 0 || count_all(&look, token) + count_all(&look, text) == tokens;
 }
 
 /* (object, slots of it that hold `token` or `text`, -1 where that differs by version):
@@ -154,7 +193,7 @@ gcr_layout_refusal_of_samples(void)
         PyObject *sample, *tokens = PyList_GetItem(samples, i);
         sample = PyTuple_GetItem(tokens, 0);
         tokens = PyTuple_GetItem(tokens, 1);
-        if (!gcr_walker_agrees(sample, NULL, token, text, PyLong_AsSsize_t(tokens))) {
+        if (!core_walker_agrees(sample, token, text, PyLong_AsSsize_t(tokens))) {
             refusal = gcr_layout_differs(Py_TYPE(sample)->tp_name);
         }
     }

@@ -1,68 +1,67 @@
-/* The table of walkers, keyed by tp_traverse so that it serves subclasses too. */
-#include "walk.h"
+/* How an object is walked: what its class added, then what C code defined. */
+#include "known.h"
 
 #include <string.h>
 
-typedef struct entry {
-    traverseproc traverse;
-    gcr_walker walk;
-} entry;
-
-static entry table[16];
-static size_t table_length;
 destructor gcr_subtype_dealloc;
 
-static void
-add(traverseproc traverse, gcr_walker walk)
+static int
+is_numpy_array(PyTypeObject *type)
 {
-    assert(table_length < Py_ARRAY_LENGTH(table));
-    table[table_length++] = (entry){traverse, walk};
-}
-
-static gcr_walker
-walker_of(PyTypeObject *type)
-{
-    for (size_t i = 0; i < table_length; i++) {
-        if (table[i].traverse == type->tp_traverse) {
-            return table[i].walk;
-        }
-    }
-    return NULL;
-}
-
-/* For a container type of C code that adds to a builtin one (OrderedDict): the
- * builtin part is known, and what is placed by hash in it must not be taken for a
- * plain slot. */
-static gcr_walker
-part_walker_of(PyTypeObject *type)
-{
-    if (type->tp_flags & Py_TPFLAGS_DICT_SUBCLASS) {
-        return gcr_walk_dict;
-    }
-    if (type->tp_flags & Py_TPFLAGS_LIST_SUBCLASS) {
-        return gcr_walk_list;
-    }
-    if (type->tp_flags & Py_TPFLAGS_TUPLE_SUBCLASS) {
-        return gcr_walk_tuple;
-    }
-    return PyType_IsSubtype(type, &PySet_Type) || PyType_IsSubtype(type, &PyFrozenSet_Type)
-               ? gcr_walk_set
-               : NULL;
-}
-
-/* Holders that are no GC objects. */
-static gcr_walker
-unlisted_walker_of(PyTypeObject *type)
-{
-    if (type == &PyCode_Type) {
-        return gcr_walk_code;
-    }
     for (; type != NULL; type = type->tp_base) {
         if (strcmp(type->tp_name, "numpy.ndarray") == 0) {
-            return gcr_walk_numpy;
+            return 1;
         }
     }
-    return NULL;
+    return 0;
+}
+
+/* What knows objects that are not the collector's, or the part of an instance that a
+ * base without a traversal defined. */
+static const gcr_walker_entry *
+untraversed_entry(PyTypeObject *type)
+{
+    static const gcr_walker_entry numpy = {.walk = gcr_walk_numpy};
+    for (PyTypeObject *at = type; at != NULL && at->tp_traverse == NULL; at = at->tp_base) {
+        const gcr_walker_entry *known = gcr_walker_find(at);
+        if (known != NULL) {
+            return known;
+        }
+    }
+    return is_numpy_array(type) ? &numpy : NULL;
+}
+
+/* For a container type of C code that adds to a builtin one: the builtin part is
+ * known, and what is placed by hash in it must not be taken for a plain slot. */
+static const gcr_walker_entry *
+part_entry(PyTypeObject *type)
+{
+    static const gcr_walker_entry dict = {.walk = gcr_walk_dict}, list = {.walk = gcr_walk_list},
+                                  tuple = {.walk = gcr_walk_tuple}, set = {.walk = gcr_walk_set};
+    if (type->tp_flags & Py_TPFLAGS_DICT_SUBCLASS) {
+        return &dict;
+    }
+    if (type->tp_flags & Py_TPFLAGS_LIST_SUBCLASS) {
+        return &list;
+    }
+    if (type->tp_flags & Py_TPFLAGS_TUPLE_SUBCLASS) {
+        return &tuple;
+    }
+    return PyType_IsSubtype(type, &PySet_Type) || PyType_IsSubtype(type, &PyFrozenSet_Type) ? &set
+                                                                                            : NULL;
+}
+
+/* What knows the part of an object that C code defined in `type`, or NULL. */
+static const gcr_walker_entry *
+entry_of(PyTypeObject *type, gcr_coverage *coverage)
+{
+    const gcr_walker_entry *entry =
+        type->tp_traverse == NULL ? untraversed_entry(type) : gcr_walker_find(type);
+    *coverage = entry != NULL ? GCR_FULL : GCR_NONE;
+    if (entry == NULL && type->tp_traverse != NULL && (entry = part_entry(type)) != NULL) {
+        *coverage = GCR_PARTIAL;
+    }
+    return entry;
 }
 
 /* The slots that a spec does not name are the same as a class statement's, in
@@ -75,36 +74,29 @@ gcr_is_python_class(PyTypeObject *type)
            && ((PyHeapTypeObject *)type)->_ht_tpname == NULL;
 }
 
-/* A generator's walker knows its frame, but not what coroutines and async
- * generators add to it. */
-static int
-adds_fields(PyTypeObject *type)
-{
-    return type == &PyCoro_Type || type == &PyAsyncGen_Type;
-}
-
 gcr_coverage
 gcr_walker_coverage(PyObject *holder)
 {
     PyTypeObject *type = Py_TYPE(holder);
     if (!PyObject_IS_GC(holder) && !PyType_Check(holder)) {
-        return unlisted_walker_of(type) != NULL ? GCR_FULL : GCR_NONE;
+        return untraversed_entry(type) != NULL ? GCR_FULL : GCR_NONE;
     }
-    if (adds_fields(type)) {
+    if (PyModule_Check(holder) && gcr_module_shows_state(holder)) {
         return GCR_PARTIAL;
     }
+    gcr_coverage coverage;
     if (type->tp_traverse != gcr_subtype_traverse) {
-        return walker_of(type) != NULL        ? GCR_FULL
-               : part_walker_of(type) != NULL ? GCR_PARTIAL
-                                              : GCR_NONE;
+        entry_of(type, &coverage);
+        return coverage;
     }
     while (type->tp_traverse == gcr_subtype_traverse) {
         type = type->tp_base;
     }
-    if (type->tp_traverse == NULL) {
-        return gcr_type_is_leaf(type) || unlisted_walker_of(type) != NULL ? GCR_FULL : GCR_PARTIAL;
+    if (type->tp_traverse == NULL && gcr_type_is_leaf(type)) {
+        return GCR_FULL;
     }
-    return walker_of(type) != NULL ? GCR_FULL : GCR_PARTIAL;
+    entry_of(type, &coverage);
+    return coverage == GCR_FULL ? GCR_FULL : GCR_PARTIAL;
 }
 
 int
@@ -113,8 +105,8 @@ gcr_walk(PyObject *holder, gcr_slot_visitor visit, void *arg)
     gcr_walk_state walk = {visit, arg};
     PyTypeObject *type = Py_TYPE(holder);
     if (!PyObject_IS_GC(holder) && !PyType_Check(holder)) {
-        gcr_walker unlisted = unlisted_walker_of(type);
-        return unlisted == NULL ? 0 : unlisted(holder, &walk);
+        const gcr_walker_entry *entry = untraversed_entry(type);
+        return entry == NULL ? 0 : gcr_walker_run(entry, holder, &walk);
     }
     if (type->tp_traverse == gcr_subtype_traverse) {
         int result = gcr_walk_instance(holder, &walk, &type);
@@ -122,11 +114,9 @@ gcr_walk(PyObject *holder, gcr_slot_visitor visit, void *arg)
             return result;
         }
     }
-    gcr_walker walker = type->tp_traverse == NULL ? unlisted_walker_of(type) : walker_of(type);
-    if (walker == NULL && type->tp_traverse != NULL) {
-        walker = part_walker_of(type);
-    }
-    return walker == NULL ? 0 : walker(holder, &walk);
+    gcr_coverage coverage;
+    const gcr_walker_entry *entry = entry_of(type, &coverage);
+    return entry == NULL ? 0 : gcr_walker_run(entry, holder, &walk);
 }
 
 int
@@ -137,42 +127,11 @@ gcr_is_running(PyObject *holder)
            && ((PyGenObject *)holder)->gi_frame_state == FRAME_EXECUTING;
 }
 
-static int
-count_slot(const gcr_slot *slot, void *arg)
-{
-    Py_ssize_t *count = arg;
-    *count += *slot->address == Py_None;
-    return 0;
-}
-
-/* Adds the deque's walker, if the layout it was written for shows every item of a
- * deque of several blocks. The probe serves when it does not. */
-static void
-add_deque(void)
-{
-    enum { ITEMS = 200 };
-    PyObject *module = PyImport_ImportModule("collections");
-    PyObject *items = Py_BuildValue("[O]", Py_None);
-    PyObject *many = items == NULL ? NULL : PySequence_Repeat(items, ITEMS);
-    PyObject *deque =
-        module == NULL || many == NULL ? NULL : PyObject_CallMethod(module, "deque", "O", many);
-    Py_ssize_t count = 0;
-    gcr_walk_state walk = {count_slot, &count};
-    if (deque != NULL && PyObject_Size(deque) == ITEMS && Py_SIZE(deque) == ITEMS
-        && gcr_walk_deque(deque, &walk) == 0 && count == ITEMS) {
-        add(Py_TYPE(deque)->tp_traverse, gcr_walk_deque);
-    }
-    Py_XDECREF(deque);
-    Py_XDECREF(many);
-    Py_XDECREF(items);
-    Py_XDECREF(module);
-    PyErr_Clear();
-}
-
 const char *
 gcr_init(void)
 {
-    if (table_length > 0) {
+    static int ready;
+    if (ready) {
         return NULL;
     }
     if ((Py_Version >> 16) != (GCR_BUILT_FOR >> 16)) {
@@ -190,25 +149,43 @@ gcr_init(void)
     gcr_subtype_traverse = ((PyTypeObject *)sample)->tp_traverse;
     gcr_subtype_dealloc = ((PyTypeObject *)sample)->tp_dealloc;
     Py_DECREF(sample);
-    add(PyList_Type.tp_traverse, gcr_walk_list);
-    add(PyTuple_Type.tp_traverse, gcr_walk_tuple);
-    add(PyDict_Type.tp_traverse, gcr_walk_dict);
-    add(PySet_Type.tp_traverse, gcr_walk_set);
-    add(PyCell_Type.tp_traverse, gcr_walk_cell);
-    add(PyFunction_Type.tp_traverse, gcr_walk_function);
-    add(PyMethod_Type.tp_traverse, gcr_walk_method);
-    add(PyGen_Type.tp_traverse, gcr_walk_generator);
-    if (PyCoro_Type.tp_traverse != PyGen_Type.tp_traverse) {
-        add(PyCoro_Type.tp_traverse, gcr_walk_generator);
+    const struct {
+        traverseproc traverse;
+        gcr_walker walk;
+    } core[] = {
+        {PyList_Type.tp_traverse, gcr_walk_list},
+        {PyTuple_Type.tp_traverse, gcr_walk_tuple},
+        {PyDict_Type.tp_traverse, gcr_walk_dict},
+        {PySet_Type.tp_traverse, gcr_walk_set},
+        {PyCell_Type.tp_traverse, gcr_walk_cell},
+        {PyFunction_Type.tp_traverse, gcr_walk_function},
+        {PyMethod_Type.tp_traverse, gcr_walk_method},
+        {PyCFunction_Type.tp_traverse, gcr_walk_builtin},
+        {PyGen_Type.tp_traverse, gcr_walk_generator},
+        {PyCoro_Type.tp_traverse, gcr_walk_generator},
+        {PyAsyncGen_Type.tp_traverse, gcr_walk_generator},
+        {PyType_Type.tp_traverse, gcr_walk_type},
+        {PyModule_Type.tp_traverse, gcr_walk_module},
+        {_PyWeakref_RefType.tp_traverse, gcr_walk_weakref},
+        {PyMethodDescr_Type.tp_traverse, gcr_walk_descriptor},
+        {PyClassMethodDescr_Type.tp_traverse, gcr_walk_descriptor},
+        {PyMemberDescr_Type.tp_traverse, gcr_walk_descriptor},
+        {PyGetSetDescr_Type.tp_traverse, gcr_walk_descriptor},
+        {PyWrapperDescr_Type.tp_traverse, gcr_walk_descriptor},
+    };
+    for (size_t i = 0; i < Py_ARRAY_LENGTH(core); i++) {
+        gcr_walker_add((const void *)core[i].traverse, core[i].walk);
     }
-    add(PyAsyncGen_Type.tp_traverse, gcr_walk_generator);
-    add(PyType_Type.tp_traverse, gcr_walk_type);
-    add(_PyWeakref_RefType.tp_traverse, gcr_walk_weakref);
+    gcr_walker_add(&PyCode_Type, gcr_walk_code);
     refusal = gcr_layout_refusal_of_samples();
+    if (refusal == NULL) {
+        refusal = gcr_types_init();
+    }
     if (refusal != NULL) {
-        table_length = 0;
+        gcr_walker_forget_all();
         return refusal;
     }
-    add_deque();
-    return gcr_types_init();
+    gcr_walkers_learn();
+    ready = 1;
+    return NULL;
 }

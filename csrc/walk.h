@@ -42,15 +42,27 @@ int gcr_walk_cell(PyObject *holder, gcr_walk_state *walk);
 int gcr_walk_function(PyObject *holder, gcr_walk_state *walk);
 int gcr_walk_method(PyObject *holder, gcr_walk_state *walk);
 int gcr_walk_generator(PyObject *holder, gcr_walk_state *walk);
+int gcr_walk_builtin(PyObject *holder, gcr_walk_state *walk);
+int gcr_walk_descriptor(PyObject *holder, gcr_walk_state *walk);
+int gcr_walk_module(PyObject *holder, gcr_walk_state *walk);
 int gcr_walk_code(PyObject *holder, gcr_walk_state *walk);
 int gcr_walk_type(PyObject *holder, gcr_walk_state *walk);
 int gcr_walk_weakref(PyObject *holder, gcr_walk_state *walk);
 int gcr_walk_deque(PyObject *holder, gcr_walk_state *walk);
 int gcr_walk_numpy(PyObject *holder, gcr_walk_state *walk);
 
+/* The words of a frame that does not run. */
+int gcr_walk_frame_words(gcr_frame *frame, gcr_walk_state *walk);
+
+/* The attributes that an instance keeps in front of or behind itself. */
+int gcr_walk_managed_dict(PyObject *holder, gcr_walk_state *walk);
+
 /* The slots that a class statement adds: __slots__, the attribute values, the
  * dict, the class. `*base` is where the C-defined part of the instance begins. */
 int gcr_walk_instance(PyObject *holder, gcr_walk_state *walk, PyTypeObject **base);
+
+/* Whether the object is a wrapper that lru_cache made. */
+int gcr_is_lru_cache(PyObject *object);
 
 /* Whether instances of exactly this type refer to nothing but their type. */
 int gcr_type_is_leaf(PyTypeObject *type);
@@ -74,10 +86,5 @@ const char *gcr_layout_differs(const char *what);
 /* The namespace (owned) in which `source` was run; NULL, without an exception, when
  * it failed. */
 PyObject *gcr_run_samples(const char *source);
-
-/* Whether `walker` (NULL: whichever gcr_walk takes) shows of `sample` what its
- * traversal shows, and `token` or `text` in `tokens` slots (negative: in any number). */
-int gcr_walker_agrees(PyObject *sample, gcr_walker walker, PyObject *token, PyObject *text,
-                      Py_ssize_t tokens);
 
 #endif

@@ -1,4 +1,4 @@
-/* Walkers of functions, methods, cells, generators and code. */
+/* Walkers of functions, methods, cells, generators, code and modules. */
 #include "walk.h"
 
 int
@@ -46,7 +46,42 @@ gcr_walk_method(PyObject *holder, gcr_walk_state *walk)
     return 0;
 }
 
-/* Objects/genobject.c:gen_traverse and Python/frame.c:_PyFrame_Traverse. */
+/* The stack word `i` of a frame that does not run. */
+static gcr_accepts
+word_accepts(gcr_frame *frame, Py_ssize_t i)
+{
+    PyCodeObject *code = gcr_frame_code(frame);
+    PyObject *referent = gcr_frame_referent(((PyObject **)frame->localsplus)[i]);
+    if (referent == NULL) {
+        return GCR_ANY;
+    }
+    if (i >= code->co_nlocalsplus) {
+        /* The exception that was being handled when this one was is put back unlooked. */
+        return PyExceptionInstance_Check(referent) ? GCR_SAME_LAYOUT : GCR_ANY;
+    }
+    char kind = PyBytes_AS_STRING(code->co_localspluskinds)[i];
+    return (kind & (CO_FAST_CELL | CO_FAST_FREE)) && PyCell_Check(referent) ? GCR_CELL : GCR_ANY;
+}
+
+/* Python/frame.c:_PyFrame_Traverse. */
+int
+gcr_walk_frame_words(gcr_frame *frame, gcr_walk_state *walk)
+{
+    GCR_SHOW(.address = gcr_frame_code_slot(frame), .kind = GCR_FRAME_KIND,
+             .accepts = GCR_NOTHING, .name = "<code>");
+    GCR_SHOW(.address = gcr_frame_func_slot(frame), .kind = GCR_FRAME_KIND,
+             .accepts = GCR_NOTHING, .name = "<function>");
+    GCR_FIELD(frame->f_locals, GCR_SAME_LAYOUT, "<locals>");
+    GCR_FIELD(frame->frame_obj, GCR_NOTHING, ".gi_frame");
+    Py_ssize_t live = gcr_frame_live(frame);
+    for (Py_ssize_t i = 0; i < live; i++) {
+        GCR_SHOW(.address = (PyObject **)&frame->localsplus[i], .kind = GCR_FRAME_KIND,
+                 .accepts = word_accepts(frame, i), .name = "<local>", .index = i);
+    }
+    return 0;
+}
+
+/* Objects/genobject.c:gen_traverse and async_gen_traverse. */
 int
 gcr_walk_generator(PyObject *holder, gcr_walk_state *walk)
 {
@@ -55,21 +90,26 @@ gcr_walk_generator(PyObject *holder, gcr_walk_state *walk)
     GCR_FIELD(gen->gi_qualname, GCR_STR, ".__qualname__");
     GCR_FIELD(gen->gi_exc_state.exc_value, GCR_SAME_LAYOUT, "<exception being handled>");
     GCR_SHOW(.address = gcr_generator_code(gen), .accepts = GCR_NOTHING, .name = ".gi_code");
-    Py_ssize_t live = 0;
-    gcr_frame *frame = gcr_suspended_frame(gen, &live);
-    if (frame == NULL) {
+    /* A plain generator's is never set, not even to NULL. */
+    if (PyAsyncGen_CheckExact(holder)) {
+        GCR_FIELD(gen->gi_origin_or_finalizer, GCR_ANY, "<finalizer>");
+    }
+    else if (PyCoro_CheckExact(holder)) {
+        GCR_HIDDEN_FIELD(gen->gi_origin_or_finalizer, GCR_NOTHING, ".cr_origin");
+    }
+    if (gen->gi_frame_state >= FRAME_EXECUTING) {
         return 0;
     }
-    GCR_SHOW(.address = gcr_frame_code_slot(frame), .kind = GCR_FRAME_KIND,
-             .accepts = GCR_NOTHING, .name = "<code>");
-    GCR_SHOW(.address = gcr_frame_func_slot(frame), .kind = GCR_FRAME_KIND,
-             .accepts = GCR_NOTHING, .name = "<function>");
-    GCR_FIELD(frame->f_locals, GCR_SAME_LAYOUT, "<locals>");
-    GCR_FIELD(frame->frame_obj, GCR_NOTHING, ".gi_frame");
-    for (Py_ssize_t i = 0; i < live; i++) {
-        GCR_SHOW(.address = (PyObject **)&frame->localsplus[i], .kind = GCR_FRAME_KIND,
-                 .name = "<local>", .index = i);
-    }
+    return gcr_walk_frame_words((gcr_frame *)&gen->gi_iframe, walk);
+}
+
+/* Objects/moduleobject.c:module_traverse; what its C code keeps is the probe's. */
+int
+gcr_walk_module(PyObject *holder, gcr_walk_state *walk)
+{
+    PyModuleObject *module = (PyModuleObject *)holder;
+    GCR_FIELD(module->md_dict, GCR_NOTHING, ".__dict__");
+    GCR_HIDDEN_FIELD(module->md_name, GCR_SAME_LAYOUT, "<name>");
     return 0;
 }
 

@@ -1,6 +1,6 @@
 /* collections.deque: items in linked blocks, too far from the object for the
  * probe. The layout is that of Modules/_collectionsmodule.c, 3.11 to 3.15; the
- * walker is checked on a deque of its own before it is used. */
+ * walker is checked on a sample before it is used. */
 #include "walk.h"
 
 enum { DEQUE_BLOCK = 64 };
@@ -31,12 +31,6 @@ gcr_walk_deque(PyObject *holder, gcr_walk_state *walk)
             at = 0;
         }
         GCR_SHOW(.address = &block->data[at], .name = "[]", .index = i);
-    }
-    /* A heap type since 3.12 (gh-92016); a subclass's walker shows the class. */
-    PyTypeObject *type = Py_TYPE(holder);
-    if ((type->tp_flags & Py_TPFLAGS_HEAPTYPE) && type->tp_traverse != gcr_subtype_traverse) {
-        GCR_SHOW(.address = (PyObject **)&holder->ob_type, .role = GCR_OB_TYPE,
-                 .accepts = GCR_NOTHING, .name = ".__class__");
     }
     return 0;
 }

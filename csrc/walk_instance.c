@@ -35,6 +35,19 @@ walk_values(PyObject *holder, gcr_walk_state *walk)
 }
 
 int
+gcr_walk_managed_dict(PyObject *holder, gcr_walk_state *walk)
+{
+    int result = walk_values(holder, walk);
+    if (result != 0) {
+        return result;
+    }
+    /* 3.13.0 shows the values, while there are any, instead of the dict. */
+    GCR_SHOW(.address = gcr_managed_dict(holder), .accepts = GCR_NOTHING, .name = ".__dict__",
+             .flags = gcr_instance_values(holder) != NULL ? GCR_HIDDEN | GCR_PERHAPS_SHOWN : 0);
+    return 0;
+}
+
+int
 gcr_walk_instance(PyObject *holder, gcr_walk_state *walk, PyTypeObject **base)
 {
     PyTypeObject *type = Py_TYPE(holder);
@@ -49,17 +62,9 @@ gcr_walk_instance(PyObject *holder, gcr_walk_state *walk, PyTypeObject **base)
     }
     *base = at;
     if (type->tp_flags & Py_TPFLAGS_MANAGED_DICT) {
-        int result = walk_values(holder, walk);
+        int result = gcr_walk_managed_dict(holder, walk);
         if (result != 0) {
             return result;
-        }
-        PyObject **dict = gcr_managed_dict(holder);
-        if (dict != NULL) {
-            /* 3.13.0 shows the values, while there are any, instead of the dict. */
-            GCR_SHOW(.address = dict, .accepts = GCR_NOTHING, .name = ".__dict__",
-                     .flags = gcr_instance_values(holder) != NULL
-                                  ? GCR_HIDDEN | GCR_PERHAPS_SHOWN
-                                  : 0);
         }
     }
     else if (type->tp_dictoffset != at->tp_dictoffset) {

@@ -151,11 +151,11 @@ struct Facts {
 impl Facts {
     /// # Safety
     /// The GIL is held; the edits' holders are alive.
-    unsafe fn of(edits: &[Edit]) -> Self {
+    unsafe fn of(outcome: &Outcome) -> Self {
         let mut by_type = HashMap::new();
         let mut holders = HashSet::new();
         let mut frames = HashSet::new();
-        for Edit { holder, slot, .. } in edits {
+        for Edit { holder, slot, .. } in &outcome.edits {
             let name = if !slot.frame.is_null() {
                 frames.insert(slot.frame);
                 Cow::Borrowed("frame")
@@ -169,9 +169,12 @@ impl Facts {
             let name = name.rsplit('.').next().unwrap_or_default().to_owned();
             *by_type.entry(name).or_default() += 1;
         }
+        if outcome.variables > 0 {
+            *by_type.entry("Context".to_owned()).or_default() += outcome.variables;
+        }
         Facts {
-            replaced: edits.len(),
-            holders: holders.len() + frames.len(),
+            replaced: outcome.edits.len() + outcome.variables,
+            holders: holders.len() + frames.len() + outcome.contexts.len(),
             by_type,
             frames: frames.len(),
         }
@@ -190,7 +193,7 @@ unsafe fn report(
     // SAFETY: the caller's promise; the map's objects are owned by the pairs, the
     // others by the outcome.
     unsafe {
-        let facts = Facts::of(&outcome.edits);
+        let facts = Facts::of(outcome);
         let leftovers = Owned::steal(py::PyList_New(0))?;
         for (pair, &count) in map.pairs().iter().zip(&plan.leftovers) {
             if count > 0 {

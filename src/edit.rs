@@ -1,6 +1,6 @@
 //! What is to change: the edits of slots, and what else moves with them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use pyo3_ffi::PyObject;
 
@@ -62,28 +62,35 @@ pub(crate) struct Restore {
     pub(crate) dropped: c::gcr_dropped,
 }
 
-/// Classes whose bases follow when an old class is replaced.
-#[derive(Debug)]
-pub(crate) enum Bases {
-    /// All but these, which keep theirs.
+/// Which classes' bases, or which contexts' variables, follow a remap.
+#[derive(Debug, Clone)]
+pub(crate) enum Scope {
+    /// All but these, which stay as they are.
     Except(HashSet<usize>),
     /// Only these.
     Only(HashSet<usize>),
 }
 
-impl Default for Bases {
+impl Default for Scope {
     fn default() -> Self {
-        Bases::Except(HashSet::new())
+        Scope::Except(HashSet::new())
     }
 }
 
-impl Bases {
-    pub(crate) fn follow(&self, class: usize) -> bool {
+impl Scope {
+    pub(crate) fn follow(&self, object: usize) -> bool {
         match self {
-            Bases::Except(kept) => !kept.contains(&class),
-            Bases::Only(moved) => moved.contains(&class),
+            Scope::Except(kept) => !kept.contains(&object),
+            Scope::Only(moved) => moved.contains(&object),
         }
     }
+}
+
+/// How the mappings of contexts change.
+#[derive(Debug)]
+pub(crate) struct ContextChange {
+    pub(crate) forward: HashMap<usize, usize>,
+    pub(crate) contexts: Scope,
 }
 
 /// All that one remap, or one undo, is to change.
@@ -92,7 +99,9 @@ pub(crate) struct Changes {
     pub(crate) edits: Vec<Edit>,
     /// Pairs of classes: what inherits from the first is to inherit from the second.
     pub(crate) classes: Vec<(*mut PyObject, *mut PyObject)>,
-    pub(crate) bases: Bases,
+    pub(crate) bases: Scope,
+    /// What contexts hold is to be replaced by: needed if a variable is.
+    pub(crate) variables: Option<ContextChange>,
     pub(crate) weak: Vec<WeakMove>,
     pub(crate) restores: Vec<Restore>,
     pub(crate) refusals: Vec<Refusal>,

@@ -6,7 +6,7 @@ use std::ptr;
 
 use pyo3_ffi::{PyObject, PyTypeObject, PyType_Check};
 
-use crate::edit::{Bases, Changes, Edit};
+use crate::edit::{Changes, ContextChange, Edit, Scope};
 use crate::error::{Place, Refusal, NO_MEMORY};
 use crate::ffi::{self, bindings as c};
 use crate::forwarding::ForwardingMap;
@@ -116,7 +116,7 @@ impl<'a> Planner<'a> {
                 }
             }
         }
-        self.plan.changes.bases = Bases::Except(self.options.excluded.clone());
+        self.plan.changes.bases = Scope::Except(self.options.excluded.clone());
     }
 
     /// # Safety
@@ -320,6 +320,8 @@ impl<'a> Planner<'a> {
                     }
                 }
                 Some(reason) => self.refuse(pair, holder, Some(slot), reason),
+                // SAFETY: the caller's promise.
+                None if unsafe { is_context_key(holder, old) } => self.change_contexts(),
                 None => self.plan.changes.edits.push(Edit::new(holder, slot, old, new)),
             }
         }
@@ -362,7 +364,10 @@ impl<'a> Planner<'a> {
                 c::GCR_TYPE_BASES | c::GCR_TYPE_MRO | c::GCR_TYPE_DICT => {
                     return Some("a class is made from this very object");
                 }
-                c::GCR_HASH_NODE if c::gcr_key_follows_table(holder) == 0 => {
+                c::GCR_HASH_NODE
+                    if c::gcr_key_follows_table(holder) == 0
+                        && c::gcr_is_context_node(holder) == 0 =>
+                {
                     return Some("it is placed by its hash, which cannot be repaired here");
                 }
                 _ => {}
@@ -375,6 +380,16 @@ impl<'a> Planner<'a> {
             }
             ffi::sentence(c::gcr_accept_refusal(slot.accepts, old, new))
         }
+    }
+
+    /// Contexts get mappings made anew, in which all pairs are replaced.
+    fn change_contexts(&mut self) {
+        let pairs = self.map.pairs().iter();
+        let contexts = Scope::Except(self.options.excluded.clone());
+        self.plan.changes.variables.get_or_insert_with(|| ContextChange {
+            forward: pairs.map(|pair| (pair.old, pair.new)).collect(),
+            contexts,
+        });
     }
 
     fn refuse(
@@ -407,4 +422,13 @@ impl<'a> Planner<'a> {
         self.plan.leftovers = (0..self.map.pairs().len()).map(|p| self.remaining(p)).collect();
         self.plan
     }
+}
+
+/// Whether the holder has what is replaced with a context's whole mapping.
+///
+/// # Safety
+/// I1, and both are alive.
+unsafe fn is_context_key(holder: *mut PyObject, old: *mut PyObject) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe { c::gcr_is_context_node(holder) != 0 && pyo3_ffi::PyContextVar_CheckExact(old) != 0 }
 }

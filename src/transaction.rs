@@ -41,6 +41,12 @@ pub(crate) struct Outcome {
     pub(crate) dropped: Vec<Lost>,
     /// Table, key and lost value of each entry that is dropped.
     pub(crate) collisions: Vec<[Owned; 3]>,
+    /// Contexts that have a value for another variable now, and how many entries
+    /// of their mappings were replaced.
+    pub(crate) contexts: Vec<Owned>,
+    pub(crate) variables: usize,
+    /// What the mappings of contexts were changed by.
+    pub(crate) forward: HashMap<usize, usize>,
     pub(crate) rehashed: usize,
     pub(crate) pinned: usize,
 }
@@ -77,6 +83,7 @@ impl Outcome {
             .chain(self.classes.iter().flatten())
             .chain(self.collisions.iter().flatten())
             .chain(&self.reordered)
+            .chain(&self.contexts)
             .map(Owned::as_ptr)
             .chain(moved)
             .chain(lost.filter(|object| !object.is_null()))
@@ -243,6 +250,15 @@ impl Outcome {
         }
         outcome.classes.extend(changes.classes.iter().map(|&(old, new)| [own(old), own(new)]));
         outcome.reordered.extend(repairs.types.reordered().into_iter().map(own));
+        outcome.contexts.extend(repairs.contexts.changed().into_iter().map(own));
+        if let Some(change) = &changes.variables {
+            outcome.forward.clone_from(&change.forward);
+            let objects = change.forward.iter().flat_map(|(&old, &new)| [old, new]);
+            outcome.owned.extend(objects.map(|object| own(object as *mut PyObject)));
+        }
+        outcome.variables = repairs.contexts.replaced();
+        let collisions = repairs.contexts.collisions().into_iter();
+        outcome.collisions.extend(collisions.map(|collision| collision.map(own)));
         outcome.rehashed = repairs.tables.rehashed();
         outcome
     }

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use pyo3_ffi as py;
 use pyo3_ffi::{PyObject, PyTypeObject, Py_DECREF};
 
-use crate::edit::{Bases, Changes, Edit, Restore};
+use crate::edit::{Changes, ContextChange, Edit, Restore, Scope};
 use crate::ffi::{self, bindings as c};
 use crate::forwarding::{ForwardingMap, Pair};
 use crate::locate::Locator;
@@ -164,7 +164,7 @@ unsafe extern "C" fn undo(log: *mut PyObject, _: *mut PyObject) -> *mut PyObject
             match undone {
                 Ok(undone) => {
                     let moved: usize = undone.weak.iter().map(|m| m.references.len()).sum();
-                    py::PyLong_FromSize_t(undone.edits.len() + moved + restores)
+                    py::PyLong_FromSize_t(undone.edits.len() + undone.variables + moved + restores)
                 }
                 Err(failure) => {
                     if let Failure::Refused(refusals) = failure {
@@ -258,7 +258,14 @@ unsafe fn put_back(done: &Outcome) -> Changes {
         changes.classes.push((new.as_ptr(), old.as_ptr()));
     }
     let reordered = done.reordered.iter().map(|class| class.as_ptr() as usize);
-    changes.bases = Bases::Only(reordered.collect());
+    changes.bases = Scope::Only(reordered.collect());
+    if !done.contexts.is_empty() {
+        let contexts = done.contexts.iter().map(|context| context.as_ptr() as usize);
+        changes.variables = Some(ContextChange {
+            forward: done.forward.iter().map(|(&old, &new)| (new, old)).collect(),
+            contexts: Scope::Only(contexts.collect()),
+        });
+    }
     // SAFETY: the caller's promise.
     unsafe {
         put_back_weak(done, &mut changes);

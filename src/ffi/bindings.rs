@@ -64,6 +64,15 @@ pub type gcr_object_visitor = ::std::option::Option<
         arg: *mut ::std::os::raw::c_void,
     ) -> ::std::os::raw::c_int,
 >;
+pub type gcr_object_filter = ::std::option::Option<
+    unsafe extern "C" fn(
+        object: *mut PyObject,
+        arg: *mut ::std::os::raw::c_void,
+    ) -> ::std::os::raw::c_int,
+>;
+pub type gcr_forward = ::std::option::Option<
+    unsafe extern "C" fn(object: *mut PyObject, arg: *mut ::std::os::raw::c_void) -> *mut PyObject,
+>;
 unsafe extern "C" {
     pub fn gcr_init() -> *const ::std::os::raw::c_char;
 }
@@ -239,18 +248,12 @@ unsafe extern "C" {
 pub struct gcr_hierarchy {
     _unused: [u8; 0],
 }
-pub type gcr_class_filter = ::std::option::Option<
-    unsafe extern "C" fn(
-        type_: *mut PyObject,
-        arg: *mut ::std::os::raw::c_void,
-    ) -> ::std::os::raw::c_int,
->;
 unsafe extern "C" {
     pub fn gcr_hierarchy_prepare(
         olds: *const *mut PyObject,
         news: *const *mut PyObject,
         pairs: usize,
-        may_change: gcr_class_filter,
+        may_change: gcr_object_filter,
         arg: *mut ::std::os::raw::c_void,
         refusal: *mut *const ::std::os::raw::c_char,
         culprit: *mut *mut PyObject,
@@ -368,6 +371,36 @@ unsafe extern "C" {
 }
 unsafe extern "C" {
     pub fn gcr_forget_hash(object: *mut PyObject);
+}
+unsafe extern "C" {
+    pub fn gcr_is_context_node(object: *mut PyObject) -> ::std::os::raw::c_int;
+}
+#[repr(C)]
+#[derive(Debug)]
+pub struct gcr_contexts {
+    _unused: [u8; 0],
+}
+unsafe extern "C" {
+    pub fn gcr_contexts_prepare(
+        forward: gcr_forward,
+        may_change: gcr_object_filter,
+        arg: *mut ::std::os::raw::c_void,
+    ) -> *mut gcr_contexts;
+}
+unsafe extern "C" {
+    pub fn gcr_contexts_commit(contexts: *mut gcr_contexts);
+}
+unsafe extern "C" {
+    pub fn gcr_contexts_replaced(contexts: *const gcr_contexts) -> usize;
+}
+unsafe extern "C" {
+    pub fn gcr_contexts_collisions(contexts: *const gcr_contexts) -> *mut PyObject;
+}
+unsafe extern "C" {
+    pub fn gcr_contexts_changed(contexts: *const gcr_contexts, k: usize) -> *mut PyObject;
+}
+unsafe extern "C" {
+    pub fn gcr_contexts_release(contexts: *mut gcr_contexts);
 }
 #[repr(C)]
 #[derive(Debug)]

@@ -1,15 +1,20 @@
 //! What must follow the edits: prepared before the first store, done after the last.
 
+pub(crate) mod contexts;
 pub(crate) mod tables;
 pub(crate) mod tracking;
 pub(crate) mod types;
 pub(crate) mod weak;
 
+use std::ptr;
+
 use pyo3_ffi::PyObject;
 
 use crate::edit::Changes;
+use crate::error::NO_MEMORY;
 use crate::ffi::bindings as c;
 use crate::hashes::{Answer, Question};
+use contexts::ContextRepair;
 use tables::TableRepair;
 use types::{Obstacle, TypePlan, TypeRepair};
 
@@ -18,6 +23,7 @@ use types::{Obstacle, TypePlan, TypeRepair};
 pub(crate) struct Repairs {
     pub(crate) tables: TableRepair,
     pub(crate) types: TypeRepair,
+    pub(crate) contexts: ContextRepair,
     to_track: Vec<*mut PyObject>,
 }
 
@@ -36,6 +42,8 @@ impl Repairs {
             Ok(Repairs {
                 tables: TableRepair::prepare(changes, question, answer)
                     .map_err(|(culprit, reason)| Obstacle { culprit, reason })?,
+                contexts: ContextRepair::prepare(changes.variables.as_ref())
+                    .ok_or(Obstacle { culprit: ptr::null_mut(), reason: NO_MEMORY })?,
                 types: TypeRepair::prepare(plan, changes)?,
                 to_track: tracking::plan(&changes.edits, &changes.holders),
             })
@@ -54,6 +62,7 @@ impl Repairs {
             // Before instances let go of their values, of which a table may be made.
             self.tables.commit();
             self.types.commit();
+            self.contexts.commit();
             for &holder in &self.to_track {
                 c::gcr_track(holder);
             }

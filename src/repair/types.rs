@@ -9,7 +9,7 @@ use std::ptr;
 
 use pyo3_ffi::{PyObject, PyTypeObject};
 
-use crate::edit::{Bases, Changes, Edit, Means};
+use crate::edit::{Changes, Edit, Means, Scope};
 use crate::ffi::{self, bindings as c};
 use crate::world::World;
 
@@ -232,7 +232,7 @@ impl Drop for TypeRepair {
 
 unsafe extern "C" fn follows(class: *mut PyObject, bases: *mut c_void) -> c_int {
     // SAFETY: `prepare` passes its changes' bases, which outlive the call.
-    let bases = unsafe { &*bases.cast::<Bases>() };
+    let bases = unsafe { &*bases.cast::<Scope>() };
     c_int::from(bases.follow(class as usize))
 }
 

@@ -1,0 +1,26 @@
+"""Runs code in an interpreter of its own: what may crash it, or cannot be taken back."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+
+
+def run(code: str, *options: str, timeout: float = 120) -> str:
+    """What `code` prints; an exception, a crash or a hang is an assertion that fails."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-X", "faulthandler", *options, "-c", textwrap.dedent(code)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as expired:
+        output = expired.stderr or b""
+        text = output if isinstance(output, str) else output.decode(errors="replace")
+        raise AssertionError(f"still running after {timeout} s\n{text[-4000:]}") from None
+    assert done.returncode == 0, f"exit code {done.returncode}\n{done.stderr[-6000:]}"
+    return done.stdout

@@ -1,0 +1,355 @@
+"""Promises 4 and 5, hashes: keys that become equal, and user code that runs meanwhile."""
+
+from __future__ import annotations
+
+import collections
+import contextvars
+import functools
+import gc
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import gcremap
+
+
+class Thing:
+    def __init__(self, name: str = "thing") -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"Thing({self.name!r})"
+
+
+@pytest.mark.parametrize("kind", [dict, collections.OrderedDict, collections.Counter])
+@pytest.mark.parametrize("wrap", [lambda x: x, lambda x: (x, 1), lambda x: frozenset({x})])
+def test_the_later_value_wins_at_the_earlier_position(
+    kind: type[dict[Any, Any]], wrap: Callable[[Any], Any]
+) -> None:
+    old, new = Thing("old"), Thing("new")
+    table = kind({"a": 0, wrap(old): 1, "m": 5, wrap(new): 2, "z": 9})
+    report = gcremap.remap([(old, new)], frames=False)
+    assert list(table.items()) == [("a", 0), (wrap(new), 2), ("m", 5), ("z", 9)]
+    assert len(table) == 4
+    [(container, key, lost)] = report.collisions
+    assert container is table
+    assert key == wrap(new)
+    assert lost == 1
+    table["more"] = 7
+    assert list(reversed(table)) == ["more", "z", "m", wrap(new), "a"]
+
+
+def test_the_earlier_of_two_is_the_new() -> None:
+    old, new = Thing("old"), Thing("new")
+    table = {new: 1, "m": 5, old: 2}
+    report = gcremap.remap([(old, new)], frames=False)
+    assert list(table.items()) == [(new, 2), ("m", 5)]
+    [(_, _, lost)] = report.collisions
+    assert lost == 1
+
+
+def test_three_become_one() -> None:
+    a, b, c = Thing("a"), Thing("b"), Thing("c")
+    table = {a: 1, b: 2, c: 3}
+    report = gcremap.remap([(a, c), (b, c)], frames=False)
+    assert list(table.items()) == [(c, 3)]
+    assert sorted(lost for _, _, lost in report.collisions) == [1, 2]
+    report.undo()
+    assert list(table.items()) == [(a, 1), (b, 2), (c, 3)]
+
+
+def test_a_swap_is_no_collision() -> None:
+    a, b = Thing("a"), Thing("b")
+    table, members = {a: 1, b: 2}, {a, b}
+    report = gcremap.remap([(a, b), (b, a)], frames=False, exclude=[members])
+    assert [(key.name, value) for key, value in table.items()] == [("b", 1), ("a", 2)]
+    assert (table[b], table[a]) == (1, 2)
+    assert members == {a, b}
+    assert report.collisions == ()
+
+
+@pytest.mark.parametrize("kind", [set, frozenset])
+def test_members_that_become_equal(kind: Any) -> None:
+    old, new = Thing("old"), Thing("new")
+    members = kind([old, new, 3])
+    report = gcremap.remap([(old, new)], frames=False)
+    assert members == {new, 3}
+    assert len(list(members)) == len(members) == 2
+    [(container, key, _)] = report.collisions
+    assert container is members
+    assert key is new
+    report.undo()
+    assert members == {old, new, 3}
+    assert len(members) == 3
+
+
+def test_undo_restores_losers_where_they_were() -> None:
+    old, new = Thing("old"), Thing("new")
+    table = {"a": 0, old: 1, "m": 5, new: 2, "z": 9}
+    ordered = collections.OrderedDict(table)
+    items = list(table.items())
+    report = gcremap.remap([(old, new)], frames=False, exclude=[items, *items])
+    assert len(table) == len(ordered) == 4
+    report.undo()
+    assert list(table.items()) == items
+    assert list(ordered.items()) == items
+    assert (table[old], table[new]) == (1, 2)
+
+
+def test_undo_leaves_alone_what_replaced_a_loser() -> None:
+    """The key that came back may be there again by then: its new value stays."""
+    old, new = Thing("old"), Thing("new")
+    table: dict[Any, Any] = {old: 1, new: 2}
+    report = gcremap.remap([(old, new)], frames=False)
+    table[old] = "since"
+    report.undo()
+    assert table[old] == "since"
+    assert table[new] == 2
+
+
+def test_a_loser_is_kept_alive_by_the_report_only() -> None:
+    old, new = Thing("old"), Thing("new")
+    died: list[int] = []
+
+    class Value:
+        def __del__(self) -> None:
+            died.append(1)
+
+    table: dict[Any, Any] = {old: Value(), new: 2}
+    report = gcremap.remap([(old, new)], frames=False)
+    assert not died
+    assert isinstance(report.collisions[0][2], Value)
+    del report
+    gc.collect()
+    assert died == [1]
+    assert table == {new: 2}
+
+
+def test_lru_cache_entries_that_become_equal() -> None:
+    values = iter(range(100))
+    cached = functools.lru_cache(maxsize=3)(lambda key: next(values))
+    old, new = Thing("old"), Thing("new")
+    assert (cached(old), cached(new)) == (0, 1)
+    gcremap.remap([(old, new)], frames=False)
+    assert cached(new) == 1
+    assert cached.cache_info().currsize == 1
+    assert [cached(n) for n in range(5)] == [2, 3, 4, 5, 6]
+    assert cached.cache_info().currsize == 3
+    assert cached(4) == 6
+    assert cached(new) == 7
+
+
+def test_context_variables_that_become_equal() -> None:
+    old: contextvars.ContextVar[int] = contextvars.ContextVar("old")
+    new: contextvars.ContextVar[int] = contextvars.ContextVar("new")
+    context = contextvars.Context()
+    context.run(old.set, 1)
+    context.run(new.set, 2)
+    report = gcremap.remap([(old, new)], frames=False)
+    assert len(context) == len(list(context)) == 1
+    assert context[new] in (1, 2)
+    [(_, key, lost)] = report.collisions
+    assert key is new
+    assert {lost, context[new]} == {1, 2}
+
+
+class Moody:
+    """Hashes until told not to."""
+
+    def __init__(self, number: int = 0) -> None:
+        self.number = number
+        self.armed = False
+        self.calls = 0
+
+    def __hash__(self) -> int:
+        self.calls += 1
+        if self.armed:
+            raise ZeroDivisionError("not in the mood")
+        return self.number
+
+    def __eq__(self, other: object) -> bool:
+        if self.armed or (isinstance(other, Moody) and other.armed):
+            raise LookupError("not now")
+        return isinstance(other, Moody) and other.number == self.number
+
+
+@pytest.mark.parametrize("wrap", [lambda x: x, lambda x: (x, 1), lambda x: frozenset({x})])
+def test_an_exception_in_a_hash_leaves_everything_as_it_was(wrap: Callable[[Any], Any]) -> None:
+    old, new = Thing("old"), Moody()
+    holder, key = [old], wrap(old)
+    table, members, other = {1: 1, key: 2}, {key, 5}, {old: "other"}
+    hashed = hash(key)
+    new.armed = True
+    with pytest.raises(gcremap.RemapError) as caught:
+        gcremap.remap([(old, new)], frames=False)
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    assert holder[0] is old
+    assert hash(key) == hashed
+    assert list(table) == [1, key]
+    assert table[wrap(old)] == 2
+    assert wrap(old) in members
+    assert other[old] == "other"
+
+
+def test_an_exception_in_an_equality_leaves_everything_as_it_was() -> None:
+    class Key:
+        def __init__(self, part: Any) -> None:
+            self.part = part
+
+        def __hash__(self) -> int:
+            return 7
+
+        def __eq__(self, other: object) -> bool:
+            if isinstance(self.part, Moody):
+                raise LookupError("not now")
+            return self is other
+
+    old, new = Thing("old"), Moody()
+    holder, first, second = [old], Key(old), Key(old)
+    table, order = {first: 1, second: 2}, [id(first), id(second)]
+    with pytest.raises(gcremap.RemapError) as caught:
+        gcremap.remap([(old, new)], frames=False)
+    assert isinstance(caught.value.__cause__, LookupError)
+    assert holder[0] is old
+    assert [id(key) for key in table] == order
+    assert (table[first], table[second]) == (1, 2)
+
+
+@pytest.mark.parametrize("new", [[1], {}, bytearray()], ids=repr)
+def test_a_new_without_a_hash_is_no_key(new: Any) -> None:
+    old = Thing("old")
+    holder, table = [old], {(old,): 1}
+    with pytest.raises(gcremap.RemapError) as caught:
+        gcremap.remap([(old, new)], frames=False)
+    assert isinstance(caught.value.__cause__, TypeError) or caught.value.refusals
+    assert holder[0] is old
+    assert table[(old,)] == 1
+
+
+def test_an_interrupt_in_a_hash_leaves_everything_as_it_was() -> None:
+    class Key:
+        def __hash__(self) -> int:
+            raise KeyboardInterrupt
+
+    old, new = Thing("old"), Key()
+    holder, table = [old], {old: 1}
+    with pytest.raises((KeyboardInterrupt, gcremap.RemapError)):
+        gcremap.remap([(old, new)], frames=False)
+    assert holder[0] is old
+    assert table[old] == 1
+
+
+def test_an_unrelated_key_whose_hash_raises_fails_nothing() -> None:
+    old, new, moody = Thing("old"), Thing("new"), Moody(5)
+    table, members = {moody: 1, old: 2}, {moody, (old, 1)}
+    elsewhere = {(moody, "elsewhere"): 3}
+    holder = [old]
+    moody.armed, calls = True, moody.calls
+    gcremap.remap([(old, new)], frames=False)
+    assert moody.calls == calls
+    assert holder == [new]
+    assert table[new] == 2
+    assert (new, 1) in members
+    moody.armed = False
+    assert table[moody] == 1
+    assert moody in members
+    assert elsewhere[(moody, "elsewhere")] == 3
+
+
+def test_a_remap_from_a_hash_that_a_remap_runs_is_an_error() -> None:
+    caught: list[Exception] = []
+    inner: list[Any] = [Thing("inner")]
+
+    class Meddler:
+        def __hash__(self) -> int:
+            try:
+                gcremap.remap([(inner[0], Thing("other"))], frames=False)
+            except gcremap.RemapError as error:
+                caught.append(error)
+            return 5
+
+    old, new = Thing("old"), Meddler()
+    table, holder, kept = {old: 1}, [old], inner[0]
+    gcremap.remap([(old, new)], frames=False)
+    assert caught
+    assert inner[0] is kept
+    assert holder[0] is new
+    count = len(caught)
+    inner[0] = None  # (None, x) is refused in any case, also here where no remap runs.
+    assert table[new] == 1
+    assert len(caught) > count
+
+
+def test_a_hash_that_makes_new_references_to_old() -> None:
+    """User code runs while the plan is made: what it stores is found as well."""
+    stored: list[Any] = []
+    olds: list[Any] = [Thing("old")]
+
+    class Hoarder:
+        def __hash__(self) -> int:
+            if len(stored) < 3:
+                stored.append([olds[0]])
+            return 5
+
+    new = Hoarder()
+    table = {olds[0]: 1}
+    gcremap.remap([(olds[0], new)], frames=False)
+    assert stored
+    assert all(inner[0] is new for inner in stored)
+    assert table[new] == 1
+
+
+def test_a_hash_that_takes_the_table_apart() -> None:
+    tables: list[dict[Any, int]] = []
+
+    class Vandal:
+        def __hash__(self) -> int:
+            for table in tables:
+                for key in [key for key in table if isinstance(key, int)]:
+                    del table[key]
+                table.update({f"{i}": i for i in range(100)})
+            gc.collect()
+            return 5
+
+    old, new = Thing("old"), Vandal()
+    table: dict[Any, int] = {number: number for number in range(1000)}
+    table[old] = -1
+    tables.append(table)
+    gcremap.remap([(old, new)], frames=False)
+    assert table[new] == -1
+    assert len(table) == 101
+    assert table["99"] == 99
+
+
+def test_a_hash_that_never_lets_the_heap_rest() -> None:
+    """The plan can never be made twice alike: refused, or done, but never half."""
+    hoard: list[Any] = []
+    olds: list[Any] = [Thing("old")]
+
+    class Restless:
+        def __hash__(self) -> int:
+            hoard.append([olds[0]])
+            return 5
+
+    new, kept = Restless(), olds[0]
+    holder, table = [olds[0]], {olds[0]: 1}
+    try:
+        gcremap.remap([(olds[0], new)], frames=False)
+    except gcremap.RemapError:
+        assert holder[0] is kept
+        assert next(iter(table)) is kept
+        assert table[kept] == 1
+        assert all(inner[0] is kept for inner in hoard)
+    else:
+        assert holder[0] is new
+        assert table[new] == 1
+
+
+def test_dry_run_reports_collisions_and_changes_nothing() -> None:
+    old, new = Thing("old"), Thing("new")
+    table = {old: 1, new: 2}
+    report = gcremap.remap([(old, new)], frames=False, dry_run=True)
+    assert [(container is table, lost) for container, _, lost in report.collisions] == [(True, 1)]
+    assert list(table.items()) == [(old, 1), (new, 2)]
+    assert report.undo() == 0

@@ -1,0 +1,495 @@
+"""Promise 5, hashes: what is placed by a hash that changed is found again, where it was."""
+
+from __future__ import annotations
+
+import collections
+import contextvars
+import datetime
+import functools
+import itertools
+import sys
+import types
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+import gcremap
+
+
+class Thing:
+    """Hashed by identity, as most objects are."""
+
+    def __init__(self, name: str = "thing") -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"Thing({self.name!r})"
+
+    def method(self) -> None:
+        pass
+
+
+class ByState:
+    """Hashed by what it holds, at any depth."""
+
+    def __init__(self, state: Any) -> None:
+        self.state = state
+
+    def value(self) -> Any:
+        match self.state:
+            case list():
+                return tuple(self.state)
+            case dict():
+                return tuple(self.state.values())
+            case types.SimpleNamespace():
+                return self.state.x
+            case Box():
+                return self.state.content
+            case _:
+                return self.state
+
+    def __hash__(self) -> int:
+        return hash(self.value())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ByState) and self.value() == other.value()
+
+
+class SlottedByState(ByState):
+    __slots__ = ("more",)
+
+
+class Box:
+    """Hashed by identity, so that only who looks inside depends on its content."""
+
+    def __init__(self, content: Any) -> None:
+        self.content = content
+
+
+@dataclass(frozen=True)
+class Frozen:
+    item: Any
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenSlotted:
+    item: Any
+
+
+Named = collections.namedtuple("Named", "a b")
+
+BY_VALUE: dict[str, Callable[[Any], Hashable]] = {
+    "itself": lambda x: x,
+    "tuple": lambda x: (1, x),
+    "tuple in tuple": lambda x: (((x,), 1), 2),
+    "frozenset": lambda x: frozenset({1, x}),
+    "frozenset in tuple": lambda x: (frozenset({(x,)}), "a"),
+    "bound method": lambda x: x.method,
+    "method in tuple": lambda x: (x.method, 0),
+    "named tuple": lambda x: Named(1, x),
+    "frozen dataclass": Frozen,
+    "frozen dataclass with slots": FrozenSlotted,
+    "frozen dataclass in both": lambda x: (Frozen(FrozenSlotted((x,))),),
+    "instance": ByState,
+    "instance by its list": lambda x: ByState([x]),
+    "instance by its dict": lambda x: ByState({"k": x}),
+    "instance by its namespace": lambda x: ByState(types.SimpleNamespace(x=x)),
+    "instance by what another holds": lambda x: ByState(Box(x)),
+    "method-wrapper": lambda x: x.__str__,
+    "generic alias": lambda x: types.GenericAlias(list, (x,)),
+    "alias in tuple": lambda x: (types.GenericAlias(dict, (str, x)),),
+}
+if sys.version_info >= (3, 12):  # a slice has no hash before
+    BY_VALUE["slice"] = lambda x: slice(x, None)
+    # nor has a mapping proxy
+    BY_VALUE["mapping proxy"] = lambda x: types.MappingProxyType(HashedDict(k=x))
+BY_IDENTITY: dict[str, Callable[[Any], Hashable]] = {
+    "partial": lambda x: functools.partial(print, x),
+    "function": lambda x: lambda: x,
+}
+
+
+class HashedDict(dict[str, Any]):
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(tuple(self.values()))
+
+
+class SubDict(dict[Any, Any]):
+    pass
+
+
+def as_default_dict(items: Iterable[tuple[Any, Any]]) -> Any:
+    return collections.defaultdict(list, items)
+
+
+def as_set(items: Iterable[tuple[Any, Any]]) -> Any:
+    return {key for key, _ in items}
+
+
+def as_frozenset(items: Iterable[tuple[Any, Any]]) -> Any:
+    return frozenset(key for key, _ in items)
+
+
+ORDERED = [dict, collections.OrderedDict, as_default_dict, SubDict]
+
+
+@pytest.mark.parametrize("make", (BY_VALUE | BY_IDENTITY).values(), ids=BY_VALUE | BY_IDENTITY)
+def test_an_entry_keeps_its_place_and_is_found(make: Callable[[Any], Hashable]) -> None:
+    old, new = Thing("old"), Thing("new")
+    tables, keys_of = [], []
+    for kind, around in itertools.product(ORDERED, (0, 3, 50, 2000)):
+        before = [Thing("before") for _ in range(around)]
+        keys = [*before, make(old), *(f"after {number}" for number in range(around))]
+        tables.append(kind((key, position) for position, key in enumerate(keys)))
+        keys_of.append(keys)
+    report = gcremap.remap([(old, new)], frames=False)
+    assert report.collisions == ()
+    for table, keys in zip(tables, keys_of, strict=True):
+        assert [id(key) for key in table] == [id(key) for key in keys]
+        assert list(table.values()) == list(range(len(keys)))
+        assert all(table[key] == position for position, key in enumerate(keys))
+        assert old not in table
+        # It works on: it grows, shrinks and can be emptied.
+        table |= {number: number for number in range(1000)}
+        changed = keys[len(keys) // 2]
+        assert table.pop(changed) == len(keys) // 2
+        assert changed not in table
+        for key in list(table):
+            del table[key]
+        assert not table
+
+
+@pytest.mark.parametrize("make", BY_VALUE.values(), ids=BY_VALUE)
+def test_an_equal_key_made_afterwards_is_found(make: Callable[[Any], Hashable]) -> None:
+    old, new = Thing("old"), Thing("new")
+    tables = [kind([(1, 1), (make(old), 2), ("x", 3)]) for kind in [*ORDERED, as_set, as_frozenset]]
+    report = gcremap.remap([(old, new)], frames=False)
+    for table in tables:
+        assert make(new) in table
+        assert make(old) not in table
+        assert len(table) == 3
+    assert report.rehashed >= len(tables)
+    report.undo()
+    for table in tables:
+        assert make(old) in table
+        assert make(new) not in table
+        assert 1 in table
+        assert "x" in table
+
+
+@pytest.mark.parametrize("number", [1, 5, 6, 100, 3000])
+def test_members_of_sets_are_found(number: int) -> None:
+    olds = [Thing(str(i)) for i in range(number)]
+    news = [Thing(str(-i)) for i in range(number)]
+    members, frozen = {*olds, "other"}, frozenset([*olds, "other"])
+    gcremap.remap(zip(olds, news, strict=True), frames=False)
+    assert members == {*news, "other"} == frozen
+    assert len(members) == len(frozen) == number + 1
+    assert all(new in members and new in frozen for new in news)
+    assert hash(frozen) == hash(frozenset(members))
+    members -= set(news)
+    assert members == {"other"}
+
+
+def test_thousands_of_keys_at_once_rotate() -> None:
+    things = [Thing(str(i)) for i in range(5000)]
+    table = {thing: i for i, thing in enumerate(things)}
+    order = list(map(id, things))
+    rotated = [*things[1:], things[0]]
+    pairs = list(zip(things, rotated, strict=True))
+    report = gcremap.remap(pairs, frames=False, exclude=[things, rotated])
+    assert [id(k) for k in table] == [*order[1:], order[0]]
+    assert all(table[key] == i for i, key in enumerate(rotated))
+    assert report.collisions == ()
+
+
+def fresh(text: str) -> str:
+    """A str of its own, not interned."""
+    return "".join(["not interned: ", text])
+
+
+@pytest.mark.parametrize("new", [Thing("new"), 10**30, (1, 2), b"bytes", fresh("new")], ids=repr)
+def test_a_table_of_strings_receives_another_key(new: Any) -> None:
+    old = fresh("old")
+    table = {"a": 1, old: 2, "b": 3}
+    report = gcremap.remap([(old, new)], frames=False)
+    assert report.leftovers == ()
+    assert list(table) == ["a", new, "b"]
+    assert table[new] == 2
+    assert fresh("old") not in table
+    assert (table["a"], table["b"]) == (1, 3)
+    table[fresh("more")] = 4
+    assert list(table.values()) == [1, 2, 3, 4]
+    report.undo()
+    assert list(table) == ["a", fresh("old"), "b", fresh("more")]
+    assert table[fresh("old")] == 2
+    assert new not in table
+
+
+def test_a_key_becomes_a_string() -> None:
+    old, new = Thing("old"), fresh("new")
+    table: dict[Any, int] = {old: 1, "a": 2}
+    gcremap.remap([(old, new)], frames=False)
+    assert table[fresh("new")] == 1
+    assert table == {fresh("new"): 1, "a": 2}
+
+
+@pytest.mark.parametrize("new", [Thing("new"), fresh("new")], ids=repr)
+def test_the_namespace_of_an_instance(new: Any) -> None:
+    """Its keys may be shared with other instances, which no one shows: then old is left over."""
+    old = fresh("old")
+    one, other = Box(1), Box(2)
+    vars(one)[old] = "value"
+    vars(one)["later"] = "later"
+    report = gcremap.remap([(old, new)], frames=False)
+    key = old if report.leftovers else new
+    assert vars(one)[key] == "value"
+    assert list(vars(one)) == ["content", key, "later"]
+    assert (one.content, other.content) == (1, 2)
+    assert list(vars(other)) == ["content"]
+    one.content, third = 5, Box(3)
+    assert (vars(one)["content"], third.content) == (5, 3)
+
+
+@pytest.mark.filterwarnings("ignore:non-string key:RuntimeWarning")
+def test_namespaces_with_keys_that_are_no_strings() -> None:
+    old, new = Thing("old"), Thing("new")
+    class_ = type("Class", (), {old: 1, "name": 2})  # type: ignore[dict-item]
+    instance, module = class_(), types.ModuleType("module")
+    vars(instance)[old] = 3
+    vars(module)[old] = 4
+    gcremap.remap([(old, new)], frames=False)
+    assert vars(class_)[new] == 1  # type: ignore[index]
+    assert vars(instance)[new] == 3
+    assert vars(module)[new] == 4  # type: ignore[index]
+    assert class_.name == 2  # type: ignore[attr-defined]
+    instance.more = 5
+    assert instance.more == 5
+
+
+def test_ordered_dicts_go_on() -> None:
+    old, new = Thing("old"), Thing("new")
+    table: collections.OrderedDict[Any, int] = collections.OrderedDict(a=1)
+    table[old] = 2
+    table[old, 1] = 3
+    table["z"] = 4
+    gcremap.remap([(old, new)], frames=False)
+    assert list(table) == ["a", new, (new, 1), "z"]
+    assert list(reversed(table)) == ["z", (new, 1), new, "a"]
+    table.move_to_end(new)
+    table.move_to_end((new, 1), last=False)
+    assert list(table.items()) == [((new, 1), 3), ("a", 1), ("z", 4), (new, 2)]
+    table.update({str(i): i for i in range(100)})
+    assert table.popitem(last=False) == ((new, 1), 3)
+    del table[new]
+    assert list(table)[:3] == ["a", "z", "0"]
+    assert table.copy() == table
+
+
+@pytest.mark.parametrize("maxsize", [None, 3, 100])
+def test_lru_caches_hit_and_evict(maxsize: int | None) -> None:
+    calls: list[Any] = []
+
+    @functools.lru_cache(maxsize=maxsize)
+    def cached(*args: Any, **kwargs: Any) -> int:
+        calls.append(args)
+        return len(calls)
+
+    old, new = Thing("old"), Thing("new")
+    assert (cached(old), cached(1, k=old), cached((old, 2))) == (1, 2, 3)
+    gcremap.remap([(old, new)], frames=False, exclude=[calls])
+    assert (cached(new), cached(1, k=new), cached((new, 2))) == (1, 2, 3)
+    assert cached.cache_info().hits == 3
+    # The links remember the hash: what is evicted must be found by it.
+    for number in range(10, 20):
+        cached(number)
+    assert cached.cache_info().currsize == (3 if maxsize == 3 else 13)
+    assert cached(new) == (14 if maxsize == 3 else 1)
+    assert [cached(number) for number in (18, 19)] == [12, 13]
+    cached.cache_clear()
+    assert cached.cache_info().currsize == 0
+
+
+@pytest.mark.parametrize("others", [0, 5, 40, 2000])
+def test_context_variables(others: int) -> None:
+    more = [contextvars.ContextVar[int](f"v{i}") for i in range(others)]
+    old: contextvars.ContextVar[int] = contextvars.ContextVar("old")
+    new: contextvars.ContextVar[int] = contextvars.ContextVar("new")
+    context = contextvars.Context()
+
+    def fill() -> None:
+        for index, var in enumerate(more):
+            var.set(index)
+        old.set(-1)
+
+    context.run(fill)
+    kept = [old]
+    copied = context.copy()
+    report = gcremap.remap([(old, new)], frames=False, exclude=[kept])
+    for each in (context, copied):
+        assert each[new] == -1
+        assert kept[0] not in each
+        assert [each[var] for var in more] == list(range(others))
+        assert len(each) == others + 1
+        assert each.run(new.get) == -1
+        each.run(new.set, 5)
+        assert each[new] == 5
+    assert len(set(context)) == others + 1
+    del report
+
+
+def test_a_context_variable_forgets_what_it_last_gave() -> None:
+    """A variable caches its last value without a count: reading it would be a use after free."""
+    var: contextvars.ContextVar[Any] = contextvars.ContextVar("var")
+
+    def run() -> None:
+        box = [Thing("old"), Thing("new")]
+        var.set(box[0])
+        assert var.get().name == "old"
+        gcremap.remap([tuple(box)], frames=False, exclude=[box])
+        box[0] = None  # type: ignore[call-overload]
+        assert var.get() is box[1]
+
+    contextvars.Context().run(run)
+
+
+@pytest.mark.parametrize("view", [iter, dict.items, dict.values, reversed])
+@pytest.mark.parametrize("kind", [dict, collections.OrderedDict])
+def test_live_iterators_of_dicts_go_on(kind: Any, view: Any) -> None:
+    if kind is collections.OrderedDict and view in (dict.items, dict.values):
+        view = getattr(kind, view.__name__)
+    olds = [Thing(str(i)) for i in range(10)]
+    news = [Thing(str(i)) for i in range(10)]
+    # Other objects between them, so that the table has a hash of its own for each.
+    table = kind(itertools.chain.from_iterable(((o, o.name), (-i, i)) for i, o in enumerate(olds)))
+    iterator = iter(view(table))
+    seen = [next(iterator) for _ in range(7)]
+    gcremap.remap(zip(olds, news, strict=True), frames=False)
+    seen += iterator
+    assert seen == list(view(table))
+    assert len(seen) == 20
+
+
+def test_live_iterators_of_sets_end() -> None:
+    """A set's order is its index: a member may come twice or not at all."""
+    olds = [Thing(str(i)) for i in range(100)]
+    news = [Thing(str(i)) for i in range(100)]
+    members = set(olds)
+    iterator = iter(members)
+    seen = [next(iterator) for _ in range(50)]
+    gcremap.remap(zip(olds, news, strict=True), frames=False)
+    seen += iterator
+    assert set(seen) <= set(news)
+    assert members == set(news)
+
+
+def test_cached_hashes_are_reset() -> None:
+    old, new = Thing("old"), Thing("new")
+    holders: list[Any] = [(old, 1), ((old, 1), 2), frozenset({old}), frozenset({(old,)})]
+    before = [hash(holder) for holder in holders]
+    report = gcremap.remap([(old, new)], frames=False)
+    assert hash(holders[0]) == hash((new, 1))
+    assert hash(holders[1]) == hash(((new, 1), 2))
+    assert hash(holders[2]) == hash(frozenset({new}))
+    assert hash(holders[3]) == hash(frozenset({(new,)}))
+    report.undo()
+    assert [hash(holder) for holder in holders] == before
+
+
+class Shifted(datetime.tzinfo):
+    def __init__(self, hours: int) -> None:
+        self.hours = hours
+
+    def utcoffset(self, _: datetime.datetime | None) -> datetime.timedelta:
+        return datetime.timedelta(hours=self.hours)
+
+
+@pytest.mark.parametrize(
+    "moment", [datetime.datetime(2026, 1, 1, 12), datetime.time(12)], ids=lambda m: type(m).__name__
+)
+def test_a_moment_in_another_time_zone(moment: Any) -> None:
+    """Its time zone is in no traversal, its hash is cached, and zones decide equality."""
+    old, new = Shifted(1), Shifted(2)
+    key = moment.replace(tzinfo=old)
+    table = {key: 1}
+    report = gcremap.remap([(old, new)], frames=False)
+    if key.tzinfo is old:
+        assert report.leftovers
+    else:
+        assert key == moment.replace(tzinfo=new)
+        assert hash(key) == hash(moment.replace(tzinfo=new))
+    assert table[key] == 1
+    assert table[moment.replace(tzinfo=key.tzinfo)] == 1
+
+
+class First:
+    def __hash__(self) -> int:
+        return 1
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, First)
+
+
+class Second:
+    def __hash__(self) -> int:
+        return 2
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Second)
+
+
+def test_a_hash_changes_through_a_class() -> None:
+    old, new = type("Old", (First,), {}), type("New", (Second,), {})
+    key = old()
+    table, members = {1: 1, key: 2}, {(key, 1), 5}
+    gcremap.remap([(old, new)], frames=False)
+    assert hash(key) == 2
+    assert table[new()] == 2
+    assert (new(), 1) in members
+
+
+def test_a_hash_changes_through_a_base() -> None:
+    old, new = type("Old", (First,), {}), type("New", (Second,), {})
+    key = type("Sub", (old,), {})()
+    table = {1: 1, key: 2}
+    report = gcremap.remap([(old, new)], frames=False)
+    assert hash(key) == 2
+    assert table[key] == 2
+    assert table[new()] == 2
+    report.undo()
+    assert hash(key) == 1
+    assert table[old()] == 2
+
+
+def test_a_hash_changes_through_its_function() -> None:
+    def old(self: object) -> int:
+        return 100
+
+    def new(self: object) -> int:
+        return 200
+
+    key = type("Key", (), {"__hash__": old})()
+    table = {(key, 1): 1}
+    gcremap.remap([(old, new)], frames=False)
+    assert hash(key) == 200
+    assert table[key, 1] == 1
+
+
+def test_a_hash_changes_through_an_alias() -> None:
+    old, new = type("Old", (), {}), type("New", (), {})
+    table = {list[old]: 1, old | None: 2, (dict[str, list[old]],): 3}
+    gcremap.remap([(old, new)], frames=False)
+    assert table[list[new]] == 1
+    assert table[new | None] == 2
+    assert table[(dict[str, list[new]],)] == 3
+
+
+def test_many_tables_share_one_key() -> None:
+    old, new = Thing("old"), Thing("new")
+    key = (old, "shared")
+    tables: list[dict[Any, int]] = [{key: i, i: i} for i in range(1000)]
+    report = gcremap.remap([(old, new)], frames=False)
+    assert all(table[(new, "shared")] == i for i, table in enumerate(tables))
+    assert report.rehashed >= 1000

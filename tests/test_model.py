@@ -1,0 +1,145 @@
+"""All promises at once: random graphs, random remaps, and a model that knows what must come out.
+
+GCREMAP_STEPS is how many steps are taken in all; `make stress` takes 100,000.
+"""
+
+from __future__ import annotations
+
+import copy
+import gc
+import os
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+import gcremap
+from graph import ATOMS, DICTS, SEQUENCES, SETS, CycleError, Graph, Node, RefusedError
+
+STEPS = int(os.environ.get("GCREMAP_STEPS", "1500"))
+STEPS_OF_A_RUN = 50
+NUMBERS = st.integers(0, 255)
+KINDS = st.sampled_from([*SEQUENCES, *SETS, *DICTS, "class", "instance"])
+
+
+class Machine(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.graph = Graph()
+        self.undoable: list[tuple[gcremap.RemapReport, dict[int, Node]]] = []
+
+    def pick(self, number: int, *, old: bool = False) -> int:
+        """One of the labels; of those that may be an old, if there is one."""
+        first = len(ATOMS) if old and len(self.graph.nodes) > len(ATOMS) else 0
+        labels = list(self.graph.nodes)[first:]
+        return labels[number % len(labels)]
+
+    @initialize()
+    def begin(self) -> None:
+        for kind in ("class", "class", "instance", "instance", "instance"):
+            self.graph.add(kind, list(self.graph.nodes)[::-1])
+
+    @rule(kind=KINDS, numbers=st.lists(NUMBERS, min_size=1, max_size=6))
+    def add(self, kind: str, numbers: list[int]) -> None:
+        self.graph.add(kind, [self.pick(number) for number in numbers])
+
+    @rule(number=NUMBERS, position=NUMBERS, value=NUMBERS)
+    def change(self, number: int, position: int, value: int) -> None:
+        try:
+            self.graph.change(self.pick(number), position, self.pick(value))
+        except RefusedError:
+            return
+        self.undoable.clear()
+
+    @rule(
+        numbers=st.lists(st.tuples(NUMBERS, NUMBERS), min_size=1, max_size=4),
+        frames=st.booleans(),
+        dry_run=st.sampled_from([False, False, False, True]),
+    )
+    def remap(self, numbers: list[tuple[int, int]], frames: bool, dry_run: bool) -> None:
+        graph = self.graph
+        mapping = {}
+        for old_number, new_number in numbers:
+            old = self.pick(old_number, old=True)
+            # A class becomes a class, anything else anything else.
+            is_class = graph.nodes[old].kind == "class"
+            news = [
+                label
+                for label, node in graph.nodes.items()
+                if (node.kind == "class") == is_class and label != old
+            ]
+            mapping[old] = news[new_number % len(news)]
+        before = copy.deepcopy(graph.nodes)
+        try:
+            after, slots = graph.remapped(mapping)
+        except CycleError:
+            return
+        except RefusedError:
+            with pytest.raises(gcremap.RemapError):
+                self.call(mapping, frames=frames, dry_run=dry_run)
+            return
+        try:
+            report = self.call(mapping, frames=frames, dry_run=dry_run)
+        except gcremap.RemapError:
+            assert graph.has_stale_classes()
+            assert set(mapping) & self.classes()
+            return
+        assert report.leftovers == ()
+        if not set(mapping) & self.classes():
+            assert report.replaced == slots
+        if not dry_run:
+            graph.nodes = after
+            self.undoable.append((report, before))
+
+    def classes(self) -> set[int]:
+        return {label for label, node in self.graph.nodes.items() if node.kind == "class"}
+
+    def call(self, mapping: dict[int, int], **options: Any) -> gcremap.RemapReport:
+        real = self.graph.real
+        pairs = ((real[old], real[new]) for old, new in mapping.items())
+        return gcremap.remap(pairs, exclude=[real], **options)
+
+    @precondition(lambda self: self.undoable)
+    @rule()
+    def undo(self) -> None:
+        report, before = self.undoable.pop()
+        report.undo()
+        assert report.undo() == 0
+        self.graph.nodes = before
+
+    @rule(generation=st.sampled_from([0, 2]))
+    def collect(self, generation: int) -> None:
+        gc.collect(generation)
+
+    @rule(number=NUMBERS)
+    def forget(self, number: int) -> None:
+        label = self.pick(number, old=True)
+        self.undoable.clear()
+        ended = self.graph.forget(label)
+        if ended is not None:
+            gc.collect()
+            gc.collect()
+            assert ended() is None
+
+    @invariant()
+    def reality_is_as_the_model_says(self) -> None:
+        self.graph.check()
+
+    def teardown(self) -> None:
+        self.undoable.clear()
+        self.graph.real.clear()
+
+
+TestModel = Machine.TestCase
+TestModel.settings = settings(
+    max_examples=max(1, STEPS // STEPS_OF_A_RUN),
+    stateful_step_count=STEPS_OF_A_RUN,
+    deadline=None,
+    database=None,
+    derandomize="GCREMAP_STEPS" not in os.environ,
+    suppress_health_check=list(HealthCheck),
+)
+if "GCREMAP_STEPS" in os.environ:
+    TestModel = pytest.mark.timeout(0)(TestModel)
