@@ -99,6 +99,14 @@ def test_original_exception_with_the_users_traceback_first(project: Any) -> None
     assert caught.value.__context__ is None
 
 
+def test_import_that_fails_shows_nothing_of_the_observer(project: Any) -> None:
+    project.write(mod="1/0\n")
+    with pytest.raises(ZeroDivisionError) as caught:
+        import mod  # type: ignore[import-not-found]  # noqa: F401
+    names = [frame.filename for frame in traceback.extract_tb(caught.value.__traceback__)]
+    assert not [name for name in names if "gcremap" in name]
+
+
 @pytest.mark.parametrize("error", ["SystemExit", "KeyboardInterrupt", "GeneratorExit"])
 def test_any_exception_rolls_back(project: Any, error: str) -> None:
     mod = project.load(mod="X = 1\n")

@@ -12,8 +12,9 @@ import gc
 import sys
 from typing import Any
 
-import gcremap
 import pytest
+
+import gcremap
 
 # Peter Ingebretson, "Adding a gc.remap() function".
 
@@ -261,18 +262,18 @@ def test_easy_reloading_everything_that_changed_in_any_order(project: Any) -> No
     """Campagnola: reloadAll reloads "anything that has a new .py file available", and "it is
     not required to reload any modules in the correct order, nor to re-import anything"."""
     project.load(
-        b_user="from a_lib import f, C\ndef g(): return (f(), C().m())\n",
-        a_lib="def f(): return 1\nclass C:\n    def m(self): return 1\n",
+        auser="from blib import f, C\ndef g(): return (f(), C().m())\n",
+        blib="def f(): return 1\nclass C:\n    def m(self): return 1\n",
     )
-    import b_user  # type: ignore[import-not-found]
+    import auser  # type: ignore[import-not-found]
 
-    g, c = b_user.g, b_user.C()
+    g, c = auser.g, auser.C()
     project.write(
-        b_user="from a_lib import f, C\ndef g(): return ('new', f(), C().m())\n",
-        a_lib="def f(): return 2\nclass C:\n    def m(self): return 2\n",
+        auser="from blib import f, C\ndef g(): return ('new', f(), C().m())\n",
+        blib="def f(): return 2\nclass C:\n    def m(self): return 2\n",
     )
     reports = gcremap.reload_all()
-    assert [report.module.__name__ for report in reports] == ["a_lib", "b_user"]
+    assert [report.module.__name__ for report in reports] == ["blib", "auser"]
     assert g() == ("new", 2, 2)
     assert c.m() == 2
 

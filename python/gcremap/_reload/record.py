@@ -30,7 +30,7 @@ class Observer:
             spec = find(name, path, target) if find is not None else None
             if spec is not None:
                 if isinstance(spec.loader, importlib.machinery.SourceFileLoader):
-                    spec.loader.exec_module = functools.partial(_exec, spec.loader)  # type: ignore[method-assign]
+                    spec.loader.get_code = functools.partial(_get_code, spec.loader)  # type: ignore[method-assign]
                 elif name not in sys.modules:
                     _expect(name, spec)
                 return spec  # type: ignore[no-any-return]
@@ -50,22 +50,32 @@ def _expect(name: str, spec: importlib.machinery.ModuleSpec) -> None:
         source.expect(name, Source(name, spec.origin, text=text))
 
 
-def _exec(loader: Any, module: ModuleType) -> None:
-    """Run a module as its loader would, after a look at its source."""
-    del loader.exec_module
-    note(module, loader)
-    loader.exec_module(module)
+def _get_code(loader: Any, name: str) -> Any:
+    """What a loader asks itself for just before it runs a module.
+
+    Nothing of this is on the stack while the module runs, and so in no traceback.
+    """
+    del loader.get_code
+    now = _read(loader, name)
+    if now is not None:
+        source.expect(name, now)
+    return loader.get_code(name)
 
 
 def note(module: ModuleType, loader: Any) -> None:
     """Remember what the source of a module says now; nothing, where it cannot be read."""
+    now = _read(loader, source.module_name(module))
+    if now is not None:
+        source.remember(module, now)
+
+
+def _read(loader: Any, name: str) -> Source | None:
     try:
-        path = loader.get_filename(source.module_name(module))
+        path = loader.get_filename(name)
         stamp = source.stamp_of(path)
-        data = loader.get_data(path)
-        source.remember(module, Source(module.__name__, path, data=data, stamp=stamp))
+        return Source(name, path, data=loader.get_data(path), stamp=stamp)
     except (ImportError, OSError, TypeError):
-        pass
+        return None
 
 
 def install() -> None:

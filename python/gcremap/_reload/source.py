@@ -88,6 +88,13 @@ def remember(module: ModuleType, source: Source) -> None:
     _known[module] = source
 
 
+def _noted(module: ModuleType) -> Source | None:
+    name = module_name(module)
+    if name in _expected:
+        _known[module] = _expected.pop(name)
+    return _known.get(module)
+
+
 def expect(name: str, source: Source) -> None:
     """Note what the module `name`, if it is imported next, is made of."""
     _expected[name] = source
@@ -95,14 +102,11 @@ def expect(name: str, source: Source) -> None:
 
 def loaded(module: ModuleType) -> Source:
     """The source that the present content of `module` came from, as far as can be known."""
-    known = _known.get(module)
+    known = _noted(module)
     if known is not None:
         known.unpack()
         return known
     name = module_name(module)
-    if name in _expected:
-        _known[module] = _expected.pop(name)
-        return loaded(module)
     path = getattr(module, "__file__", None)
     source = Source(name, path)
     cached = getattr(module, "__cached__", None) or getattr(module.__spec__, "cached", None)
@@ -168,7 +172,7 @@ def is_stale(module: ModuleType) -> bool:
     now = stamp_of(path)
     if now is None:
         return False
-    known = _known.get(module)
+    known = _noted(module)
     then = known.stamp if known is not None else _stamps.get(module)
     return then is not None and now != then
 
