@@ -77,12 +77,22 @@ def test_class_becomes_another_object_and_keeps_its_state(project: Any) -> None:
 
 
 def test_state_replace(project: Any) -> None:
-    mod = project.load(mod="CACHE = {}\nclass C: pass\n")
+    mod = project.load(mod="CACHE = {}\nclass C:\n    made = 0\n")
     mod.CACHE["k"] = 1
+    mod.C.made = 3
     held = mod.C
     gcremap.reload(mod, state="replace")
     assert mod.CACHE == {}
     assert mod.C is held
+    assert mod.C.made == 0
+
+
+def test_class_data_follows_the_constant_it_is_computed_from(project: Any) -> None:
+    source = "LIMIT = {}\nclass C:\n    limit = LIMIT * 2\n    seen = []\n"
+    mod = project.load(mod=source.format(1))
+    mod.C.seen.append(1)
+    project.reload(mod=source.format(2))
+    assert (mod.C.limit, mod.C.seen) == (4, [1])
 
 
 def test_module_says_what_to_keep_and_replace(project: Any) -> None:

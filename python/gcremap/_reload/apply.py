@@ -31,6 +31,7 @@ class Applier:
         self._updater = Updater(matcher, undo, self._is_new)
         self._decided: set[int] = set()
         self._migrated: list[tuple[Any, Any]] = []
+        self._descriptors: list[tuple[Any, Any]] = []
         self._migrations: dict[str, int] = {}
         self._warnings: dict[str, list[str]] = {}
 
@@ -158,6 +159,8 @@ class Applier:
         olds, news = dict(vars(old)), vars(new)
         kept = update.class_values(pair, self._matcher)
         for name, value in olds.items():
+            if update.is_descriptor(value) and update.is_descriptor(news.get(name)):
+                self._descriptors.append((value, news[name]))
             if update.is_of_the_layout(name, value):
                 continue
             dynamic = name not in news and not update.is_gone(pair, name, value)
@@ -228,7 +231,7 @@ class Applier:
             (pair.new, pair.old) if pair.keep else (pair.old, pair.new)
             for pair in self._matcher.pairs
         ]
-        return pairs + self._migrated
+        return pairs + self._migrated + self._descriptors
 
     def holders(self) -> list[Any]:
         """What the remap leaves alone: our own pairs, and what new classes say of themselves."""

@@ -8,10 +8,13 @@ import types
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import CodeType, FunctionType
-from typing import Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from gcremap._reload import codes
 from gcremap._reload.definitions import Definition, Index
+
+if TYPE_CHECKING:
+    from gcremap._reload.state import Values
 
 _WRAPPERS = (staticmethod, classmethod)
 LRU_CACHE = type(functools.lru_cache(lambda: None))
@@ -103,6 +106,8 @@ class Matcher:
         """Old code to new, by equality: what was compiled anew is equal, not identical."""
         self.ambiguous: set[str] = set()
         """Qualified names that several functions have: these match by their code alone."""
+        self.values: dict[str, Values] = {}
+        """What is known of the data of each module."""
         self.orphans: list[tuple[FunctionType, CodeType]] = []
         """Functions that run old code and have no new side, with the code they should run."""
 

@@ -7,7 +7,7 @@ from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, cast
 
-from gcremap._reload.definitions import Definition, Index
+from gcremap._reload.definitions import Index
 from gcremap._reload.match import is_class, is_function
 
 State = Literal["keep-unchanged", "replace", "keep"]
@@ -68,7 +68,9 @@ class Values:
         new_index: Index | None,
         policy: Policy,
         final: Callable[[Any], Any],
+        outer: Values | None = None,
     ) -> None:
+        self._outer = outer
         self._olds = olds
         self._news = news
         self._old_index = old_index
@@ -76,6 +78,11 @@ class Values:
         self._policy = policy
         self._final = final
         self._decided: dict[str, bool] = {}
+
+    @property
+    def state(self) -> State:
+        """The rule where no name is given."""
+        return self._policy.state
 
     def keeps(self, name: str) -> bool:
         """Whether the old value of `name`, which both versions bind, stays."""
@@ -102,12 +109,15 @@ class Values:
             return False
         if not old.same(new):
             return False
-        return not any(self._changed_input(other, new) for other in new.reads if other != name)
+        return not any(self.changed(other) for other in new.reads if other != name)
 
-    def _changed_input(self, name: str, reader: Definition) -> bool:
-        """Whether data that a value is computed from is another than it was."""
-        assert self._new_index is not None
+    def changed(self, name: str) -> bool:
+        """Whether data that a value may be computed from is another than it was."""
+        if self._new_index is None:
+            return False
         definition = self._new_index.get(name)
+        if definition is None and self._outer is not None:
+            return self._outer.changed(name)
         if definition is None or definition.is_code or definition.is_lambda:
             return False
         if name not in self._olds or name not in self._news:

@@ -187,6 +187,7 @@ class Transaction:
                 if pair is not None:
                     pair.attributes = _same_attributes(key, old_index, new_index)
         values = Values(olds, news, job.old_index, job.new_index, job.policy, self._matcher.final)
+        self._matcher.values[name] = values
         for key in data:
             self._settle_value(job, values, key, olds[key], news[key])
         self._drop_names(job)

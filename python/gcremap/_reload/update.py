@@ -323,9 +323,12 @@ def settle_abstract(cls: type, undo: Undo) -> None:
 
 def is_of_the_layout(name: str, value: Any) -> bool:
     """Entries of a class that describe its memory, which an update does not change."""
-    return name in _OF_THE_LAYOUT or isinstance(
-        value, types.MemberDescriptorType | types.GetSetDescriptorType
-    )
+    return name in _OF_THE_LAYOUT or is_descriptor(value)
+
+
+def is_descriptor(value: Any) -> bool:
+    """Whether this is how a class reaches a slot, or the dict, of its instances."""
+    return isinstance(value, types.MemberDescriptorType | types.GetSetDescriptorType)
 
 
 def class_values(pair: Pair, matcher: Matcher) -> set[str]:
@@ -333,10 +336,11 @@ def class_values(pair: Pair, matcher: Matcher) -> set[str]:
     if isinstance(pair.new, enum.EnumType):
         return set()
     olds, news = vars(pair.old), vars(pair.new)
+    outer = matcher.values.get(pair.module)
+    policy = state.Policy(outer.state if outer is not None else "keep-unchanged")
     values = state.Values(
-        dict(olds), dict(news), pair.old_members, pair.new_members,
-        state.Policy("keep-unchanged"), matcher.final,
-    )  # fmt: skip
+        dict(olds), dict(news), pair.old_members, pair.new_members, policy, matcher.final, outer
+    )
     return {
         name
         for name, definition in pair.new_members.items()
