@@ -131,6 +131,10 @@ gcr_coverage gcr_walker_coverage(PyObject *holder);
  * Works for GC and non-GC holders. Returns what the visitor returned, or 0. */
 int gcr_walk(PyObject *holder, gcr_slot_visitor visit, void *arg);
 
+/* The dict that the attributes of an instance have moved to, borrowed; NULL while they
+ * are in the instance itself. Cannot fail. */
+PyObject *gcr_instance_dict(PyObject *object);
+
 /* Non-zero for a generator or coroutine that is running: its slots are those of
  * a running frame, which no walker of the object may touch. */
 int gcr_is_running(PyObject *holder);

@@ -92,6 +92,7 @@ gcr_walker_run(const gcr_walker_entry *entry, PyObject *holder, gcr_walk_state *
  * name, `maybe` one that not all versions have, `parameter` makes a type parameter. */
 static const char prelude[] =
     "import gc, itertools, sys, _collections, _contextvars, _functools, _thread\n"
+    "__name__ = 'gcremap samples'\n"
     "class Thing:\n"
     "    def __len__(self): return 1\n"
     "    def __getitem__(self, index): return index\n"

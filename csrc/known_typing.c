@@ -20,16 +20,19 @@ const gcr_known gcr_known_typing[] = {
      .fields = {{NAME}, {".__bound__"}, {".evaluate_bound"},
                 {".__constraints__", GCR_TUPLE}, {".evaluate_constraints"}, {".__default__"},
                 {".evaluate_default"}}},
-    {"(x := parameter('**T', ' = c'), x.__name__, x.__default__ if defaults else ...,"
-     " of(x, type(function)) if defaults else ...)",
-     .fields = {{NAME}, {".__default__"}, {".evaluate_default"}}},
+    {"[(x := parameter('**T', ' = c'), x.__name__, x.__default__ if defaults else ...,"
+     "  of(x, type(function)) if defaults else ...),"
+     " (x := type(x)(text), text, ..., ...,"
+     "  ([r for r in gc.get_referents(x) if r in (None, type(None))] + [...])[0])]",
+     .fields = {{NAME}, {".__default__"}, {".evaluate_default"}, {".__bound__"}}},
     {"(x := parameter('*T', ' = c'), x.__name__, x.__default__ if defaults else ...,"
      " of(x, type(function)) if defaults else ...)",
      .fields = {{NAME}, {".__default__"}, {".evaluate_default"}}},
     {"((x := parameter('**T', '')).args, x)", .fields = {{".__origin__"}}},
-    {"(x := alias(), x.__name__, x.__type_params__, of(x, type(function)), x.__value__,"
-     " getattr(x, '__qualname__', ...))",
+    {"[(x := alias(), x.__name__, x.__type_params__, of(x, type(function)), x.__value__,"
+     "  getattr(x, '__qualname__', ...)),"
+     " (x := type(x)(text, a), ..., ..., ..., a, ..., x.__module__)]",
      .fields = {{NAME}, {".__type_params__", GCR_TUPLE}, {".evaluate_value"}, {".__value__"},
-                {".__qualname__", GCR_STR, GCR_HIDDEN | GCR_PERHAPS_SHOWN}}},
+                {".__qualname__", GCR_STR, GCR_HIDDEN | GCR_PERHAPS_SHOWN}, {".__module__"}}},
     {0},
 };

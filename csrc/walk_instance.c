@@ -81,3 +81,13 @@ gcr_walk_instance(PyObject *holder, gcr_walk_state *walk, PyTypeObject **base)
                           : 0);
     return 0;
 }
+
+PyObject *
+gcr_instance_dict(PyObject *object)
+{
+    PyObject **dict = NULL;
+    if (Py_TYPE(object)->tp_flags & Py_TPFLAGS_MANAGED_DICT) {
+        dict = gcr_managed_dict(object);
+    }
+    return dict != NULL ? *dict : NULL;
+}

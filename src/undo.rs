@@ -192,9 +192,8 @@ fn identity(slot: &Slot, now: usize) -> (usize, isize, usize) {
         Some(name) if matches!(slot.role, c::GCR_DICT_KEY | c::GCR_SET_ENTRY) => {
             (name.as_ptr() as usize, 0, now)
         }
-        Some(name) if slot.role == c::GCR_DICT_VALUE => {
-            (name.as_ptr() as usize, 0, slot.key as usize)
-        }
+        // Wherever it stands, and whether its table is the instance's own or a dict.
+        Some(_) if slot.role == c::GCR_DICT_VALUE => (0, 0, slot.key as usize),
         Some(name) => (name.as_ptr() as usize, slot.index, slot.key as usize),
         None => (slot.address as usize, 0, 0),
     }
@@ -234,8 +233,19 @@ unsafe fn put_back(done: &Outcome) -> Changes {
         }
         let identity = identity(&slot, edit.new as usize);
         by_holder.entry(edit.holder as usize).or_default().insert(identity, edit);
+        if slot.name == Some(c".key") {
+            // An attribute may have moved to a dict since, for instance as the
+            // instance changed its class.
+            // SAFETY: the caller's promise.
+            let dict = unsafe { c::gcr_instance_dict(edit.holder) };
+            if !dict.is_null() {
+                by_holder.entry(dict as usize).or_default().insert(identity, edit);
+            }
+        }
     }
     let locator = Locator::default();
+    // From 3.13 on an instance and its dict may show the same slots.
+    let mut seen = HashSet::new();
     for (holder, applied) in by_holder {
         let holder = holder as *mut PyObject;
         // SAFETY: the caller's promise.
@@ -249,7 +259,7 @@ unsafe fn put_back(done: &Outcome) -> Changes {
         for (slot, pair) in slots {
             let now = map.pairs()[pair].old;
             let Some(edit) = applied.get(&identity(&slot, now)) else { continue };
-            if edit.new as usize == now {
+            if edit.new as usize == now && seen.insert(slot.address as usize) {
                 changes.edits.push(Edit::new(holder, slot, edit.new, edit.old));
             }
         }

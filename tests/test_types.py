@@ -144,6 +144,21 @@ def test_undo_gives_instances_their_class_back() -> None:
     assert super(sub, sub()).hello() == "old"
 
 
+def test_undo_finds_attributes_that_have_moved() -> None:
+    """Into a dict, when the instance changed its class or somebody asked for its dict."""
+    old, new, pair = make("old"), make("new"), [object(), object()]
+    changed, asked = old(), make("other")()
+    changed.a = changed.b = old
+    asked.a = pair[0]
+    exclude = [pair]
+    report = gcremap.remap([(old, new), tuple(pair)], frames=False, exclude=exclude)
+    assert vars(asked)["a"] is pair[1]
+    assert (changed.a, changed.b) == (new, new)
+    report.undo()
+    assert (changed.a, changed.b, type(changed)) == (old, old, old)
+    assert asked.a is pair[0]
+
+
 INCOMPATIBLE: list[tuple[Callable[[], Any], Callable[[], Any]]] = [
     (lambda: make("old"), lambda: make("new", __slots__=("x",))),
     (lambda: make("old", __slots__=("x",)), lambda: make("new")),

@@ -119,6 +119,9 @@ unsafe extern "C" {
     ) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
+    pub fn gcr_instance_dict(object: *mut PyObject) -> *mut PyObject;
+}
+unsafe extern "C" {
     pub fn gcr_is_running(holder: *mut PyObject) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
