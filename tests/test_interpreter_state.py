@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import copyreg
 import csv
-import ctypes
 import gc
 import importlib
 import os
@@ -427,19 +426,16 @@ def test_hooks_of_asynchronous_generators(hooks: Hooks, restored: Any) -> None:
 
 @pytest.mark.parametrize("static", [int, dict, type, BaseException, types.FunctionType])
 def test_namespaces_of_static_types(static: type) -> None:
-    """They belong to the interpreter, and no collector visits them."""
+    """C code and specialised code may have cached what stands in them: nothing tells them."""
     old, new = property(lambda self: "old"), property(lambda self: "new")
     [namespace] = [d for d in gc.get_referents(vars(static)) if isinstance(d, dict)]
     namespace["gcremap_test_name"] = old
     try:
-        report = gcremap.remap([(old, new)], frames=False)
-        assert report.leftovers == ()
-        assert vars(static)["gcremap_test_name"] is new
-        instance = {int: 5, dict: {}, type: int, BaseException: KeyError()}.get(static, child.run)
-        assert instance.gcremap_test_name == "new"  # type: ignore[union-attr]
+        with pytest.raises(gcremap.RemapError, match="static type"):
+            gcremap.remap([(old, new)], frames=False)
+        assert namespace["gcremap_test_name"] is old
     finally:
         del namespace["gcremap_test_name"]
-        ctypes.pythonapi.PyType_Modified(ctypes.py_object(static))
 
 
 def test_warning_filters() -> None:

@@ -34,7 +34,13 @@ def test_demo() -> None:
 def run_script(path: Path) -> str:
     command = [sys.executable, "-X", "utf8", "-W", "error", "-X", "faulthandler", str(path)]
     done = subprocess.run(
-        command, capture_output=True, text=True, encoding="utf-8", timeout=240, check=False
+        command,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=240,
+        check=False,
+        cwd=path.parent,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
