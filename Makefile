@@ -2,7 +2,7 @@
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: demo test matrix lint bench clean help
+.PHONY: demo test matrix stress lint bench clean help
 
 demo:    ## Build, install into .venv, and run examples/demo.py
 	@scripts/environment $(PYTHON) .venv
@@ -14,6 +14,10 @@ test:    ## Build and run the tests on the default Python
 
 matrix:  ## Run the tests on every interpreter of scripts/interpreters
 	@scripts/matrix
+
+stress:  ## Take 100,000 steps (GCREMAP_STEPS) of the model-based test
+	@scripts/environment $(PYTHON) .venv test
+	@GCREMAP_STEPS=$${GCREMAP_STEPS:-100000} .venv/bin/python -X faulthandler -m pytest tests/test_model.py
 
 lint:    ## Check form, types, bindings and the rules of CONTRIBUTING.md
 	@scripts/environment $(PYTHON) .venv test,lint,watch,ipython

@@ -413,6 +413,10 @@ typedef struct gcr_weakrefs gcr_weakrefs;
 /* All kinds: references, proxies, subclasses of them, with callback or not. */
 size_t gcr_weakref_count(PyObject *object);
 
+/* Visits the weak references to `object` that have cached its hash, borrowed, until a
+ * visit returns other than 0, and returns that. */
+int gcr_weakrefs_with_hash(PyObject *object, int (*visit)(PyObject *ref, void *arg), void *arg);
+
 /* Collects the weak references to `from`: all if `only` is NULL, or those in
  * `only` (to undo: those that were moved), which must be in ascending order.
  * Returns NULL and sets *why: a static sentence if `to` cannot be weakly referenced, or NULL if out of memory. No

@@ -2,6 +2,9 @@
 //! what cannot, release what is no longer needed.
 
 use std::collections::HashMap;
+use std::ptr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use pyo3_ffi as py;
 use pyo3_ffi::PyObject;
@@ -124,6 +127,49 @@ impl Drop for CollectorOff {
     }
 }
 
+/// The thread whose transaction runs; 0 for none.
+static OWNER: AtomicUsize = AtomicUsize::new(0);
+
+/// How many milliseconds a transaction waits for that of another thread before it
+/// begins all the same: user code of that one may be waiting for this thread.
+const PATIENCE: usize = 2000;
+
+/// One transaction at a time. While one asks user code for hashes other threads run,
+/// and what two ask about would keep changing the plan of the other.
+struct Turn(bool);
+
+impl Turn {
+    /// # Safety
+    /// The GIL is held; it is given up while another thread has its turn.
+    unsafe fn take() -> Self {
+        thread_local! { static ME: u8 = const { 0 } }
+        let me = ME.with(|me| ptr::from_ref(me) as usize);
+        for _ in 0..PATIENCE {
+            match OWNER.compare_exchange(0, me, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return Turn(true),
+                // A finalizer or a callback in a transaction of this thread.
+                Err(owner) if owner == me => return Turn(false),
+                Err(_) => {}
+            }
+            // SAFETY: the caller's promise.
+            unsafe {
+                let state = py::PyEval_SaveThread();
+                std::thread::sleep(Duration::from_millis(1));
+                py::PyEval_RestoreThread(state);
+            }
+        }
+        Turn(false)
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if self.0 {
+            OWNER.store(0, Ordering::Relaxed);
+        }
+    }
+}
+
 /// Carries out what `make` plans; calls it again when user code ran since, with
 /// what the engine owns for having asked it.
 ///
@@ -144,6 +190,7 @@ pub(crate) unsafe fn run(
             raise_remap_error(message);
             return Err(Failure::Raised);
         }
+        let turn = Turn::take();
         for _ in 0..ATTEMPTS {
             let collector_off = CollectorOff::new();
             // I1 from here to `apply`: nothing runs Python or gives up the GIL.
@@ -182,6 +229,7 @@ pub(crate) unsafe fn run(
             outcome.pinned = pins::hold(outcome.edits.iter().map(|edit| edit.old), base);
             let classes_changed = repairs.types.changes_classes();
             drop(collector_off);
+            drop(turn);
             // From here on finalizers may run.
             apply::release(&outcome.edits);
             drop(repairs);

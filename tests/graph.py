@@ -161,6 +161,8 @@ class Graph:
 
     def _add(self, node: Node, real: Any) -> int:
         label = self.next_label
+        if any(real is other for other in self.real.values()):
+            return label  # An empty tuple is always the same.
         self.next_label += 1
         self.nodes[label], self.real[label] = node, real
         return label

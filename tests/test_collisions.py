@@ -97,6 +97,27 @@ def test_undo_restores_losers_where_they_were() -> None:
     assert (table[old], table[new]) == (1, 2)
 
 
+def test_undo_of_a_collision_whose_values_were_replaced_too() -> None:
+    old, new, key, other = Thing("old"), Thing("new"), Thing("key"), Thing("other")
+    table = {key: old, "m": 0, other: new}
+    items = list(table.items())
+    pairs = [(key, other), (old, new)]
+    report = gcremap.remap(pairs, frames=False, exclude=[items, *items])
+    assert list(table.items()) == [(other, new), ("m", 0)]
+    report.undo()
+    assert list(table.items()) == items
+
+
+def test_what_a_report_says_is_no_holder() -> None:
+    old, new = Thing("old"), Thing("new")
+    table = {old: 1, new: 2}
+    report = gcremap.remap([(old, new)], frames=False)
+    other = {"other": "table"}
+    again = gcremap.remap([(table, other)], frames=False)
+    assert again.replaced == 0
+    assert report.collisions[0][0] is table
+
+
 def test_undo_leaves_alone_what_replaced_a_loser() -> None:
     """The key that came back may be there again by then: its new value stays."""
     old, new = Thing("old"), Thing("new")

@@ -214,8 +214,10 @@ def test_of_the_very_keys_that_a_lookup_compares() -> None:
             return 1
 
         def __eq__(self, other: object) -> bool:
+            # A remap compares keys as well, and must not be begun by that.
             if self.table:
-                gcremap.remap([(self, Key(None))], frames=False)
+                with contextlib.suppress(gcremap.RemapError):
+                    gcremap.remap([(self, Key(None))], frames=False)
             return False
 
     table: dict[Any, int] = {}
@@ -295,7 +297,12 @@ def test_from_a_trace_function(scene: Scene) -> None:
 
 
 def test_from_a_signal_handler(scene: Scene) -> None:
-    before = signal.signal(signal.SIGALRM, scene.remap)
+    def handle(*_: Any) -> None:
+        # The signal may come while a remap computes hashes: as from a __hash__ then.
+        with contextlib.suppress(gcremap.RemapError):
+            scene.remap()
+
+    before = signal.signal(signal.SIGALRM, handle)
     signal.setitimer(signal.ITIMER_REAL, 0.01, 0.05)
     try:
         end = time.monotonic() + 0.3
@@ -462,7 +469,7 @@ def test_threads_that_swap_the_same_things() -> None:
     pair, failures = [a, b], []
 
     def work() -> None:
-        for _ in range(50):
+        for _ in range(8):
             with contextlib.suppress(gcremap.RemapError):
                 gcremap.remap(
                     [(pair[0], pair[1]), (pair[1], pair[0])], frames=False, exclude=[pair]

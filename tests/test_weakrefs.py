@@ -217,6 +217,25 @@ def test_weak_key_dictionaries() -> None:
     assert list(table.items()) == [(other, 1)]
 
 
+def test_weak_keys_that_change_without_moving() -> None:
+    """The reference stays with its referent, whose hash it remembers and no traversal shows."""
+    pair = Pair()
+    keys = [frozenset({pair.old}), pair.old.method]
+    table: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
+    for number, key in enumerate(keys):
+        table[key] = number
+    references = {weakref.ref(keys[0]): "frozenset", (weakref.ref(keys[1]), 1): "method"}
+    pair.remap()
+    assert [table[key] for key in keys] == [0, 1]
+    assert table[frozenset({pair.new})] == 0
+    assert references[weakref.ref(keys[0])] == "frozenset"
+    assert references[(weakref.ref(keys[1]), 1)] == "method"
+    keys.clear()
+    del key
+    release()
+    assert len(table) == 0
+
+
 def test_weak_value_dictionaries() -> None:
     pair = Pair()
     table = weakref.WeakValueDictionary({"a": pair.old})

@@ -109,6 +109,19 @@ class _StandIn:
         return self._object is other or self._eq(self._object, other)
 
 
+def _method_of_none(method: object, function: object) -> _StandIn:
+    """`types.MethodType` makes none, but a method's slot may come to hold None."""
+
+    def is_same(_: object, other: object) -> bool:
+        return (
+            isinstance(other, types.MethodType)
+            and other.__self__ is None
+            and bool(other.__func__ == function)
+        )
+
+    return _StandIn(method, lambda _: object.__hash__(None) ^ hash(function), is_same)
+
+
 class _Future:
     """The objects as they will be."""
 
@@ -172,9 +185,11 @@ class _Future:
         if kind is frozenset:
             return frozenset([self._held(item, value) for item in value])
         if kind is types.MethodType:
-            return types.MethodType(
-                self._held(value.__func__, value), self._identity_held(value.__self__, value)
-            )
+            function = self._held(value.__func__, value)
+            own = self._identity_held(value.__self__, value)
+            if own is None:
+                return _method_of_none(value, function)
+            return types.MethodType(function, own)
         if isinstance(value, weakref.ref):
             return self._reference(value)
         if kind is types.GenericAlias:

@@ -414,6 +414,18 @@ unsafe extern "C" {
     pub fn gcr_weakref_count(object: *mut PyObject) -> usize;
 }
 unsafe extern "C" {
+    pub fn gcr_weakrefs_with_hash(
+        object: *mut PyObject,
+        visit: ::std::option::Option<
+            unsafe extern "C" fn(
+                ref_: *mut PyObject,
+                arg: *mut ::std::os::raw::c_void,
+            ) -> ::std::os::raw::c_int,
+        >,
+        arg: *mut ::std::os::raw::c_void,
+    ) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
     pub fn gcr_weakrefs_prepare(
         from: *mut PyObject,
         to: *mut PyObject,

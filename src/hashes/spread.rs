@@ -107,8 +107,13 @@ pub(super) unsafe fn spread(
             }
         }
         let mut next = HashSet::new();
+        for &inner in &frontier {
+            // SAFETY: the caller's promise.
+            next.extend(unsafe { references_to(inner) }.filter(|each| !changed.contains(each)));
+        }
         if all {
-            follow(&dependencies, frontier, changed, tables);
+            // SAFETY: the caller's promise.
+            unsafe { follow(&dependencies, frontier, changed, tables) };
         } else {
             // What changes class is found by it, and depends whatever it does now.
             for dependency in &dependencies {
@@ -204,8 +209,28 @@ unsafe fn depend_on_hits(
     }
 }
 
+/// Weak references that have cached the hash of `object`; no traversal shows that they
+/// refer to it.
+///
+/// # Safety
+/// I1 and I3; `object` is alive.
+unsafe fn references_to(object: usize) -> impl Iterator<Item = usize> {
+    let mut references = Vec::new();
+    // SAFETY: the caller's promise.
+    unsafe {
+        ffi::references_with_hash(object as *mut PyObject, |reference| {
+            references.push(reference as usize);
+            ControlFlow::Continue(())
+        });
+    }
+    references.into_iter()
+}
+
 /// All that depends on the frontier, through any number of others.
-fn follow(
+///
+/// # Safety
+/// I1 and I3; the frontier and what depends on it are alive.
+unsafe fn follow(
     dependencies: &[Dependency],
     frontier: HashSet<usize>,
     changed: &mut HashSet<usize>,
@@ -219,6 +244,12 @@ fn follow(
     }
     let mut pending: Vec<usize> = frontier.into_iter().collect();
     while let Some(inner) = pending.pop() {
+        // SAFETY: the caller's promise.
+        for reference in unsafe { references_to(inner) } {
+            if changed.insert(reference) {
+                pending.push(reference);
+            }
+        }
         for dependency in by_inner.get(&inner).into_iter().flatten() {
             if let Some(holder) = dependency.follow(changed, tables) {
                 changed.insert(holder);
