@@ -180,6 +180,13 @@ int gcr_key_follows_table(PyObject *holder);
 /* The object will be freed without its finalizer (__del__) being called. */
 void gcr_hush(PyObject *object);
 
+/* ---- functions that take over ------------------------------------------- */
+
+/* Two function objects trade everything but identity, weak references and
+ * counts. Returns 0, with nothing changed, for anything but two functions that
+ * are called the usual way. C function watchers are told. */
+int gcr_swap_functions(PyObject *left, PyObject *right);
+
 /* ---- frames and C stacks ------------------------------------------------ */
 
 /* Every slot of every running frame of every thread: locals, cells, the

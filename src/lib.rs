@@ -52,6 +52,7 @@ mod probe;
 mod repair;
 mod search;
 mod slot;
+mod takeover;
 mod transaction;
 mod undo;
 mod world;
@@ -90,7 +91,7 @@ const fn door(name: &'static std::ffi::CStr, function: PyCFunction, flags: c_int
     }
 }
 
-static METHODS: Shared<[PyMethodDef; 11]> = Shared(std::cell::UnsafeCell::new([
+static METHODS: Shared<[PyMethodDef; 12]> = Shared(std::cell::UnsafeCell::new([
     PyMethodDef {
         ml_name: c"remap".as_ptr(),
         ml_meth: PyMethodDefPointer {
@@ -108,6 +109,7 @@ static METHODS: Shared<[PyMethodDef; 11]> = Shared(std::cell::UnsafeCell::new([
     door(c"_coverage", doors::coverage, METH_O),
     door(c"_pinned", doors::pinned, METH_NOARGS),
     door(c"_release_pins", api::release_pins, METH_NOARGS),
+    door(c"_swap_functions", takeover::swap_functions, METH_VARARGS),
     PyMethodDef::zeroed(),
 ]));
 

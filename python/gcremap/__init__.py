@@ -21,17 +21,26 @@ except ImportError as error:
 from gcremap._context import remapped
 from gcremap._errors import Refusal, RemapError
 from gcremap._native import remap
+from gcremap._reload import Patch, Reloader, ReloadReport, exec_file, patch, reload, reload_all
+from gcremap._reload.record import install as _record_imports
 from gcremap._report import RemapReport
 from gcremap._slots import Slot, referrers
 
 __all__ = [
+    "Patch",
     "Refusal",
+    "ReloadReport",
+    "Reloader",
     "RemapError",
     "RemapReport",
     "Slot",
     "__version__",
     "backend",
+    "exec_file",
+    "patch",
     "referrers",
+    "reload",
+    "reload_all",
     "remap",
     "remapped",
 ]
@@ -39,5 +48,7 @@ __version__ = "0.1.0"
 
 backend = "stock"
 """Where slots come from: "stock" for walkers and the probe."""
+
+_record_imports()
 
 del _native

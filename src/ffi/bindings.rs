@@ -173,6 +173,9 @@ unsafe extern "C" {
     pub fn gcr_hush(object: *mut PyObject);
 }
 unsafe extern "C" {
+    pub fn gcr_swap_functions(left: *mut PyObject, right: *mut PyObject) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
     pub fn gcr_frames(
         visit: gcr_slot_visitor,
         arg: *mut ::std::os::raw::c_void,

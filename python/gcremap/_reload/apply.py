@@ -1,0 +1,324 @@
+"""Carry out the pairs of a transaction: which side stays, what is taken over, what is remapped."""
+
+from __future__ import annotations
+
+import abc
+import enum
+import types
+from collections.abc import Callable, Iterable, Iterator
+from types import FunctionType
+from typing import TYPE_CHECKING, Any
+
+from gcremap._reload import codes, migrate, update
+from gcremap._reload.match import LRU_CACHE, Matcher, Pair, is_class, is_function
+from gcremap._reload.update import Updater
+from gcremap._report import RemapReport
+
+if TYPE_CHECKING:
+    from gcremap._reload.transaction import Job
+
+
+class Applier:
+    """Decides, updates, migrates, and says what is left to remap."""
+
+    def __init__(
+        self, matcher: Matcher, undo: list[Callable[[], Any]], identity: str, modules: set[str]
+    ) -> None:
+        self._matcher = matcher
+        self._undo = undo
+        self._replace = identity == "replace"
+        self._modules = modules
+        self._updater = Updater(matcher, undo, self._is_new)
+        self._decided: set[int] = set()
+        self._migrated: list[tuple[Any, Any]] = []
+        self._descriptors: list[tuple[Any, Any]] = []
+        self._migrations: dict[str, int] = {}
+        self._warnings: dict[str, list[str]] = {}
+
+    # Which side of a pair stays.
+
+    def decide(self) -> None:
+        for pair in self._matcher.pairs:
+            self._decide(pair)
+
+    def _decide(self, pair: Pair) -> None:
+        if id(pair) in self._decided:
+            return
+        self._decided.add(id(pair))
+        old, new = pair.old, pair.new
+        if isinstance(type(old), enum.EnumType) and pair.data:
+            pair.keep = self._member_stays(old, new)
+        elif pair.data or not pair.keep:
+            return
+        elif is_class(old):
+            pair.keep = self._class_stays(pair)
+        elif isinstance(old, FunctionType):
+            pair.keep = not (self._replace and _is_changed(pair))
+        elif isinstance(old, LRU_CACHE):
+            same = pair.same_decorators and old.cache_parameters() == new.cache_parameters()
+            pair.keep = same and not (self._replace and not pair.same_definition)
+        elif isinstance(old, property | staticmethod | classmethod):
+            pair.keep = not (self._replace and not pair.same_definition)
+        else:
+            pair.keep = pair.same_definition
+        if not pair.keep:
+            pair.changed = True
+
+    def _member_stays(self, old: Any, new: Any) -> bool:
+        """A member's attributes can be taken over, what it is by a mixed-in int or str cannot."""
+        owner = self._matcher.by_new.get(id(type(new)))
+        if owner is not None:
+            self._decide(owner)
+            if not owner.keep:
+                return False
+        return type(old).__base__ is enum.Enum or bool(old.value == new.value)
+
+    def _class_stays(self, pair: Pair) -> bool:
+        old, new = pair.old, pair.new
+        for needed in (type(new), *new.__bases__):
+            above = self._matcher.by_new.get(id(needed))
+            if above is not None:
+                self._decide(above)
+        if self._replace and not pair.same_definition:
+            self._hashes_anew(old, new)
+            return False
+        final = self._matcher.final
+        if final(type(new)) is not type(old) or not update.same_layout(old, new):
+            return False
+        bases = [self._matcher.by_new.get(id(base)) for base in new.__bases__]
+        if any(base is not None and not base.keep for base in bases):
+            return False
+        if self._hashes_anew(old, new):
+            return False
+        wanted = tuple(map(final, new.__bases__))
+        if wanted != old.__bases__:
+            try:
+                self._updater.rebase(old, wanted)
+            except TypeError:
+                return False
+            pair.changed = True
+        return True
+
+    def _hashes_anew(self, old: type, new: type) -> bool:
+        """Whether containers with instances as keys must be indexed anew.
+
+        A remap of the class does that, by what its methods say before and after: so these
+        must stay apart as well.
+        """
+        if getattr(old, "__hash__", None) is None is getattr(new, "__hash__", None):
+            return False
+        changed = False
+        methods = []
+        for name in ("__hash__", "__eq__"):
+            before, after = vars(old).get(name), vars(new).get(name)
+            pair = self._matcher.by_old.get(id(before)) if before is not None else None
+            if pair is not None and pair.new is after and is_function(before):
+                methods.append(pair)
+                changed |= _is_changed(pair)
+            else:
+                changed |= before is not self._matcher.final(after)
+        if changed:
+            for pair in methods:
+                pair.keep, pair.changed = False, True
+                self._decided.add(id(pair))
+        return changed
+
+    # What is done.
+
+    def apply(self, jobs: Iterable[Job]) -> None:
+        for pair in self._matcher.pairs:
+            if pair.keep:
+                self._updater.update(pair)
+            elif is_class(pair.old) and is_class(pair.new):
+                self._replace_class(pair)
+            elif isinstance(pair.old, FunctionType) and isinstance(pair.new, FunctionType):
+                update.carry_attributes(pair.old, pair.new, pair.attributes, self._undo)
+        for pair in self._matcher.pairs:
+            if is_class(pair.old) and pair.changed and tells_instances(pair):
+                self._updater.make_shell(pair)
+        for function, code in self._matcher.orphans:
+            self._orphan(function, code)
+        for job in jobs:
+            for old, new in job.dropped:
+                self._updater.merge(old, new)
+        if any(is_class(pair.old) and pair.changed for pair in self._matcher.pairs):
+            _reset_abc_caches()
+
+    def _is_new(self, value: Any) -> bool:
+        """Whether a function or class came with the new source and has no old side."""
+        return (
+            (is_class(value) or is_function(value))
+            and value.__module__ in self._modules
+            and id(value) not in self._matcher.by_new
+            and id(value) not in self._matcher.by_old
+        )
+
+    def _replace_class(self, pair: Pair) -> None:
+        """Give a new class what the program has made of the old one, and its instances."""
+        old, new = pair.old, pair.new
+        olds, news = dict(vars(old)), vars(new)
+        kept = update.class_values(pair, self._matcher)
+        for name, value in olds.items():
+            if update.is_descriptor(value) and update.is_descriptor(news.get(name)):
+                self._descriptors.append((value, news[name]))
+            if update.is_of_the_layout(name, value):
+                continue
+            dynamic = name not in news and not update.is_gone(pair, name, value)
+            if (name in kept and news[name] is not value) or dynamic:
+                type.__setattr__(new, name, value)
+        if isinstance(new, enum.EnumType):
+            update.keep_pseudo_members(olds, new)
+        if isinstance(old, abc.ABCMeta) and isinstance(new, abc.ABCMeta):
+            for reference in _registry(old):
+                registered = reference()
+                if registered is not None:
+                    new.register(registered)
+        slotted = any("__slots__" in vars(cls) for cls in new.__mro__[:-1])
+        rebased = any(self._matcher.by_old.get(id(base)) is not None for base in old.__bases__)
+        if not update.same_layout(old, new) or (slotted and rebased):
+            self._migrate(pair.module, old, new)
+
+    def _migrate(self, module: str, old: type, new: type) -> None:
+        if isinstance(new, enum.EnumType):
+            return
+        for instance in migrate.instances(old):
+            if id(instance) in self._matcher.by_old:
+                continue
+            self._migrated.append((instance, migrate.rebuild_instance(instance, new)))
+            self._migrations[module] = self._migrations.get(module, 0) + 1
+        sub: type
+        for sub in type.__subclasses__(old):
+            if id(sub) in self._matcher.by_old or any(sub is was for was, _ in self._migrated):
+                continue
+            bases = tuple(new if base is old else self._rebuilt(base) for base in sub.__bases__)
+            made = migrate.rebuild_class(sub, bases)
+            self._migrated.append((sub, made))
+            self._migrate(module, sub, made)
+
+    def _rebuilt(self, cls: type) -> type:
+        for old, new in self._migrated:
+            if old is cls:
+                return new  # type: ignore[no-any-return]
+        return self._matcher.final(cls)  # type: ignore[no-any-return]
+
+    def _orphan(self, function: FunctionType, code: types.CodeType) -> None:
+        """A closure handed out before: the new code, over what it captured."""
+        if codes.same(function.__code__, code):
+            before = function.__code__
+            function.__code__ = code
+            self._undo.append(lambda: setattr(function, "__code__", before))
+            return
+        cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
+        missing = [name for name in code.co_freevars if name not in cells]
+        if missing:
+            self._warn(
+                function.__module__,
+                f"{function.__qualname__}, handed out before, keeps its old code: "
+                f"it never captured {', '.join(missing)}",
+            )
+            return
+        closure = tuple(cells[name] for name in code.co_freevars)
+        twin = FunctionType(code, function.__globals__, function.__name__, None, closure)
+        twin.__defaults__, twin.__kwdefaults__ = function.__defaults__, function.__kwdefaults__
+        twin.__qualname__, twin.__module__ = function.__qualname__, function.__module__
+        twin.__dict__.update(function.__dict__)
+        update.swap(function, twin, self._undo)
+
+    # What is left to remap, and what there is to say.
+
+    def remapping(self) -> list[tuple[Any, Any]]:
+        pairs = [
+            (pair.new, pair.old) if pair.keep else (pair.old, pair.new)
+            for pair in self._matcher.pairs
+        ]
+        return pairs + self._migrated + self._descriptors
+
+    def holders(self) -> list[Any]:
+        """What the remap leaves alone: our own pairs, and what new classes say of themselves."""
+        holders: list[Any] = [*self._matcher.pairs, self._updater.shells]
+        for pair in self._matcher.pairs:
+            if pair.keep and is_class(pair.new):
+                holders += [pair.new, *_own_tuples(pair.new)]
+            elif not pair.keep and is_class(pair.new) and tells_instances(pair):
+                holders += [pair.old, *_own_tuples(pair.old)]
+            elif not pair.keep and is_class(pair.old) and not is_class(pair.new):
+                # Its instances and subclasses stay what they are.
+                for cls in (pair.old, *migrate.subclasses(pair.old)):
+                    holders += [cls, *_own_tuples(cls), *migrate.instances(cls)]
+        for old, _ in self._migrated:
+            holders.append(old)
+            if is_class(old):
+                holders += _own_tuples(old)
+        return holders
+
+    def changed_classes(self) -> Iterator[Pair]:
+        for pair in self._matcher.pairs:
+            if is_class(pair.old) and pair.changed:
+                yield pair
+
+    def former(self, value: Any) -> Any:
+        """An object with the old content of `value`: itself, unless it was updated in place."""
+        return self._updater.shells.get(id(value), value)
+
+    def describe(self, jobs: Iterable[Job], report: RemapReport | None) -> None:
+        by_name = {job.name: job.report for job in jobs}
+        for pair in self._matcher.pairs:
+            target = by_name.get(pair.module)
+            if target is not None and pair.changed and pair.path not in target.updated:
+                target.updated.append(pair.path)
+        for name, said in self._warnings.items():
+            if name in by_name:
+                by_name[name].warnings += said
+        for name, count in self._migrations.items():
+            if name in by_name:
+                by_name[name].migrated = count
+        for old, count in report.leftovers if report is not None else ():
+            leftover = self._matcher.by_old.get(id(old))
+            if leftover is not None and leftover.module in by_name:
+                by_name[leftover.module].warnings.append(
+                    f"{leftover.path}: {count} references could not be found"
+                )
+
+    def settle_abstract(self) -> None:
+        """Subclasses elsewhere become abstract, or concrete, with a base that changed."""
+        for pair in self.changed_classes():
+            cls = pair.old if pair.keep else pair.new
+            if isinstance(cls, abc.ABCMeta):
+                for sub in migrate.subclasses(cls):
+                    update.settle_abstract(sub, self._undo)
+
+    def finish(self) -> None:
+        """What cannot be taken back, once nothing can fail any more."""
+        for pair in self._matcher.pairs:
+            if isinstance(pair.old, LRU_CACHE) and pair.keep:
+                inner = self._matcher.by_old.get(id(pair.old.__wrapped__))
+                if inner is not None and inner.changed:
+                    pair.old.cache_clear()
+
+    def _warn(self, module: str, text: str) -> None:
+        self._warnings.setdefault(module, []).append(text)
+
+
+def tells_instances(pair: Pair) -> bool:
+    """Whether the new class has something to say to instances of the old one."""
+    return "__reloaded__" in vars(pair.new) or (pair.keep and "__reloaded__" in vars(pair.old))
+
+
+def _own_tuples(cls: type) -> tuple[Any, ...]:
+    """The tuples in which a class stands itself, and in which it has its bases."""
+    return (cls.__mro__, cls.__bases__)
+
+
+def _is_changed(pair: Pair) -> bool:
+    return not (codes.same(pair.old.__code__, pair.new.__code__) and pair.same_decorators)
+
+
+def _registry(cls: abc.ABCMeta) -> Iterable[Any]:
+    return abc._get_dump(cls)[0]  # type: ignore[attr-defined,no-any-return]
+
+
+def _reset_abc_caches() -> None:
+    """Answers that ABCs remember may be wrong, now that a class has other methods or bases."""
+    for cls in list(migrate.subclasses(object)):
+        if isinstance(cls, abc.ABCMeta):
+            abc._reset_caches(cls)  # type: ignore[attr-defined]

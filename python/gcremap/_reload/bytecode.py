@@ -1,0 +1,112 @@
+"""The index of definitions read from compiled code, where the source is not known any more.
+
+The `.pyc` that a module was imported from outlives an edit of its source. The
+statements of a namespace are told apart in it by where the evaluation stack is empty.
+"""
+
+from __future__ import annotations
+
+import dis
+from types import CodeType
+
+from gcremap._reload import codes
+from gcremap._reload.definitions import CLASS, DATA, DEF, IMPORT, LAMBDA, Definition, Index
+
+_STORES = frozenset({"STORE_NAME", "STORE_GLOBAL"})
+_LOADS = frozenset({"LOAD_NAME", "LOAD_GLOBAL"})
+_SILENT = frozenset({"RESUME", "NOP", "CACHE", "EXTENDED_ARG", "PRECALL", "PUSH_NULL", "NOT_TAKEN"})
+_DISPLAYS = frozenset({"BUILD_LIST", "BUILD_MAP", "BUILD_SET"})
+
+
+def index_of(code: CodeType) -> Index:
+    """The index of the module or class whose body `code` is."""
+    index: Index = {}
+    statement: list[dis.Instruction] = []
+    depth = 0
+    for instruction in dis.get_instructions(code):
+        if instruction.opname in _SILENT and instruction.opname != "PUSH_NULL":
+            continue
+        try:
+            argument = instruction.arg if instruction.opcode >= dis.HAVE_ARGUMENT else None
+            depth += dis.stack_effect(instruction.opcode, argument, jump=False)
+        except ValueError:
+            depth = 0
+        depth = max(depth, 0)
+        statement.append(instruction)
+        if instruction.opname in _STORES:
+            _bind(index, instruction.argval, statement)
+        if depth == 0:
+            if instruction.opname not in _STORES:
+                _touch(index, statement)
+            statement = []
+    return index
+
+
+def _bind(index: Index, name: str, statement: list[dis.Instruction]) -> None:
+    definition = index.setdefault(name, Definition(name))
+    made = [item.argval for item in statement if isinstance(item.argval, CodeType)]
+    operations = [item.opname for item in statement if item.opname not in _SILENT]
+    own = next((code for code in made if code.co_name == name), None)
+    if own is not None and "LOAD_BUILD_CLASS" in operations:
+        definition.kinds.add(CLASS)
+        definition.members = None if definition.prints else index_of(own)
+    elif own is not None:
+        definition.kinds.add(DEF)
+    elif "IMPORT_NAME" in operations:
+        definition.kinds.add(IMPORT)
+    elif len(made) == 1 and made[0].co_name == "<lambda>" and _is_bare(operations):
+        definition.kinds.add(LAMBDA)
+    else:
+        definition.kinds.add(DATA)
+        definition.reads |= _reads(statement)
+        loads = [item.argval for item in statement if item.opname in _LOADS]
+        definition.fresh = operations[0] in _DISPLAYS or bool(
+            loads and str(loads[0])[:1].isupper() and "CALL" in operations
+        )
+    if own is not None:
+        definition.decorators.append(_said(statement, own))
+        _touch(index, statement, own)
+    definition.prints.append(_said(statement))
+
+
+def _is_bare(operations: list[str]) -> bool:
+    """Whether a statement with a lambda in it does nothing with it but give it a name."""
+    return not any(name.startswith(("CALL", "BUILD_", "LIST_", "MAP_")) for name in operations)
+
+
+def _touch(index: Index, statement: list[dis.Instruction], own: CodeType | None = None) -> None:
+    """`NAME[...] = value`, `NAME.attribute = value`, `NAME.method()` and `@NAME.method`."""
+    operations = {item.opname for item in statement}
+    if statement[-1].opname == "STORE_ATTR" and statement[-2].opname in _LOADS:
+        path = f"{statement[-2].argval}.{statement[-1].argval}"
+        index.setdefault(path, Definition(path)).prints.append(_said(statement))
+    if not operations & {"STORE_SUBSCR", "STORE_ATTR", "POP_TOP", "LOAD_ATTR", "LOAD_METHOD"}:
+        return
+    for name in sorted(_reads(statement)):
+        definition = index.get(name)
+        if definition is not None and definition.kinds <= {DATA}:
+            definition.prints.append(_said(statement, own))
+            definition.touched = True
+
+
+def _reads(statement: list[dis.Instruction]) -> set[str]:
+    return {item.argval for item in statement if item.opname in _LOADS}
+
+
+def _said(statement: list[dis.Instruction], own: CodeType | None = None) -> str:
+    """The statement as text: no positions, no jump targets, `own` code by name only."""
+    words = []
+    for item in statement:
+        if item.opname in _SILENT:
+            continue
+        if item.argval is own and own is not None:
+            words.append("<it>")
+        elif isinstance(item.argval, CodeType):
+            words.append(repr(codes.shape(item.argval)))
+        elif item.opcode in dis.hasjrel or item.opcode in dis.hasjabs:
+            words.append(item.opname)
+        elif item.argval is None or isinstance(item.argval, str | int | float | tuple | bytes):
+            words.append(f"{item.opname} {item.argval!r}")
+        else:
+            words.append(f"{item.opname} {item.argrepr}")
+    return "; ".join(words)

@@ -1,0 +1,278 @@
+"""What each name of a module is defined by: an index of the binding statements of a source.
+
+Two indexes, of the old source and of the new one, tell which names are defined by `def` and
+`class`, which are data, whose defining statements changed, and which names are gone.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+DEF = "def"
+CLASS = "class"
+IMPORT = "import"
+LAMBDA = "lambda"
+DATA = "data"
+
+
+@dataclass(slots=True)
+class Definition:
+    """All the statements that bind, or build up, one name."""
+
+    name: str
+    kinds: set[str] = field(default_factory=set)
+    prints: list[str] = field(default_factory=list)
+    """What the statements say, positions aside; two definitions are the same if these are."""
+    reads: set[str] = field(default_factory=set)
+    """Module-level names that the value is computed from."""
+    decorators: list[str] = field(default_factory=list)
+    fresh: bool = False
+    """Bound by an expression that makes a new object each time."""
+    touched: bool = False
+    """Built up by further statements: `NAME[...] = `, `NAME.method()`, `@NAME.register`."""
+    members: Index | None = None
+    """What the class body defines."""
+
+    @property
+    def is_code(self) -> bool:
+        """Whether nothing but `def` and `class` statements bind the name."""
+        return bool(self.kinds) and self.kinds <= {DEF, CLASS}
+
+    @property
+    def asks_for_itself(self) -> bool:
+        """Bound only `if "NAME" not in globals()` or the like."""
+        asked = f"Constant(value={self.name!r})"
+        return any(asked in said and "globals" in said for said in self.prints)
+
+    @property
+    def is_main(self) -> bool:
+        """Bound `if __name__ == "__main__"`."""
+        return any("Name(id='__name__'" in said for said in self.prints)
+
+    @property
+    def is_import(self) -> bool:
+        return self.kinds == {IMPORT}
+
+    @property
+    def is_lambda(self) -> bool:
+        return self.kinds == {LAMBDA}
+
+    def same(self, other: Definition) -> bool:
+        return self.prints == other.prints
+
+
+Index = dict[str, Definition]
+
+_FRESH_CALLS = frozenset(
+    {"bytearray", "defaultdict", "deque", "dict", "list", "set", "OrderedDict"}
+)
+
+
+def index_of(tree: ast.AST) -> Index:
+    """The index of a module's or class's body."""
+    indexer = _Indexer()
+    indexer.body(getattr(tree, "body", []), "", frozenset())
+    return indexer.index
+
+
+class _Indexer:
+    """Walks the statements of one namespace, in order."""
+
+    def __init__(self) -> None:
+        self.index: Index = {}
+
+    def body(self, statements: Iterable[ast.stmt], context: str, reads: frozenset[str]) -> None:
+        """Index `statements`, which run under the conditions `context` that read `reads`."""
+        for statement in statements:
+            self.statement(statement, context, reads)
+
+    def statement(self, node: ast.stmt, context: str, reads: frozenset[str]) -> None:
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef():
+                self._code(DEF, node, context)
+            case ast.ClassDef():
+                definition = self._code(CLASS, node, context)
+                # Of several, which one runs is not known.
+                definition.members = index_of(node) if len(definition.prints) == 1 else None
+            case ast.Import() | ast.ImportFrom():
+                for alias in node.names:
+                    name = alias.asname or alias.name.partition(".")[0]
+                    self._bind(name, IMPORT, context + ast.dump(node), frozenset())
+            case ast.Assign(targets=targets, value=value):
+                self._assign(targets, value, node, context, reads)
+            case ast.AnnAssign(target=target, value=value):
+                if value is not None:
+                    self._assign([target], value, node, context, reads)
+            case ast.AugAssign(target=target, value=value):
+                self._assign([target], value, node, context, reads, again=True)
+            case ast.Expr(value=ast.Call(func=ast.Attribute() as called)):
+                self._touch(called, context + ast.dump(node), reads | names_read(node))
+            case ast.If(test=test) | ast.While(test=test):
+                inner = reads | names_read(test)
+                where = f"{context}{type(node).__name__} {ast.dump(test)}: "
+                self.body(node.body, where, inner)
+                self.body(node.orelse, "not " + where, inner)
+            case ast.For(iter=iterable) | ast.AsyncFor(iter=iterable):
+                inner = reads | names_read(iterable)
+                where = f"{context}for {ast.dump(node.target)} in {ast.dump(iterable)}: "
+                for name in _target_names(node.target):
+                    self._bind(name, DATA, where, inner)
+                self.body(node.body, where, inner)
+                self.body(node.orelse, where, inner)
+            case ast.With(items=items) | ast.AsyncWith(items=items):
+                for item in items:
+                    reads = reads | names_read(item.context_expr)
+                    for name in _target_names(item.optional_vars):
+                        self._bind(name, DATA, context + ast.dump(item), reads)
+                self.body(node.body, context, reads)
+            case ast.Try() | ast.TryStar():
+                self.body(node.body, context, reads)
+                for handler in node.handlers:
+                    self.body(handler.body, f"{context}except: ", reads)
+                self.body(node.orelse, context, reads)
+                self.body(node.finalbody, context, reads)
+            case ast.Match(subject=subject):
+                inner = reads | names_read(subject)
+                for case in node.cases:
+                    where = f"{context}case {ast.dump(case.pattern)}: "
+                    for captured in ast.walk(case.pattern):
+                        if isinstance(captured, ast.MatchAs | ast.MatchStar) and captured.name:
+                            self._bind(captured.name, DATA, where, inner)
+                    self.body(case.body, where, inner)
+            case ast.Delete():
+                for deleted in node.targets:
+                    self._touch(deleted, context + ast.dump(node), reads)
+            case _:
+                if type(node).__name__ == "TypeAlias":
+                    name = getattr(node, "name").id  # noqa: B009 - not in Python 3.11's ast
+                    self._bind(name, DATA, context + ast.dump(node), frozenset())
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            self._walruses(node, context, reads)
+
+    def _code(
+        self,
+        kind: str,
+        node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef,
+        context: str,
+    ) -> Definition:
+        definition = self._bind(node.name, kind, context + ast.dump(node), frozenset())
+        definition.decorators += [ast.dump(decorator) for decorator in node.decorator_list]
+        for decorator in node.decorator_list:
+            called: ast.expr = decorator.func if isinstance(decorator, ast.Call) else decorator
+            if isinstance(called, ast.Attribute) and root_name(called) != node.name:
+                self._touch(called, f"{context}@{ast.dump(decorator)} {node.name}", frozenset())
+        return definition
+
+    def _assign(
+        self,
+        targets: list[ast.expr],
+        value: ast.expr,
+        node: ast.stmt,
+        context: str,
+        reads: frozenset[str],
+        again: bool = False,
+    ) -> None:
+        said = context + ast.dump(node)
+        reads = reads | names_read(value)
+        for target in targets:
+            if isinstance(target, ast.Name) and isinstance(value, ast.Lambda):
+                self._bind(target.id, LAMBDA, said, frozenset())
+                continue
+            names = list(_target_names(target))
+            for name in names:
+                definition = self._bind(name, DATA, said, reads)
+                definition.fresh = not again and len(names) == 1 and is_fresh(value)
+            if not names:
+                self._touch(target, said, reads)
+
+    def _bind(self, name: str, kind: str, said: str, reads: frozenset[str]) -> Definition:
+        definition = self.index.setdefault(name, Definition(name))
+        definition.kinds.add(kind)
+        definition.prints.append(said)
+        definition.reads |= reads
+        return definition
+
+    def _touch(self, target: ast.expr, said: str, reads: frozenset[str]) -> None:
+        """A statement that builds up what a name holds is part of the definition of it."""
+        root = root_name(target)
+        definition = self.index.get(root) if root is not None else None
+        if definition is not None and definition.kinds <= {DATA}:
+            definition.prints.append(said)
+            definition.reads |= reads
+            definition.touched = True
+        if isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name):
+            path = f"{root}.{target.attr}"
+            self.index.setdefault(path, Definition(path)).prints.append(said)
+
+    def _walruses(self, node: ast.stmt, context: str, reads: frozenset[str]) -> None:
+        for expression in ast.iter_child_nodes(node):
+            if isinstance(expression, ast.expr):
+                for inner in ast.walk(expression):
+                    if isinstance(inner, ast.NamedExpr):
+                        found = reads | names_read(inner.value)
+                        self._bind(inner.target.id, DATA, context + ast.dump(inner), found)
+
+
+def names_read(node: ast.AST) -> frozenset[str]:
+    """The names that evaluating `node` reads; what runs only later is left out."""
+    found: set[str] = set()
+    todo = [node]
+    while todo:
+        this = todo.pop()
+        if isinstance(this, ast.Lambda):
+            continue
+        if isinstance(this, ast.Name):
+            found.add(this.id)
+        todo.extend(ast.iter_child_nodes(this))
+    return frozenset(found)
+
+
+def root_name(target: ast.expr) -> str | None:
+    """The name that an attribute or item chain starts from."""
+    node: ast.expr = target
+    while isinstance(node, ast.Attribute | ast.Subscript):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else None
+
+
+def is_fresh(value: ast.expr) -> bool:
+    """Whether the expression makes an object that nothing else can hold yet."""
+    match value:
+        case ast.List() | ast.Dict() | ast.Set() | ast.ListComp() | ast.DictComp() | ast.SetComp():
+            return True
+        case ast.Call(func=ast.Name(id=name)) | ast.Call(func=ast.Attribute(attr=name)):
+            return name in _FRESH_CALLS or name[:1].isupper()
+        case _:
+            return False
+
+
+def _target_names(target: ast.expr | None) -> Iterator[str]:
+    match target:
+        case ast.Name(id=name):
+            yield name
+        case ast.Tuple(elts=targets) | ast.List(elts=targets):
+            for inner in targets:
+                yield from _target_names(inner)
+        case ast.Starred(value=inner):
+            yield from _target_names(inner)
+        case _:
+            return
+
+
+def imports_of(tree: ast.AST) -> Iterator[tuple[str, ast.Import | ast.ImportFrom]]:
+    """Every import statement outside of functions, with the class path it stands in."""
+    todo: list[tuple[str, ast.AST]] = [("", tree)]
+    while todo:
+        path, node = todo.pop()
+        for child in ast.iter_child_nodes(node):
+            match child:
+                case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda():
+                    continue
+                case ast.ClassDef(name=name):
+                    todo.append((f"{path}{name}.", child))
+                case ast.Import() | ast.ImportFrom():
+                    yield path, child
+                case _:
+                    todo.append((path, child))

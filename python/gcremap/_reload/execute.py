@@ -1,0 +1,173 @@
+"""Run new source in a module's own namespace, so that all of it can be taken back."""
+
+from __future__ import annotations
+
+import dis
+import operator
+import sys
+from collections.abc import Iterator, MutableMapping
+from types import CodeType, FunctionType
+from typing import Any
+
+from gcremap._reload.match import is_class, is_function
+from gcremap._reload.source import Source
+
+Namespace = dict[str, Any]
+
+
+class Recorder(MutableMapping[str, Any]):
+    """The locals of a module's code: its namespace, with a note of every name it binds.
+
+    What the source does not define any more is hidden from it, so that code which
+    would fail in a fresh start fails here too.
+    """
+
+    def __init__(self, namespace: Namespace, gone: frozenset[str]) -> None:
+        self._namespace = namespace
+        self._gone = gone
+        self.stored: set[str] = set()
+        self.asked: set[str] = set()
+        """Names of the old version that the new one has read before it bound them."""
+
+    def __getitem__(self, name: str) -> Any:
+        if name in self._gone and name not in self.stored:
+            raise NameError(f"name {name!r} is not defined", name=name)
+        value = self._namespace[name]
+        if name not in self.stored:
+            self.asked.add(name)
+        return value
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self._namespace[name] = value
+        self.stored.add(name)
+
+    def __delitem__(self, name: str) -> None:
+        del self._namespace[name]
+        self.stored.discard(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._namespace)
+
+    def __len__(self) -> int:
+        return len(self._namespace)
+
+
+class Snapshot:
+    """A module as it was: its namespace and its place in sys.modules."""
+
+    def __init__(self, module: Any) -> None:
+        self.module = module
+        self.namespace: Namespace = dict(vars(module))
+        self._key = _key_of(module)
+        self._contents = [
+            (value, _copy(value))
+            for value in self.namespace.values()
+            if _is_small(value, module.__name__)
+        ]
+
+    def restore(self) -> None:
+        """Put everything back, without a moment in which a name that stays is missing."""
+        namespace = vars(self.module)
+        for value, content in self._contents:
+            _restore(value, content)
+        for name in [name for name in namespace if name not in self.namespace]:
+            del namespace[name]
+        for name, value in self.namespace.items():
+            if name not in namespace or namespace[name] is not value:
+                namespace[name] = value
+        if list(namespace) != list(self.namespace):
+            for name in self.namespace:
+                namespace[name] = namespace.pop(name)
+        if self._key is not None and sys.modules.get(self._key) is not self.module:
+            sys.modules[self._key] = self.module
+
+
+_MUCH = 10_000
+"""A larger container is not copied for the case that the new source changes it and fails."""
+
+
+def _is_small(value: Any, owner: str) -> bool:
+    if type(value) in (list, dict, set):
+        return len(value) <= _MUCH
+    return (is_class(value) or is_function(value)) and value.__module__ == owner
+
+
+def _copy(value: Any) -> Any:
+    if is_class(value) or is_function(value):
+        return dict(vars(value))
+    return value.copy()
+
+
+def _restore(value: Any, content: Any) -> None:
+    """Undo what failing code has done to an old object that it could still see."""
+    if is_class(value):
+        for name in [name for name in vars(value) if name not in content]:
+            type.__delattr__(value, name)
+        for name, attribute in content.items():
+            if vars(value).get(name) is not attribute:
+                type.__setattr__(value, name, attribute)
+        return
+    present: Any = vars(value) if isinstance(value, FunctionType) else value
+    if isinstance(present, list):
+        if len(present) != len(content) or any(map(operator.is_not, present, content)):
+            present[:] = content
+    elif isinstance(present, set):
+        if present != content:
+            present.clear()
+            present.update(content)
+    elif len(present) != len(content) or any(
+        present.get(key, present) is not item for key, item in content.items()
+    ):
+        present.clear()
+        present.update(content)
+
+
+def _key_of(module: Any) -> str | None:
+    """The name under which sys.modules has the module."""
+    name: str = module.__name__
+    if sys.modules.get(name) is module:
+        return name
+    return next((name for name, value in list(sys.modules.items()) if value is module), None)
+
+
+def execute(
+    module: Any, source: Source, gone: frozenset[str], code: CodeType | None
+) -> frozenset[str] | None:
+    """Run `code` of `source` in the namespace of `module`; returns the names that it bound.
+
+    None where that cannot be told, since the loader runs the code itself.
+    """
+    namespace = vars(module)
+    if source.spec is not None:
+        _set_origin(module, source)
+    for name in ("__annotations__", "__annotate__", "__conditional_annotations__"):
+        namespace.pop(name, None)
+    if code is None:
+        loader: Any = source.spec.loader if source.spec is not None else None
+        if loader is not None:  # a namespace package has none, and no code
+            loader.exec_module(module)
+        return None
+    recorder = Recorder(namespace, gone)
+    namespace["__doc__"] = None
+    exec(code, namespace, recorder)
+    stays = {name for name in recorder.asked if name in namespace}
+    return frozenset(recorder.stored | stays | (stored_globally(code) & namespace.keys()))
+
+
+def stored_globally(code: CodeType) -> set[str]:
+    """The names that a module's code stores past its locals: some function says `global`."""
+    return {each.argval for each in dis.get_instructions(code) if each.opname == "STORE_GLOBAL"}
+
+
+def _set_origin(module: Any, source: Source) -> None:
+    """What the import system says of a module, as it would say it now."""
+    spec = source.spec
+    assert spec is not None
+    if module.__name__ == "__main__":
+        return
+    module.__spec__ = spec
+    module.__loader__ = spec.loader
+    if spec.submodule_search_locations is not None:
+        module.__path__ = spec.submodule_search_locations
+    if spec.has_location and spec.origin is not None:
+        module.__file__ = spec.origin

@@ -1,0 +1,281 @@
+"""Which old object became which new one."""
+
+from __future__ import annotations
+
+import enum
+import functools
+import types
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from types import CodeType, FunctionType
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+from gcremap._reload import codes
+from gcremap._reload.definitions import Definition, Index
+
+if TYPE_CHECKING:
+    from gcremap._reload.state import Values
+
+_WRAPPERS = (staticmethod, classmethod)
+LRU_CACHE = type(functools.lru_cache(lambda: None))
+_ATOMS = (str, bytes, int, float, complex, bool, type(None), type(Ellipsis), types.ModuleType)
+
+
+def is_class(value: object) -> TypeGuard[type]:
+    """Whether `value` is a class; a weak proxy of one only says that it is."""
+    return issubclass(type(value), type)
+
+
+def is_function(value: object) -> TypeGuard[FunctionType]:
+    return type(value) is FunctionType
+
+
+@dataclass(slots=True, eq=False)
+class Pair:
+    """An old object and what it became, and where their definition says so."""
+
+    old: Any
+    new: Any
+    path: str
+    module: str
+    same_definition: bool = False
+    """The defining statements did not change at all."""
+    same_decorators: bool = False
+    old_members: Index = field(default_factory=dict)
+    new_members: Index = field(default_factory=dict)
+    attributes: frozenset[str] = frozenset()
+    """Those that a statement sets, `f.calls = 0`, which did not change: they are state."""
+    keep: bool = True
+    """References to new go to old, which takes over its content; else the other way."""
+    changed: bool = False
+    data: bool = False
+    """A value, not code: nothing of it is taken over."""
+
+
+@dataclass(slots=True)
+class Site:
+    """Where a pair was found: the two definitions of one name, as far as there are any."""
+
+    path: str
+    module: str
+    old: Definition | None = None
+    new: Definition | None = None
+    made_by_same: bool = False
+    """No statement says what it is; what made it says the same."""
+
+    @property
+    def same(self) -> bool:
+        if self.old is None and self.new is None:
+            return self.made_by_same
+        if self.new is not None and self.new.is_code and len(self.new.prints) > 1:
+            return False  # which of them ran is not known
+        return self.old is not None and self.new is not None and self.old.same(self.new)
+
+    @property
+    def same_decorators(self) -> bool:
+        if self.old is None or self.new is None:
+            return True
+        return self.old.decorators == self.new.decorators
+
+    @property
+    def is_code(self) -> bool:
+        """Both sides are `def` or `class` statements."""
+        return (
+            self.old is not None and self.new is not None and self.old.is_code and self.new.is_code
+        )
+
+    @property
+    def is_data(self) -> bool:
+        """Either side is an assignment or an import."""
+        return any(side is not None and not side.is_code for side in (self.old, self.new))
+
+    def inside(self, name: str, bodies: tuple[Index, Index]) -> Site:
+        olds, news = bodies
+        path = f"{self.path}.{name}"
+        return Site(path, self.module, olds.get(name), news.get(name), self.same)
+
+
+class Matcher:
+    """Finds all pairs of a transaction; each old and each new is in one at most."""
+
+    def __init__(self) -> None:
+        self.pairs: list[Pair] = []
+        self.by_old: dict[int, Pair] = {}
+        self.by_new: dict[int, Pair] = {}
+        self.code_map: dict[CodeType, CodeType] = {}
+        """Old code to new, by equality: what was compiled anew is equal, not identical."""
+        self.ambiguous: set[str] = set()
+        """Qualified names that several functions have: these match by their code alone."""
+        self.values: dict[str, Values] = {}
+        """What is known of the data of each module."""
+        self.orphans: list[tuple[FunctionType, CodeType]] = []
+        """Functions that run old code and have no new side, with the code they should run."""
+
+    def learn_codes(self, old: CodeType | None, new: CodeType | None) -> None:
+        """Note which code of a module became which."""
+        if new is not None:
+            names = [code.co_qualname for code in codes.tree(new)]
+            self.ambiguous |= {name for name in names if names.count(name) > 1}
+        if old is not None and new is not None:
+            for was, now in codes.pair_up(old, new):
+                self.code_map.setdefault(was, now)
+
+    def match(self, old: Any, new: Any, site: Site) -> Pair | None:
+        """Pair `old` with `new`, which stand at one site, and what they are made of."""
+        if old is new or isinstance(old, _ATOMS) or isinstance(new, _ATOMS):
+            return None
+        if id(old) in self.by_old or id(new) in self.by_new:
+            return self.by_old.get(id(old))
+        if isinstance(old, FunctionType) and isinstance(new, FunctionType):
+            return self._functions(old, new, site)
+        if is_class(old) and is_class(new):
+            return self._classes(old, new, site)
+        if isinstance(old, _WRAPPERS) and type(old) is type(new):
+            pair = self._add(old, new, site)
+            self.match(old.__func__, new.__func__, site)
+            return pair
+        if type(old) is property is type(new):
+            pair = self._add(old, new, site)
+            for name in ("fget", "fset", "fdel"):
+                self.match(getattr(old, name), getattr(new, name), site)
+            return pair
+        if type(old) is LRU_CACHE is type(new):
+            pair = self._add(old, new, site)
+            self.match(old.__wrapped__, new.__wrapped__, site)
+            return pair
+        inner = self._unwrapped(old, new, site)
+        if inner is not None or not site.is_code:
+            return inner
+        pair = self._add(old, new, site)
+        if type(old).__qualname__ == type(new).__qualname__:
+            self._parts(old, new, site)
+        else:
+            pair.keep = False
+        return pair
+
+    def add_data(self, old: Any, new: Any, site: Site, *, keep: bool) -> Pair | None:
+        """Pair two values that nothing is to be taken over between."""
+        if old is new or id(old) in self.by_old or id(new) in self.by_new:
+            return None
+        pair = self._add(old, new, site)
+        pair.data, pair.keep = True, keep
+        return pair
+
+    def final(self, value: Any) -> Any:
+        """What a reference to `value`, old or new, will refer to in the end."""
+        pair = self.by_new.get(id(value))
+        if pair is not None and pair.keep:
+            return pair.old
+        pair = self.by_old.get(id(value))
+        if pair is not None and not pair.keep:
+            return pair.new
+        return value
+
+    def _add(self, old: Any, new: Any, site: Site) -> Pair:
+        pair = Pair(old, new, site.path, site.module, site.same, site.same_decorators)
+        if site.old is not None and site.old.members is not None:
+            pair.old_members = site.old.members
+        if site.new is not None and site.new.members is not None:
+            pair.new_members = site.new.members
+        self.pairs.append(pair)
+        self.by_old[id(old)] = pair
+        self.by_new[id(new)] = pair
+        return pair
+
+    def _functions(self, old: FunctionType, new: FunctionType, site: Site) -> Pair | None:
+        became = self.code_map.get(old.__code__)
+        same_code = became is new.__code__ or became == new.__code__
+        name = new.__code__.co_qualname
+        if not same_code:
+            if not site.is_code and not self._is_one_definition(old, new, site):
+                return None
+            if name in self.ambiguous and old.__code__.co_qualname == name:
+                return None
+        pair = self._add(old, new, site)
+        for was, now in codes.pair_up(old.__code__, new.__code__):
+            self.code_map.setdefault(was, now)
+        self._parts(old, new, site)
+        return pair
+
+    def _is_one_definition(self, old: FunctionType, new: FunctionType, site: Site) -> bool:
+        """Whether two functions are versions of one, though not by a `def` of both at the site."""
+        if site.old is not None and site.new is not None and site.is_data:
+            return site.old.is_lambda and site.new.is_lambda
+        return old.__code__.co_qualname == new.__code__.co_qualname
+
+    def _classes(self, old: type, new: type, site: Site) -> Pair | None:
+        if old.__name__ != new.__name__ or old.__module__ != new.__module__:
+            return None
+        pair = self._add(old, new, site)
+        bodies = (pair.old_members, pair.new_members)
+        olds, news = vars(old), vars(new)
+        if isinstance(old, enum.EnumType) and isinstance(new, enum.EnumType):
+            member: Any
+            for name, member in new.__members__.items():
+                before: Any = old.__members__.get(name)
+                if before is not None and before.name == name:
+                    self.add_data(before, member, site.inside(name, bodies), keep=True)
+        for name, value in list(olds.items()):
+            if name in news and not isinstance(value, types.GetSetDescriptorType):
+                inside = site.inside(name, bodies)
+                if inside.is_data and not _is_own(value, news[name], name):
+                    continue
+                self.match(value, news[name], inside)
+        return pair
+
+    def _unwrapped(self, old: Any, new: Any, site: Site) -> Pair | None:
+        """A function that became a property of it, or a static method, and the reverse."""
+        if isinstance(old, FunctionType) and isinstance(new, (*_WRAPPERS, property)):
+            inner = new.fget if isinstance(new, property) else new.__func__
+            return self.match(old, inner, site) if isinstance(inner, FunctionType) else None
+        if isinstance(new, FunctionType) and isinstance(old, (*_WRAPPERS, property)):
+            inner = old.fget if isinstance(old, property) else old.__func__
+            return self.match(inner, new, site) if isinstance(inner, FunctionType) else None
+        return None
+
+    def _parts(self, old: Any, new: Any, site: Site) -> None:
+        """Match what two wrappers of the same make hold under the same names."""
+        news = dict(_held(new))
+        for name, value in _held(old):
+            inner = news.get(name)
+            if isinstance(value, FunctionType) and isinstance(inner, FunctionType):
+                if value.__code__.co_qualname == inner.__code__.co_qualname or (
+                    self.code_map.get(value.__code__) == inner.__code__
+                ):
+                    self.match(value, inner, site)
+            elif type(value) is LRU_CACHE is type(inner) or (
+                isinstance(value, (*_WRAPPERS, property)) and type(value) is type(inner)
+            ):
+                self.match(value, inner, site)
+
+
+def _is_own(old: Any, new: Any, name: str) -> bool:
+    """Whether two values that assignments bind are, all the same, made under this name.
+
+    Such are namedtuples, enums by call, and lambdas.
+    """
+    if is_class(old) and is_class(new):
+        return old.__name__ == new.__name__ == name
+    return isinstance(old, FunctionType) and isinstance(new, FunctionType)
+
+
+def _held(wrapper: Any) -> Iterator[tuple[str, Any]]:
+    """What a wrapper holds, by name: closure cells and attributes."""
+    if isinstance(wrapper, FunctionType):
+        for name, cell in zip(wrapper.__code__.co_freevars, wrapper.__closure__ or (), strict=True):
+            try:
+                yield f"<{name}>", cell.cell_contents
+            except ValueError:
+                continue
+    attributes = getattr(wrapper, "__dict__", None)
+    if isinstance(attributes, dict):
+        yield from list(attributes.items())
+    if isinstance(wrapper, functools.partial):
+        yield "func", wrapper.func
+    for base in type(wrapper).__mro__:
+        for name, slot in vars(base).items():
+            if isinstance(slot, types.MemberDescriptorType) and name != "__wrapped__":
+                try:
+                    yield f"{base.__name__}.{name}", slot.__get__(wrapper)
+                except (AttributeError, TypeError):
+                    continue

@@ -1,0 +1,119 @@
+"""Instances of classes whose layout changed, and subclasses elsewhere, are made anew."""
+
+from __future__ import annotations
+
+import gc
+import types
+from collections.abc import Iterator
+from typing import Any
+
+from gcremap._reload.update import is_of_the_layout
+from gcremap._slots import referrers
+
+_HAVE_GC = 1 << 14
+_HEAPTYPE = 1 << 9
+"""Py_TPFLAGS_* (object.h)."""
+
+
+def subclasses(cls: type) -> Iterator[type]:
+    """All subclasses, nearest first."""
+    sub: type
+    for sub in type.__subclasses__(cls):
+        yield sub
+        yield from subclasses(sub)
+
+
+def instances(cls: type) -> list[Any]:
+    """The living instances of exactly `cls`."""
+    if not cls.__flags__ & _HAVE_GC:
+        # The collector does not know them: only the slots that hold them lead there.
+        held = {id(slot.holder): slot.holder for slot in referrers(cls) if type(slot.holder) is cls}
+        return list(held.values())
+    return [each for each in gc.get_referrers(cls) if type(each) is cls]
+
+
+def rebuild_class(cls: type, bases: tuple[type, ...]) -> type:
+    """A class like `cls` on other bases, laid out anew."""
+    namespace = {
+        name: value
+        for name, value in vars(cls).items()
+        if not is_of_the_layout(name, value) or name == "__slots__"
+    }
+    cell = _class_cell(cls)
+    if cell is not None:
+        # Methods with super() share the cell; the class fills it, and the remap would too.
+        namespace.pop("__classcell__", None)
+    namespace["__qualname__"] = cls.__qualname__
+    made: type = type(cls).__new__(type(cls), cls.__name__, bases, namespace)
+    return made
+
+
+def _class_cell(cls: type) -> types.CellType | None:
+    for value in vars(cls).values():
+        function = getattr(value, "__func__", value)
+        if isinstance(function, types.FunctionType) and function.__closure__:
+            names = function.__code__.co_freevars
+            for name, cell in zip(names, function.__closure__, strict=True):
+                if name == "__class__":
+                    return cell
+    return None
+
+
+def rebuild_instance(instance: Any, cls: type) -> Any:
+    """A new instance of `cls` with the state of `instance`, made without its __init__."""
+    made = _blank(instance, cls)
+    old_slots = dict(_slot_values(instance))
+    attributes = getattr(instance, "__dict__", None)
+    if attributes:
+        old_slots.update(attributes)
+    slots = {name for base in cls.__mro__ for name in _slot_names(base)}
+    namespace = getattr(made, "__dict__", None)
+    for name, value in old_slots.items():
+        if name in slots:
+            object.__setattr__(made, name, value)
+        elif namespace is not None:
+            namespace[name] = value
+    return made
+
+
+def _blank(instance: Any, cls: type) -> Any:
+    """An instance of `cls` with what a C base holds of `instance`, and no attributes."""
+    base = _c_base(cls)
+    if base is object:
+        return object.__new__(cls)
+    if issubclass(base, BaseException):
+        made: Any = base.__new__(cls, *instance.args)
+        for name in ("__cause__", "__context__", "__traceback__", "__suppress_context__"):
+            setattr(made, name, getattr(instance, name, None))
+        made.args = instance.args
+        return made
+    if issubclass(base, list | dict | set | bytearray) and isinstance(instance, base):
+        made = base.__new__(cls)
+        base.__init__(made, instance)
+        return made
+    if isinstance(instance, base):
+        return base.__new__(cls, instance)  # type: ignore[call-arg]
+    return base.__new__(cls)
+
+
+def _c_base(cls: type) -> type:
+    """The nearest base that is not made by a class statement."""
+    for base in cls.__mro__:
+        if not base.__flags__ & _HEAPTYPE:
+            return base
+    return object
+
+
+def _slot_names(cls: type) -> list[str]:
+    return [k for k, v in vars(cls).items() if isinstance(v, types.MemberDescriptorType)]
+
+
+def _slot_values(instance: Any) -> Iterator[tuple[str, Any]]:
+    """What the `__slots__` of all its classes hold, the private names as they are mangled."""
+    for base in type(instance).__mro__:
+        if base.__flags__ & _HEAPTYPE:
+            for name in _slot_names(base):
+                try:
+                    yield name, vars(base)[name].__get__(instance)
+                except AttributeError:
+                    continue

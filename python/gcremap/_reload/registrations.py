@@ -1,0 +1,129 @@
+"""What running a module again would register a second time."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import gc
+import sys
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from types import CodeType
+from typing import Any
+
+from gcremap._reload.definitions import Index, names_read, root_name
+from gcremap._reload.match import Pair
+
+
+def without_repeats(
+    old: ast.Module, new: ast.Module, old_index: Index, new_index: Index, path: str, main: bool
+) -> CodeType | None:
+    """The code of `new` less what was done already and would be done twice; None if nothing.
+
+    That is a statement like `atexit.register(goodbye)`: a call into an imported module which
+    the old source has just the same, with no data of this module that is another now. `main`
+    is for the script that runs: what it does `if __name__ == "__main__"` it is doing already.
+    """
+    before = Counter(ast.dump(node) for node in old.body if isinstance(node, ast.Expr))
+    skipped = set()
+    for node in new.body:
+        match node:
+            case ast.If(test=ast.Compare(left=ast.Name(id="__name__"))) if main:
+                skipped.add(id(node))
+            case ast.Expr(value=ast.Call(func=ast.Attribute() as called)):
+                said = ast.dump(node)
+                root = _innermost(called)
+                definition = new_index.get(root) if root is not None else None
+                if not before[said] or definition is None or not definition.is_import:
+                    continue
+                if all(_is_same(name, old_index, new_index) for name in names_read(node)):
+                    before[said] -= 1
+                    skipped.add(id(node))
+            case _:
+                continue
+    if not skipped:
+        return None
+    rest = copy.copy(new)
+    rest.body = [node for node in new.body if id(node) not in skipped]
+    return compile(rest, path, "exec", dont_inherit=True)
+
+
+def _innermost(called: ast.expr) -> str | None:
+    """The name that a chain of attributes and calls starts from: logging.getLogger().add()."""
+    while isinstance(called, ast.Attribute | ast.Subscript | ast.Call):
+        called = called.func if isinstance(called, ast.Call) else called.value
+    return root_name(called)
+
+
+def _is_same(name: str, old_index: Index, new_index: Index) -> bool:
+    """Whether a name means what it meant: code always does, since it is updated in place."""
+    old, new = old_index.get(name), new_index.get(name)
+    if new is None:
+        return old is None
+    if old is None:
+        return False
+    if new.is_code and old.is_code:
+        return True
+    return old.same(new)
+
+
+def drop_repeats(pairs: Iterable[Pair], own: list[Any], undo: list[Callable[[], Any]]) -> None:
+    """Take from lists elsewhere what a decorator has added to them once more.
+
+    A list that holds the old object and the new one had the old one registered, and the new
+    source registered the same definition again: it is one entry in a fresh start.
+    """
+    olds = {id(pair.new): pair.old for pair in pairs if not pair.data}
+    news = [pair.new for pair in pairs if not pair.data]
+    if not news:
+        return
+    ignored = {id(each) for each in (own, news, sys._getframe(), *own)}
+    entries: dict[int, Any] = {}
+    for holder in gc.get_referrers(*news):
+        if type(holder) is tuple:
+            entries[id(holder)] = holder
+    lists = [
+        holder
+        for holder in gc.get_referrers(*news, *entries.values())
+        if type(holder) in (list, deque) and id(holder) not in ignored
+    ]
+    for holder in lists:
+        _drop(holder, olds, entries, undo)
+
+
+def _drop(
+    holder: Any, olds: dict[int, Any], entries: dict[int, Any], undo: list[Callable[[], Any]]
+) -> None:
+    before = list(holder)
+    present = Counter(map(_key, before))
+    kept = []
+    for item in before:
+        was = _before(item, olds) if id(item) in olds or id(item) in entries else None
+        if was is not None and present[was] > 0:
+            present[was] -= 1
+            continue
+        kept.append(item)
+    if len(kept) == len(before):
+        return
+
+    def put(items: list[Any]) -> None:
+        holder.clear()
+        holder.extend(items)
+
+    put(kept)
+    undo.append(lambda: put(before))
+
+
+def _before(item: Any, olds: dict[int, Any]) -> object:
+    """The key of the entry that was registered for the old definition."""
+    if isinstance(item, tuple):
+        return tuple(_key(olds.get(id(part), part)) for part in item)
+    return _key(olds[id(item)])
+
+
+def _key(item: Any) -> object:
+    if type(item) is tuple:
+        return tuple(_key(part) for part in item)
+    if isinstance(item, str | int | float | bytes):
+        return (type(item), item)
+    return id(item)

@@ -1,0 +1,204 @@
+"""The doors: reload one module, all that changed, or by a policy."""
+
+from __future__ import annotations
+
+import functools
+import gc
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from types import ModuleType, TracebackType
+from typing import Any
+
+from gcremap import _native
+from gcremap._reload import source
+from gcremap._reload.report import ReloadReport
+from gcremap._reload.state import State
+from gcremap._reload.transaction import Identity, Transaction
+
+_HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_POLICIES = ("keep", "keep-unchanged", "replace")
+
+
+def reload(
+    module: ModuleType, *, identity: Identity = "keep", state: State = "keep-unchanged"
+) -> ModuleType:
+    """Run the source of `module` anew and leave nothing of the old one behind.
+
+    A drop-in for importlib.reload: functions, classes and their instances, wherever they are
+    referred to, are those of the new source, and the state that the source does not redefine
+    stays. On any error everything is as it was, and the error is raised.
+
+      identity   "keep": old functions and classes take over the content of the new ones,
+                 wherever they can; "replace": every reference to them is redirected
+      state      "keep-unchanged": values whose defining statements did not change stay;
+                 "replace": all values are taken from the new source
+    """
+    with Trimmed():
+        _run([_checked(module)], identity, state)
+    return sys.modules.get(module.__name__, module)
+
+
+def reload_all(modules: Iterable[ModuleType] | None = None) -> list[ReloadReport]:
+    """Reload `modules`, or all whose source changed on disk, in one transaction.
+
+    What is imported is reloaded before what imports it. If any fails, all stay as they were.
+    """
+    chosen = changed_modules() if modules is None else [_checked(each) for each in modules]
+    with Trimmed():
+        return _run(chosen, "keep", "keep-unchanged")
+
+
+def changed_modules() -> list[ModuleType]:
+    """The modules whose source is not any more what they were loaded from."""
+    return [
+        module
+        for module in list(sys.modules.values())
+        if isinstance(module, ModuleType) and not _is_own(module) and source.is_stale(module)
+    ]
+
+
+class Reloader:
+    """Reloads the modules under its control by a policy.
+
+    modules    names of modules and packages, with all that is in them; None for all
+    exclude    names of those that are left alone all the same
+    identity   as for `reload`
+    state      as for `reload`
+    policies   by "module" or "module:name": "keep", "replace" or "keep-unchanged"
+    before     called with the list of modules; an exception cancels the reload
+    after      called with the list of reports
+    failed     called with the exception before it is raised
+    """
+
+    def __init__(
+        self,
+        modules: Iterable[ModuleType | str] | None = None,
+        *,
+        exclude: Iterable[ModuleType | str] = (),
+        identity: Identity = "keep",
+        state: State = "keep-unchanged",
+        policies: Mapping[str, str] | None = None,
+        before: Callable[[list[ModuleType]], object] | None = None,
+        after: Callable[[list[ReloadReport]], object] | None = None,
+        failed: Callable[[BaseException], object] | None = None,
+    ) -> None:
+        self.modules = None if modules is None else tuple(map(_name, modules))
+        self.exclude = tuple(map(_name, exclude))
+        self.identity = identity
+        self.state = state
+        self.policies = dict(policies or {})
+        self.before = before
+        self.after = after
+        self.failed = failed
+        self.reports: list[ReloadReport] = []
+        """Those of the last reload."""
+        _check(identity, state)
+        for key, policy in self.policies.items():
+            if policy not in _POLICIES:
+                raise ValueError(
+                    f"the policy of {key!r} must be one of {_POLICIES}, not {policy!r}"
+                )
+
+    def controls(self, module: ModuleType | str) -> bool:
+        """Whether a module is under the control of this reloader."""
+        name = _name(module)
+        if _is_within(name, self.exclude):
+            return False
+        return self.modules is None or _is_within(name, self.modules)
+
+    def changed(self) -> list[ModuleType]:
+        """The modules under control whose source is not what they were loaded from."""
+        return [module for module in changed_modules() if self.controls(module)]
+
+    def reload(self, *modules: ModuleType | str) -> list[ReloadReport]:
+        """Reload these modules, or all under control whose source changed, in one transaction."""
+        chosen = [_checked(sys.modules[m] if isinstance(m, str) else m) for m in modules]
+        for module in chosen:
+            if not self.controls(module):
+                raise ValueError(f"{module.__name__} is not under the control of this reloader")
+        if not modules:
+            chosen = self.changed()
+        try:
+            with Trimmed():
+                if self.before is not None and chosen:
+                    self.before(chosen)
+                self.reports = _run(chosen, self.identity, self.state, self.policies)
+                if self.after is not None and chosen:
+                    self.after(self.reports)
+        except BaseException as error:
+            if self.failed is not None:
+                self.failed(error)
+            raise
+        return self.reports
+
+
+class Trimmed:
+    """An exception passes without the frames of this package: the user's own come first."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        while traceback is not None and _is_ours(traceback):
+            traceback = traceback.tb_next
+        if error is not None and traceback is not None:
+            error.__traceback__ = traceback
+
+
+def _is_ours(traceback: TracebackType) -> bool:
+    name = traceback.tb_frame.f_code.co_filename
+    return name.startswith((_HERE, "<frozen importlib"))
+
+
+def _name(module: ModuleType | str) -> str:
+    return module if isinstance(module, str) else source.module_name(module)
+
+
+def _is_within(name: str, packages: tuple[str, ...]) -> bool:
+    return any(name == each or name.startswith(each + ".") for each in packages)
+
+
+def _is_own(module: ModuleType) -> bool:
+    return _is_within(module.__name__, ("gcremap",))
+
+
+def _checked(module: Any) -> ModuleType:
+    if not isinstance(module, ModuleType):
+        raise TypeError(f"only a module can be reloaded, not {type(module).__name__}")
+    if _is_own(module):
+        raise ValueError("gcremap cannot reload itself: it is running")
+    return module
+
+
+def _check(identity: object, state: object) -> None:
+    if identity not in ("keep", "replace"):
+        raise ValueError(f"identity must be 'keep' or 'replace', not {identity!r}")
+    if state not in ("keep-unchanged", "replace"):
+        raise ValueError(f"state must be 'keep-unchanged' or 'replace', not {state!r}")
+
+
+def _run(
+    modules: Iterable[ModuleType],
+    identity: Identity,
+    state: State,
+    policies: Mapping[str, str] | None = None,
+) -> list[ReloadReport]:
+    _check(identity, state)
+    chosen = list(dict.fromkeys(modules))
+    if not chosen:
+        return []
+    transaction = Transaction(chosen, identity=identity, state=state, policies=policies or {})
+    # A partial is called from C, in a frame of the C stack of its own: what this one left
+    # there does not look as if some caller still used the old objects.
+    reports = functools.partial(transaction.run)()
+    del transaction
+    # The classes that were made by running the source are garbage, in cycles, and young.
+    gc.collect(1)
+    _native._release_pins()
+    return reports

@@ -1,0 +1,33 @@
+"""What a reload did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from gcremap._report import RemapReport
+
+
+@dataclass(slots=True)
+class ReloadReport:
+    """What one reload did to one module. Names are qualified: `Player.fire`."""
+
+    module: Any
+    added: list[str] = field(default_factory=list)
+    """Names that the new source defines and the old one did not."""
+    removed: list[str] = field(default_factory=list)
+    """Names that the source does not define any more."""
+    updated: list[str] = field(default_factory=list)
+    """Definitions that changed."""
+    kept: list[str] = field(default_factory=list)
+    """Values that stayed because what defines them did not change."""
+    remap: RemapReport | None = field(default=None, repr=False)
+    """The remap of the transaction; None if no reference had to move."""
+    migrated: int = 0
+    """Instances rebuilt because the layout of their class changed."""
+    warnings: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.added or self.removed or self.updated)

@@ -1,0 +1,257 @@
+"""Where the source of a module comes from: now, and when what runs was loaded."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.machinery
+import importlib.util
+import linecache
+import marshal
+import os
+import sys
+from dataclasses import dataclass, field
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from gcremap._reload import bytecode, codes
+from gcremap._reload.definitions import Index, index_of
+
+
+@dataclass(slots=True)
+class Source:
+    """One version of a module's source; any part may be unknown."""
+
+    name: str
+    path: str | None = None
+    text: str | None = None
+    code: CodeType | None = None
+    data: bytes | None = field(default=None, repr=False)
+    """The file as it was, of which `text` and `code` are made when they are needed."""
+    spec: importlib.machinery.ModuleSpec | None = None
+    stamp: tuple[int, int] | None = None
+    """Modification time in nanoseconds and size of the file when it was read."""
+    stored: frozenset[str] | None = None
+    """The names that this version bound when it ran."""
+    _tree: ast.Module | None = field(default=None, repr=False)
+    _index: Index | None = field(default=None, repr=False)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the loader compiles the text as it is."""
+        if self.spec is None:
+            return True
+        plain = importlib.machinery.SourceFileLoader.source_to_code
+        return getattr(type(self.spec.loader), "source_to_code", None) is plain
+
+    def unpack(self) -> None:
+        """Make text and code of the bytes of the file."""
+        data, self.data = self.data, None
+        try:
+            if data is not None:
+                self.text = importlib.util.decode_source(data)
+            if self.text is not None and self.code is None:
+                self.code = compile(self.text, self.path or "<unknown>", "exec", dont_inherit=True)
+        except (SyntaxError, ValueError):
+            pass
+
+    @property
+    def tree(self) -> ast.Module | None:
+        """The syntax tree, or None where the text is unknown or another language's."""
+        if self._tree is None and self.text is not None:
+            try:
+                self._tree = ast.parse(self.text)
+            except (SyntaxError, ValueError):
+                self.text = None
+        return self._tree
+
+    def index(self, like: Source | None = None) -> Index | None:
+        """What each name is defined by, comparable with that of `like`; None if unknown."""
+        if self.tree is not None and (like is None or like.tree is not None):
+            if self._index is None:
+                self._index = index_of(self.tree)
+            return self._index
+        return bytecode.index_of(self.code) if self.code is not None else None
+
+
+_known: WeakKeyDictionary[ModuleType, Source] = WeakKeyDictionary()
+"""The source that each module's present content came from, as far as it has been seen."""
+
+
+_expected: dict[str, Source] = {}
+"""The source of modules that were about to be imported when it was looked at, by name."""
+
+
+def remember(module: ModuleType, source: Source) -> None:
+    """Note that the present content of `module` is that of `source`."""
+    _known[module] = source
+
+
+def _noted(module: ModuleType) -> Source | None:
+    name = module_name(module)
+    if name in _expected:
+        _known[module] = _expected.pop(name)
+    return _known.get(module)
+
+
+def expect(name: str, source: Source) -> None:
+    """Note what the module `name`, if it is imported next, is made of."""
+    _expected[name] = source
+
+
+def loaded(module: ModuleType) -> Source:
+    """The source that the present content of `module` came from, as far as can be known."""
+    known = _noted(module)
+    if known is not None:
+        known.unpack()
+        return known
+    name = module_name(module)
+    path = getattr(module, "__file__", None)
+    source = Source(name, path)
+    cached = getattr(module, "__cached__", None) or getattr(module.__spec__, "cached", None)
+    if isinstance(cached, str):
+        code = _read_cached(cached)
+        if code is not None and _runs(module, code):
+            source.code = code
+    return source
+
+
+def _runs(module: ModuleType, code: CodeType) -> bool:
+    """Whether the functions of `module` are those that `code` makes.
+
+    A .pyc may be older, where none is written, and it may be newer, of an edit that some
+    other process has imported.
+    """
+    made = set(codes.tree(code))
+    return all(
+        value.__code__ in made
+        for value in vars(module).values()
+        if isinstance(value, FunctionType)
+        and value.__globals__ is vars(module)
+        and value.__code__.co_filename == code.co_filename
+    )
+
+
+def current(module: ModuleType) -> Source:
+    """Read and compile the source of `module` as it is now."""
+    name = module_name(module)
+    spec = _find_spec(module, name)
+    source = Source(name, getattr(module, "__file__", None), spec=spec)
+    if spec is None:
+        _read_script(module, source)
+        return source
+    loader: Any = spec.loader
+    if spec.has_location:
+        source.path = spec.origin
+    if isinstance(loader, importlib.machinery.SourceFileLoader):
+        read_file(source, loader, loader.get_filename(name))
+    elif hasattr(loader, "get_code"):
+        if hasattr(loader, "get_source"):
+            source.text = loader.get_source(name)
+        source.code = loader.get_code(name)
+    return source
+
+
+_stamps: WeakKeyDictionary[ModuleType, tuple[int, int]] = WeakKeyDictionary()
+"""The stamps of the files of modules of which no more was noted."""
+
+
+def stamp(module: ModuleType, path: str) -> None:
+    """Note that the file at `path` is as it is now where `module` is as it is now."""
+    now = stamp_of(path)
+    if now is not None:
+        _stamps[module] = now
+
+
+def is_stale(module: ModuleType) -> bool:
+    """Whether the file of `module` is not the one that it was loaded from."""
+    path = getattr(module, "__file__", None)
+    if not isinstance(path, str) or not path.endswith(tuple(importlib.machinery.SOURCE_SUFFIXES)):
+        return False
+    now = stamp_of(path)
+    if now is None:
+        return False
+    known = _noted(module)
+    then = known.stamp if known is not None else _stamps.get(module)
+    return then is not None and now != then
+
+
+def stamp_of(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size
+
+
+def module_name(module: Any) -> str:
+    """The name to import it by: `__main__` run with -m has its own in its spec."""
+    spec = getattr(module, "__spec__", None)
+    return str(spec.name if spec is not None else module.__name__)
+
+
+def _find_spec(module: ModuleType, name: str) -> importlib.machinery.ModuleSpec | None:
+    """Ask the import system anew, as importlib.reload does."""
+    if module.__name__ == "__main__":
+        return getattr(module, "__spec__", None)
+    importlib.invalidate_caches()
+    parent = name.rpartition(".")[0]
+    path = None
+    if parent:
+        try:
+            path = sys.modules[parent].__path__
+        except (KeyError, AttributeError):
+            raise ImportError(
+                f"cannot reload {name}: its package {parent} is not in sys.modules", name=parent
+            ) from None
+    for finder in sys.meta_path:
+        if getattr(finder, "only_looks_on", False):
+            continue
+        find = getattr(finder, "find_spec", None)
+        spec = find(name, path, module) if find is not None else None
+        if spec is not None:
+            return spec  # type: ignore[no-any-return]
+    if getattr(module, "__file__", None) is not None and module.__spec__ is None:
+        return None
+    raise _gone(name)
+
+
+def _gone(name: str) -> ModuleNotFoundError:
+    return ModuleNotFoundError(f"cannot reload {name}: its source cannot be found", name=name)
+
+
+def _read_script(module: ModuleType, source: Source) -> None:
+    """For what no finder knows: a script that runs as `__main__`."""
+    path = getattr(module, "__file__", None)
+    if path is None:
+        raise ImportError(f"cannot reload {source.name}: it came from no file", name=source.name)
+    read_file(source, importlib.machinery.SourceFileLoader(source.name, path), path)
+
+
+def read_file(source: Source, loader: importlib.machinery.SourceFileLoader, path: str) -> None:
+    """Read and compile a file: what a .pyc says may be of the second before."""
+    source.stamp = stamp_of(path)
+    try:
+        data = loader.get_data(path)
+    except OSError as error:
+        raise _gone(source.name) from error
+    linecache.checkcache(path)
+    source.code = loader.source_to_code(data, path)
+    try:
+        source.text = importlib.util.decode_source(data)
+    except (SyntaxError, UnicodeDecodeError):
+        source.text = None
+
+
+def _read_cached(path: str) -> CodeType | None:
+    """The code in a .pyc."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+        if data[:4] != importlib.util.MAGIC_NUMBER:
+            return None
+        code = marshal.loads(data[16:])
+    except (OSError, ValueError, EOFError, TypeError):
+        return None
+    return code if isinstance(code, CodeType) else None

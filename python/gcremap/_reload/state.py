@@ -1,0 +1,198 @@
+"""Which values stay as they are, and which are taken from the new source."""
+
+from __future__ import annotations
+
+import functools
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal, cast
+
+from gcremap._reload.definitions import Index
+from gcremap._reload.match import is_class, is_function
+
+State = Literal["keep-unchanged", "replace", "keep"]
+
+_CONTAINERS = (list, dict, set, deque, defaultdict, OrderedDict)
+SCALARS = (str, bytes, int, float, complex, bool, tuple, frozenset, type(None))
+
+RESERVED = frozenset(
+    {
+        "__annotate__", "__annotations__", "__builtins__", "__cached__", "__doc__", "__file__",
+        "__conditional_annotations__", "__gcremap_scripts__", "__loader__", "__name__",
+        "__package__", "__path__", "__spec__", "__reload_keep__", "__reload_replace__", "__all__",
+    }
+)  # fmt: skip
+"""Names of a module that say what it is: always the new source's."""
+
+
+class Policy:
+    """Decides by name, then by the rule of the reload."""
+
+    def __init__(self, state: State, keep: Iterable[str] = (), replace: Iterable[str] = ()) -> None:
+        self.state = state
+        self.keep = frozenset(keep)
+        self.replace = frozenset(replace)
+
+    @classmethod
+    def of(cls, module: Any, state: State, policies: Mapping[str, str]) -> Policy:
+        """With what the module itself says of its names, and what a Reloader was told."""
+        name = module.__name__
+        state = cast(State, policies.get(name, state))
+        named = {
+            key.rpartition(":")[2]: policy
+            for key, policy in policies.items()
+            if key.rpartition(":")[0] == name
+        }
+        keep = [key for key, policy in named.items() if policy == "keep"]
+        replace = [key for key, policy in named.items() if policy == "replace"]
+        keep += _names(vars(module), "__reload_keep__")
+        replace += _names(vars(module), "__reload_replace__")
+        return cls(state, keep, replace)
+
+
+def _names(namespace: dict[str, Any], key: str) -> tuple[str, ...]:
+    value = namespace.get(key, ())
+    if isinstance(value, str) or not all(isinstance(name, str) for name in value):
+        raise TypeError(f"{key} must be a tuple of names, not {value!r}")
+    return tuple(value)
+
+
+class Values:
+    """Decides for each data name of one namespace whether its old value stays."""
+
+    def __init__(
+        self,
+        olds: dict[str, Any],
+        news: dict[str, Any],
+        old_index: Index | None,
+        new_index: Index | None,
+        policy: Policy,
+        final: Callable[[Any], Any],
+        outer: Values | None = None,
+    ) -> None:
+        self._outer = outer
+        self._olds = olds
+        self._news = news
+        self._old_index = old_index
+        self._new_index = new_index
+        self._policy = policy
+        self._final = final
+        self._decided: dict[str, bool] = {}
+
+    @property
+    def state(self) -> State:
+        """The rule where no name is given."""
+        return self._policy.state
+
+    def keeps(self, name: str) -> bool:
+        """Whether the old value of `name`, which both versions bind, stays."""
+        if name in self._policy.keep:
+            return True
+        if name in self._policy.replace or self._policy.state == "replace":
+            return False
+        if self._policy.state == "keep":
+            return True
+        return self._is_unchanged(name)
+
+    def _is_unchanged(self, name: str) -> bool:
+        known = self._decided.get(name)
+        if known is None:
+            self._decided[name] = True  # a name that is computed from itself
+            known = self._decided[name] = self._compute(name)
+        return known
+
+    def _compute(self, name: str) -> bool:
+        if self._old_index is None or self._new_index is None:
+            return self._looks_unchanged(name)
+        old, new = self._old_index.get(name), self._new_index.get(name)
+        if old is None or new is None:
+            return False
+        if not old.same(new):
+            return False
+        return not any(self.changed(other) for other in new.reads if other != name)
+
+    def changed(self, name: str) -> bool:
+        """Whether data that a value may be computed from is another than it was."""
+        if self._new_index is None:
+            return False
+        definition = self._new_index.get(name)
+        if definition is None and self._outer is not None:
+            return self._outer.changed(name)
+        if definition is None or definition.is_code or definition.is_lambda:
+            return False
+        if name not in self._olds or name not in self._news:
+            return name in self._news
+        old, new = self._olds[name], self._news[name]
+        if old is new or self._final(new) is self._final(old) or callable(new):
+            return False
+        if definition.is_import or not self._is_unchanged(name):
+            return not _equal(old, new)
+        return False
+
+    def _looks_unchanged(self, name: str) -> bool:
+        """Without the old source: a container or object stays, a constant is taken anew."""
+        old, new = self._olds[name], self._news[name]
+        return type(old) is type(new) and not isinstance(new, SCALARS) and not callable(new)
+
+
+def _equal(old: Any, new: Any) -> bool:
+    if type(old) is not type(new):
+        return False
+    try:
+        return bool(old == new)
+    except Exception:
+        return False
+
+
+def merge(
+    old: Any,
+    new: Any,
+    is_new: Callable[[Any], bool],
+    is_code: Callable[[Any], bool],
+    final: Callable[[Any], Any],
+    undo: list[Callable[[], Any]],
+) -> None:
+    """Give a container that stays what the new source registered in it.
+
+    Only entries that refer to code of the new source: a function added to it, or a key
+    that leads to another function. Plain data stays what the program made of it.
+    """
+    if type(old) is not type(new) or not isinstance(old, _CONTAINERS):
+        return
+    if isinstance(old, dict):
+        before = dict(old)
+        for key, value in new.items():
+            if not is_code(value) and not _mentions(key, is_new):
+                continue
+            key, wanted = final(key), final(value)
+            if key not in old or (is_code(value) and old[key] is not wanted):
+                old[key] = wanted
+        if len(before) != len(old) or any(old[key] is not before[key] for key in before):
+            undo.append(functools.partial(_refill, old, before))
+        return
+    added = [item for item in new if _mentions(item, is_new)]
+    if not added:
+        return
+    if isinstance(old, set):
+        members = set(old)
+        old.update(final(item) for item in added)
+        undo.append(functools.partial(_refill, old, members))
+    else:
+        items = list(old)
+        old.extend(final(item) for item in added)
+        undo.append(functools.partial(_refill, old, items))
+
+
+def _refill(container: Any, content: Any) -> None:
+    container.clear()
+    if isinstance(container, list | deque):
+        container.extend(content)
+    else:
+        container.update(content)
+
+
+def _mentions(item: Any, is_new: Callable[[Any], bool]) -> bool:
+    """Whether an entry is, or directly holds, something that the new source added."""
+    if isinstance(item, tuple):
+        return any(_mentions(part, is_new) for part in item)
+    return (is_class(item) or is_function(item)) and is_new(item)

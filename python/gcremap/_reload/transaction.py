@@ -1,0 +1,310 @@
+"""One reload of one or several modules: all of it happens, or nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from types import CodeType, MappingProxyType
+from typing import Any, Literal
+
+from gcremap._native import remap
+from gcremap._reload import hooks, source, state
+from gcremap._reload.apply import Applier
+from gcremap._reload.definitions import Index
+from gcremap._reload.execute import Snapshot, execute
+from gcremap._reload.imports import Followers, in_order
+from gcremap._reload.match import Matcher, Site, is_class, is_function
+from gcremap._reload.registrations import drop_repeats, without_repeats
+from gcremap._reload.report import ReloadReport
+from gcremap._reload.script import Script
+from gcremap._reload.source import Source
+from gcremap._reload.state import Policy, Values
+from gcremap._reload.unbound import match_unbound
+
+Identity = Literal["keep", "replace"]
+
+Target = Any
+"""A module, or a Script."""
+
+_MISSING: Any = object()
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """The reload of one module."""
+
+    module: Target
+    name: str
+    snapshot: Snapshot
+    was: Source
+    now: Source
+    policy: Policy
+    report: ReloadReport
+    old_index: Index | None = None
+    new_index: Index | None = None
+    stored: frozenset[str] = frozenset()
+    ran: CodeType | None = None
+    """The code that was run: that of `now`, or less."""
+    dropped: list[tuple[Any, Any]] = field(default_factory=list)
+    """Values that stay, each with the one that the new source made for it."""
+
+    @property
+    def namespace(self) -> dict[str, Any]:
+        return self.module.__dict__  # type: ignore[no-any-return]
+
+
+class Transaction:
+    """Reloads `modules` together."""
+
+    def __init__(
+        self,
+        modules: Iterable[Target],
+        *,
+        identity: Identity = "keep",
+        state: state.State = "keep-unchanged",
+        policies: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        self._identity = identity
+        self._state = state
+        self._policies = policies
+        self._modules = list(modules)
+        self._matcher = Matcher()
+        self._undo: list[Callable[[], Any]] = []
+
+    def run(self) -> list[ReloadReport]:
+        start = time.perf_counter()
+        jobs = self._prepare()
+        hooks.before(jobs)
+        done: list[Job] = []
+        try:
+            for job in jobs:
+                done.append(job)
+                self._execute(job)
+                self._settle(job)
+            match_unbound(jobs, self._matcher)
+            self._withdraw(jobs)
+            reports = self._commit(jobs)
+        except BaseException:
+            while self._undo:
+                self._undo.pop()()
+            for job in reversed(done):
+                job.snapshot.restore()
+            raise
+        for job in jobs:
+            _remember(job.module, job.now)
+            job.report.seconds = time.perf_counter() - start
+        return reports
+
+    def _prepare(self) -> list[Job]:
+        """Read and compile everything, before anything changes."""
+        sources = {source.module_name(m): (m, _current(m)) for m in self._modules}
+        trees = {name: now.tree for name, (_, now) in sources.items()}
+        jobs = []
+        for name in in_order({name: module for name, (module, _) in sources.items()}, trees):
+            module, now = sources[name]
+            was = _loaded(module)
+            job = Job(
+                module, module.__name__, Snapshot(module), was, now,
+                self._policy(module), ReloadReport(module),
+            )  # fmt: skip
+            job.new_index = now.index(like=was)
+            job.old_index = was.index(like=now)
+            if job.old_index is None:
+                job.new_index = now.index()
+                job.report.warnings.append(
+                    f"the source that {name} was loaded from is not known: "
+                    "containers and objects stay, constants are taken anew"
+                )
+            jobs.append(job)
+        return jobs
+
+    def _policy(self, module: Target) -> Policy:
+        return Policy.of(module, self._state, self._policies)
+
+    def _execute(self, job: Job) -> None:
+        gone: frozenset[str] = frozenset()
+        if job.old_index is not None and job.new_index is not None and "*" not in job.new_index:
+            gone = frozenset(job.old_index) - frozenset(job.new_index)
+        job.ran = self._code_to_run(job)
+        stored = execute(job.module, job.now, gone, job.ran)
+        if stored is None:
+            before, after = job.snapshot.namespace, job.namespace
+            stored = frozenset(n for n, v in after.items() if before.get(n, _MISSING) is not v)
+        if job.new_index is not None:
+            main = job.name == "__main__"
+            asked = {
+                k for k, v in job.new_index.items() if v.asks_for_itself or (main and v.is_main)
+            }
+            bound = {key for key in stored if key in job.new_index or key.startswith("__")}
+            stored = frozenset(bound | (asked & job.namespace.keys()) | self._starred(job, stored))
+        job.stored = stored
+        job.now.stored = stored
+        job.policy = self._policy(job.module)
+
+    def _starred(self, job: Job, stored: frozenset[str]) -> frozenset[str]:
+        """What came by `from ... import *`, or by other ways than a statement."""
+        before = job.snapshot.namespace
+        known = job.new_index or {}
+        return frozenset(
+            key
+            for key in stored
+            if key not in known
+            and ("*" in known or job.namespace.get(key) is not before.get(key, _MISSING))
+        )
+
+    def _code_to_run(self, job: Job) -> CodeType | None:
+        """The code of the new source, less what would register something a second time."""
+        was, now = job.was.tree, job.now.tree
+        plain = now is not None and job.now.is_plain
+        if was is None or now is None or not plain or job.policy.state == "replace":
+            return job.now.code
+        assert job.old_index is not None
+        assert job.new_index is not None
+        path = job.now.code.co_filename if job.now.code is not None else job.now.name
+        rest = without_repeats(was, now, job.old_index, job.new_index, path, job.name == "__main__")
+        return rest if rest is not None else job.now.code
+
+    def _settle(self, job: Job) -> None:
+        """Pair up definitions, give values that stay back to the module, drop names gone."""
+        olds, namespace = job.snapshot.namespace, job.namespace
+        news = dict(namespace)
+        self._matcher.learn_codes(job.was.code, job.ran)
+        name = job.name
+        old_index, new_index = job.old_index or {}, job.new_index or {}
+        bound = [key for key in news if key in olds and key in job.stored]
+        data = []
+        for key in bound:
+            site = Site(key, name, old_index.get(key), new_index.get(key))
+            if site.old is None and job.old_index is None:
+                site.old = site.new
+            if not self._is_definition(site, olds[key], news[key]):
+                data.append(key)
+            elif key in job.policy.keep:
+                self._keep(job, key, olds[key], news[key], site)
+            else:
+                pair = self._matcher.match(olds[key], news[key], site)
+                if pair is not None:
+                    pair.attributes = _same_attributes(key, old_index, new_index)
+        values = Values(olds, news, job.old_index, job.new_index, job.policy, self._matcher.final)
+        self._matcher.values[name] = values
+        for key in data:
+            self._settle_value(job, values, key, olds[key], news[key])
+        self._drop_names(job)
+        for key in job.stored - olds.keys():
+            if not key.startswith("__"):
+                job.report.added.append(key)
+
+    def _withdraw(self, jobs: list[Job]) -> None:
+        """Give the old definitions back to the modules, which other threads are using.
+
+        From here on the remap alone makes the change, at one stroke.
+        """
+        for job in jobs:
+            namespace = job.namespace
+            for key, value in list(namespace.items()):
+                pair = self._matcher.by_new.get(id(value))
+                if pair is not None and pair.new is value and not pair.data:
+                    namespace[key] = pair.old
+
+    def _is_definition(self, site: Site, old: Any, new: Any) -> bool:
+        if site.is_code:
+            return True
+        if site.old is not None and site.new is not None and site.old.is_lambda:
+            return site.new.is_lambda
+        if site.old is None and is_function(old) and is_function(new):
+            # Nothing is known of the old source, or another file of the namespace had it.
+            code = site.new is None or site.new.is_code
+            return code and old.__qualname__ == new.__qualname__ == site.path
+        if is_class(old) and is_class(new):
+            # A namedtuple, an Enum by call: it says that it is this name's.
+            return old.__name__ == new.__name__ == site.path and old.__module__ == site.module
+        return False
+
+    def _settle_value(self, job: Job, values: Values, key: str, old: Any, new: Any) -> None:
+        definition = (job.new_index or {}).get(key)
+        imported = definition is not None and definition.is_import
+        if key in state.RESERVED or old is new:
+            return
+        chosen = key in job.policy.keep or (not imported and values.keeps(key))
+        site = Site(key, job.name)
+        if chosen:
+            self._keep(job, key, old, new, site)
+            return
+        if imported:
+            return
+        job.report.updated.append(key)
+        before = (job.old_index or {}).get(key)
+        fresh = before is not None and definition is not None and before.fresh and definition.fresh
+        if fresh and type(old).__name__ == type(new).__name__ and not callable(new):
+            self._matcher.add_data(old, new, site, keep=False)
+
+    def _keep(self, job: Job, key: str, old: Any, new: Any, site: Site) -> None:
+        job.namespace[key] = old
+        job.report.kept.append(key)
+        if old is new:
+            return
+        job.dropped.append((old, new))
+        definition = (job.new_index or {}).get(key)
+        if definition is not None and definition.fresh and type(old) is type(new):
+            self._matcher.add_data(old, new, site, keep=True)
+
+    def _drop_names(self, job: Job) -> None:
+        """Names that the old source bound and the new one did not."""
+        namespace = job.namespace
+        stored = job.was.stored
+        if stored is None:
+            stored = frozenset(job.old_index or ())
+        for key in stored - job.stored - state.RESERVED - job.policy.keep:
+            before = job.snapshot.namespace.get(key, _MISSING)
+            if namespace.get(key, namespace) is before:
+                del namespace[key]
+                job.report.removed.append(key)
+
+    def _commit(self, jobs: list[Job]) -> list[ReloadReport]:
+        modules = {job.name for job in jobs}
+        applier = Applier(self._matcher, self._undo, self._identity, modules)
+        drop_repeats(self._matcher.pairs, [job.snapshot.namespace for job in jobs], self._undo)
+        applier.decide()
+        applier.apply(jobs)
+        report = None
+        pairs = applier.remapping()
+        if pairs:
+            olds = [job.snapshot.namespace for job in jobs]
+            report = remap(pairs, exclude=[*olds, *applier.holders()])
+            self._undo.append(report.undo)
+        applier.settle_abstract()
+        followers = Followers(self._undo, [job.module for job in jobs])
+        for job in jobs:
+            job.report.remap = report
+            module = job.module.module if isinstance(job.module, Script) else job.module
+            if module is not None:
+                followers.follow(module, job.snapshot.namespace, vars(module))
+        applier.describe(jobs, report)
+        hooks.after(jobs, applier)
+        applier.finish()
+        return [job.report for job in jobs]
+
+
+def _current(module: Target) -> Source:
+    return module.current() if isinstance(module, Script) else source.current(module)
+
+
+def _loaded(module: Target) -> Source:
+    return module.loaded() if isinstance(module, Script) else source.loaded(module)
+
+
+def _remember(module: Target, now: Source) -> None:
+    if isinstance(module, Script):
+        module.remember(now)
+    else:
+        source.remember(module, now)
+
+
+def _same_attributes(name: str, old_index: Index, new_index: Index) -> frozenset[str]:
+    """The attributes of what `name` holds that the same statements set in both versions."""
+    return frozenset(
+        path.removeprefix(f"{name}.")
+        for path, definition in new_index.items()
+        if path.startswith(f"{name}.") and path in old_index and definition.same(old_index[path])
+    )

@@ -1,0 +1,391 @@
+"""Old objects take over the content of new ones, in place, with a way back."""
+
+from __future__ import annotations
+
+import enum
+import functools
+import types
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+
+from gcremap import _native
+from gcremap._reload import codes, state
+from gcremap._reload.match import Matcher, Pair, is_class
+
+Undo = list[Callable[[], Any]]
+
+_MISSING: Any = object()
+_OF_THE_LAYOUT = frozenset({"__dict__", "__weakref__", "_abc_impl", "__slots__"})
+_LAYOUT_FLAGS = (1 << 2) | (1 << 3) | (1 << 4) | (1 << 14) | (0xFF << 24)
+"""Inline values, managed weak references and dict, GC, the fast subclass bits (object.h)."""
+
+
+def roll_back(undo: Undo) -> None:
+    while undo:
+        undo.pop()()
+
+
+class Updater:
+    """Applies the pairs of a transaction whose old side stays."""
+
+    def __init__(self, matcher: Matcher, undo: Undo, is_new: Callable[[Any], bool]) -> None:
+        self._matcher = matcher
+        self._undo = undo
+        self._is_new = is_new
+        self.shells: dict[int, Any] = {}
+        """For each old object that changed, one with what it had."""
+        self._formers: dict[int, dict[str, Any]] = {}
+        """The namespaces of old classes before they were updated."""
+
+    def update(self, pair: Pair) -> None:
+        if pair.data:
+            if isinstance(type(pair.old), enum.EnumType):
+                self._member(pair)
+        elif isinstance(pair.old, FunctionType):
+            self._function(pair)
+        elif is_class(pair.old):
+            self._class(pair)
+        elif isinstance(pair.old, property):
+            self._property(pair)
+        elif isinstance(pair.old, staticmethod | classmethod):
+            old, new = pair.old, pair.new
+            wanted = self._matcher.final(new.__func__)
+            if old.__func__ is not wanted:
+                before = old.__func__
+                old.__init__(wanted)  # type: ignore[misc]
+                self._undo.append(lambda: old.__init__(before))  # type: ignore[misc]
+                pair.changed = True
+
+    # Functions.
+
+    def _function(self, pair: Pair) -> None:
+        old, new = pair.old, pair.new
+        if codes.same(old.__code__, new.__code__) and pair.same_decorators:
+            self._same_function(pair, old, new)
+            return
+        pair.changed = True
+        if old.__closure__ and new.__closure__ and pair.same_decorators:
+            self._merge_cells(old, new)
+        for cell in new.__closure__ or ():
+            self._withdraw(cell)
+        swap(old, new, self._undo)
+        carry_attributes(new, old, pair.attributes, self._undo)
+        self.shells[id(old)] = new
+
+    def _same_function(self, pair: Pair, old: FunctionType, new: FunctionType) -> None:
+        """Code that did not change: closure, defaults and attributes are state."""
+        if old.__code__ != new.__code__ or old.__code__.co_filename != new.__code__.co_filename:
+            self._set(old, "__code__", new.__code__)
+        if old.__closure__ and new.__closure__:
+            self._merge_cells(old, new)
+        if pair.same_definition:
+            defaults = self._defaults(old.__defaults__, new.__defaults__)
+            if defaults is not old.__defaults__:
+                pair.changed = True
+                self._set(old, "__defaults__", defaults)
+            return
+        for name in ("__defaults__", "__kwdefaults__", "__annotations__", "__doc__"):
+            try:
+                before, wanted = getattr(old, name), getattr(new, name)
+            except Exception:
+                continue  # annotations that cannot be evaluated (3.14)
+            if not self._equal(before, wanted):
+                pair.changed = True
+                self._set(old, name, wanted)
+        fresh = {k: v for k, v in vars(new).items() if k not in pair.attributes}
+        if any(not self._equal(vars(old).get(k, _MISSING), v) for k, v in fresh.items()):
+            pair.changed = True
+            before, present = dict(vars(old)), vars(old)
+            present.update({k: self._matcher.final(v) for k, v in fresh.items()})
+            self._undo.append(functools.partial(_refill, present, before))
+        for name in ("__type_params__", "__annotate__"):
+            wanted = getattr(new, name, None)
+            if wanted:
+                self._set(old, name, wanted)
+
+    def _defaults(
+        self, olds: tuple[Any, ...] | None, news: tuple[Any, ...] | None
+    ) -> tuple[Any, ...] | None:
+        """Defaults follow the constants that they are computed from; containers are state."""
+        if olds is None or news is None or len(olds) != len(news):
+            return news
+        chosen = [
+            new if isinstance(new, state.SCALARS) and not self._equal(old, new) else old
+            for old, new in zip(olds, news, strict=True)
+        ]
+        return olds if all(a is b for a, b in zip(chosen, olds, strict=True)) else tuple(chosen)
+
+    def _merge_cells(self, old: FunctionType, new: FunctionType) -> None:
+        news = dict(zip(new.__code__.co_freevars, new.__closure__ or (), strict=True))
+        for name, cell in zip(old.__code__.co_freevars, old.__closure__ or (), strict=True):
+            try:
+                before, wanted = cell.cell_contents, news[name].cell_contents
+            except (KeyError, ValueError):
+                continue
+            if before is wanted or id(before) in self._matcher.by_old:
+                continue
+            self.merge(before, wanted)
+            if type(before) is type(wanted) and isinstance(before, list | dict | set):
+                continue
+            if not codes.same(old.__code__, new.__code__) or self._equal(before, wanted):
+                continue
+            if callable(wanted) or isinstance(wanted, state.SCALARS):
+                self._fill(cell, self._matcher.final(wanted))
+
+    def _withdraw(self, cell: types.CellType) -> None:
+        """Until the remap, `__class__` and its like are the old ones: threads are running."""
+        try:
+            pair = self._matcher.by_new.get(id(cell.cell_contents))
+        except ValueError:
+            return
+        if pair is not None and cell.cell_contents is pair.new:
+            self._fill(cell, pair.old)
+
+    def _fill(self, cell: types.CellType, value: Any) -> None:
+        before = cell.cell_contents
+        cell.cell_contents = value
+        self._undo.append(lambda: setattr(cell, "cell_contents", before))
+
+    def merge(self, old: Any, new: Any) -> None:
+        """See state.merge()."""
+        state.merge(old, new, self._is_new, self._is_code, self._matcher.final, self._undo)
+
+    def _is_code(self, value: Any) -> bool:
+        return id(value) in self._matcher.by_new or self._is_new(value)
+
+    def _equal(self, old: Any, new: Any) -> bool:
+        """Whether `new` says what `old` does, once what is new in it is what it became."""
+        if old is new or self._matcher.final(new) is old:
+            return True
+        if type(old) is not type(new):
+            return False
+        if isinstance(old, tuple | list):
+            return len(old) == len(new) and all(map(self._equal, old, new))
+        if isinstance(old, dict):
+            return list(old) == list(new) and all(self._equal(old[key], new[key]) for key in old)
+        try:
+            return bool(old == new)
+        except Exception:
+            return False
+
+    def _set(self, holder: Any, name: str, value: Any) -> None:
+        before = getattr(holder, name)
+        setattr(holder, name, value)
+        self._undo.append(lambda: setattr(holder, name, before))
+
+    # Properties and Enum members.
+
+    def _property(self, pair: Pair) -> None:
+        old, new = pair.old, pair.new
+        final = self._matcher.final
+        before = (old.fget, old.fset, old.fdel, old.__doc__)
+        wanted = (final(new.fget), final(new.fset), final(new.fdel), new.__doc__)
+        if all(a is b for a, b in zip(before[:3], wanted[:3], strict=True)) and before == wanted:
+            return
+        pair.changed = True
+        old.__init__(*wanted)
+        self._undo.append(lambda: old.__init__(*before))
+
+    def _member(self, pair: Pair) -> None:
+        """A member of an Enum keeps its identity and takes name, value and attributes."""
+        attributes = vars(pair.old)
+        before, wanted = dict(attributes), dict(vars(pair.new))
+        wanted.update({k: v for k, v in before.items() if k not in wanted})
+        if self._equal(before, wanted):
+            return
+        pair.changed = True
+        attributes.update(wanted)
+        self._undo.append(functools.partial(_refill, attributes, before))
+
+    # Classes.
+
+    def _class(self, pair: Pair) -> None:
+        old, new = pair.old, pair.new
+        olds, news = dict(vars(old)), dict(vars(new))
+        kept = class_values(pair, self._matcher)
+        for name, value in news.items():
+            if is_of_the_layout(name, value) or name in kept:
+                continue
+            self._class_attribute(pair, name, olds.get(name, _MISSING), value)
+        for name, value in olds.items():
+            if name in news or is_of_the_layout(name, value):
+                continue
+            if is_gone(pair, name, value):
+                self._delete(old, name, value)
+                pair.changed = True
+        if isinstance(old, enum.EnumType):
+            keep_pseudo_members(olds, old)
+        self._formers[id(old)] = olds
+
+    def make_shell(self, pair: Pair) -> None:
+        """Of the two class objects, the one that goes shows what the class was."""
+        if not pair.keep:
+            for name, value in dict(vars(pair.old)).items():
+                if id(value) in self.shells:
+                    self._assign(pair.old, name, value, self.shells[id(value)])
+            return
+        shell, olds = pair.new, self._formers[id(pair.old)]
+        for name in [name for name in vars(shell) if name not in olds]:
+            type.__delattr__(shell, name)
+        for name, value in olds.items():
+            if not is_of_the_layout(name, value):
+                type.__setattr__(shell, name, self.shells.get(id(value), value))
+        self.shells[id(pair.old)] = shell
+
+    def _class_attribute(self, pair: Pair, name: str, before: Any, value: Any) -> None:
+        wanted = self._matcher.final(value)
+        if before is wanted:
+            inner = self._matcher.by_old.get(id(before))
+            if inner is not None and inner.changed:
+                pair.changed = True
+            return
+        if before is not _MISSING and not callable(value):
+            made_by_same = pair.same_definition and name not in pair.new_members
+            if self._equal(before, value) or (made_by_same and type(before) is type(value)):
+                return
+        if (
+            before is not _MISSING
+            and type(value).__name__ == type(before).__name__ == "_tuplegetter"
+        ):
+            return
+        if name in ("__firstlineno__", "__annotations_cache__", "__annotate_func__"):
+            self._assign(pair.old, name, before, value)
+            return
+        pair.changed = True
+        self._assign(pair.old, name, before, wanted)
+
+    def _assign(self, owner: type, name: str, before: Any, value: Any) -> None:
+        type.__setattr__(owner, name, value)
+        if before is _MISSING:
+            self._undo.append(lambda: _discard(owner, name))
+        else:
+            self._undo.append(lambda: type.__setattr__(owner, name, before))
+
+    def _delete(self, owner: type, name: str, before: Any) -> None:
+        type.__delattr__(owner, name)
+        self._undo.append(lambda: type.__setattr__(owner, name, before))
+
+    def rebase(self, owner: type, bases: tuple[type, ...]) -> None:
+        """Give a class other bases; TypeError if its layout does not allow that."""
+        before = owner.__bases__
+        type.__setattr__(owner, "__bases__", bases)
+        self._undo.append(lambda: type.__setattr__(owner, "__bases__", before))
+
+
+def carry_attributes(
+    source: FunctionType, target: FunctionType, state: frozenset[str], undo: Undo
+) -> None:
+    """Give a function what the program has set on the version before it."""
+    before, present = vars(source), vars(target)
+    carried = {
+        name: value
+        for name, value in before.items()
+        if (name not in present or name in state) and name != "__wrapped__"
+    }
+    if carried:
+        saved = dict(present)
+        present.update(carried)
+        undo.append(functools.partial(_refill, present, saved))
+
+
+def _refill(namespace: dict[str, Any], content: dict[str, Any]) -> None:
+    namespace.clear()
+    namespace.update(content)
+
+
+def swap(old: FunctionType, new: FunctionType, undo: Undo) -> None:
+    """Let two functions trade all that they are made of."""
+    if not _native._swap_functions(old, new):
+        raise TypeError(f"{old!r} cannot take over the content of {new!r}")
+    undo.append(lambda: _native._swap_functions(old, new))
+
+
+def _discard(owner: type, name: str) -> None:
+    if name in vars(owner):
+        type.__delattr__(owner, name)
+
+
+def settle_abstract(cls: type, undo: Undo) -> None:
+    """Find out anew which abstract methods a class has not overridden."""
+    names = {name for base in cls.__bases__ for name in getattr(base, "__abstractmethods__", ())}
+    names.update(vars(cls))
+    wanted = frozenset(
+        name
+        for name in names
+        if getattr(getattr(cls, name, None), "__isabstractmethod__", False) is True
+    )
+    before: frozenset[str] = getattr(cls, "__abstractmethods__", frozenset())
+    if before != wanted:
+        type.__setattr__(cls, "__abstractmethods__", wanted)
+        undo.append(lambda: type.__setattr__(cls, "__abstractmethods__", before))
+
+
+def is_of_the_layout(name: str, value: Any) -> bool:
+    """Entries of a class that describe its memory, which an update does not change."""
+    return name in _OF_THE_LAYOUT or is_descriptor(value)
+
+
+def is_descriptor(value: Any) -> bool:
+    """Whether this is how a class reaches a slot, or the dict, of its instances."""
+    return isinstance(value, types.MemberDescriptorType | types.GetSetDescriptorType)
+
+
+def class_values(pair: Pair, matcher: Matcher) -> set[str]:
+    """The data of a class that stays, since the statements that define it did not change."""
+    if isinstance(pair.new, enum.EnumType):
+        return set()
+    olds, news = vars(pair.old), vars(pair.new)
+    outer = matcher.values.get(pair.module)
+    policy = state.Policy(outer.state if outer is not None else "keep-unchanged")
+    values = state.Values(
+        dict(olds), dict(news), pair.old_members, pair.new_members, policy, matcher.final, outer
+    )
+    return {
+        name
+        for name, definition in pair.new_members.items()
+        if name in olds
+        and name in news
+        and not definition.is_code
+        and not definition.is_import
+        and not name.startswith("__")
+        and not is_of_the_layout(name, news[name])
+        and type(news[name]).__name__ != "_tuplegetter"
+        and values.keeps(name)
+    }
+
+
+def is_gone(pair: Pair, name: str, value: Any) -> bool:
+    """Whether an attribute that the new class lacks came from the old source."""
+    if name in pair.old_members or (name.startswith("__") and name.endswith("__")):
+        return True
+    return (
+        isinstance(value, FunctionType) and value.__qualname__ == f"{pair.old.__qualname__}.{name}"
+    )
+
+
+def keep_pseudo_members(olds: dict[str, Any], new: Any) -> None:
+    """Combinations of flags that the program made are members too, and stay the same objects."""
+    if not issubclass(new, enum.Flag):
+        return
+    known = new._value2member_map_
+    named = new._member_map_
+    for value, member in olds["_value2member_map_"].items():
+        if value not in known and getattr(member, "_name_", None) not in named:
+            known[value] = member
+
+
+def same_layout(old: type, new: type) -> bool:
+    """Whether an instance of `old` is laid out as one of `new` would be."""
+    return (
+        old.__basicsize__ == new.__basicsize__
+        and old.__itemsize__ == new.__itemsize__
+        and old.__dictoffset__ == new.__dictoffset__
+        and old.__weakrefoffset__ == new.__weakrefoffset__
+        and old.__flags__ & _LAYOUT_FLAGS == new.__flags__ & _LAYOUT_FLAGS
+        and _slots(old) == _slots(new)
+    )
+
+
+def _slots(cls: type) -> list[str]:
+    return sorted(k for k, v in vars(cls).items() if isinstance(v, types.MemberDescriptorType))

@@ -1,0 +1,72 @@
+"""A project of modules in a folder, edited and reloaded."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import gcremap
+
+
+class Project:
+    """Writes modules, imports them, and reloads them after an edit."""
+
+    def __init__(self, root: Path, identity: str) -> None:
+        self.root = root
+        self.identity = identity
+        self._clock = 1_000_000_000
+
+    def write(self, **sources: str) -> None:
+        """`pkg_core="..."` writes pkg/core.py, `pkg_="..."` pkg/__init__.py; time goes on."""
+        for name, source in sources.items():
+            path = self.root / (_file_name(name) + ".py")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(textwrap.dedent(source).lstrip("\n"))
+            self._clock += 10
+            os.utime(path, (self._clock, self._clock))
+        importlib.invalidate_caches()
+
+    def load(self, **sources: str) -> Any:
+        """Write modules and import them; returns the first."""
+        self.write(**sources)
+        modules = [importlib.import_module(_module_name(name)) for name in sources]
+        return modules[0]
+
+    def reload(self, *names: str, **sources: str) -> list[gcremap.ReloadReport]:
+        """Write an edit and reload what was written, or `names`."""
+        self.write(**sources)
+        chosen = names or tuple(map(_module_name, sources))
+        reloader = gcremap.Reloader(identity=self.identity)  # type: ignore[arg-type]
+        return reloader.reload(*chosen)
+
+
+def _file_name(name: str) -> str:
+    return name.replace("_", "/") + "__init__" * name.endswith("_")
+
+
+def _module_name(name: str) -> str:
+    return name.rstrip("_").replace("_", ".")
+
+
+@pytest.fixture(params=["keep", "replace"])
+def identity(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, identity: str) -> Iterator[Project]:
+    """A new project on sys.path; its modules are forgotten afterwards."""
+    monkeypatch.syspath_prepend(tmp_path)
+    before = dict(sys.modules)
+    yield Project(tmp_path, identity)
+    for name, module in list(sys.modules.items()):
+        if name not in before and isinstance(module, ModuleType):
+            del sys.modules[name]

@@ -1,0 +1,337 @@
+"""Classes: their instances, subclasses elsewhere and members are those of the new source."""
+
+from __future__ import annotations
+
+import gc
+from typing import Any
+
+import pytest
+
+
+def test_instances_subclasses_and_bound_methods(project: Any) -> None:
+    source = """
+        class A:
+            def m(self): return {0}
+            @property
+            def p(self): return {0}
+            @classmethod
+            def c(cls): return (cls.__name__, {0})
+            @staticmethod
+            def s(): return {0}
+    """
+    mod = project.load(mod=source.format(1), other="import mod\nclass B(mod.A): pass")
+    import other  # type: ignore[import-not-found]
+
+    a, b = mod.A(), other.B()
+    held = a.m, mod.A.m, b.c, mod.A.s
+    project.reload(mod=source.format(2))
+    assert type(a) is mod.A
+    assert isinstance(b, mod.A)
+    assert other.B.__bases__ == (mod.A,)
+    assert (a.m(), a.p, a.c(), a.s()) == (2, 2, ("A", 2), 2)
+    assert (held[0](), held[1](a), held[2](), held[3]()) == (2, 2, ("B", 2), 2)
+    assert mod.A in other.B.__mro__
+    assert mod.A.__subclasses__() == [other.B]
+
+
+def test_members_added_and_removed(project: Any) -> None:
+    mod = project.load(mod="class A:\n    gone = 1\n    def old(self): pass\n    def m(self): pass")
+    a = mod.A()
+    mod.A.patched = "from outside"
+    project.reload(
+        mod="class A:\n    fresh = 2\n    def m(self): pass\n    def new(self): return 3"
+    )
+    assert a.new() == 3
+    assert a.fresh == 2
+    assert not hasattr(a, "gone")
+    assert not hasattr(a, "old")
+    assert mod.A.patched == "from outside"
+
+
+def test_super_and_class_cell(project: Any) -> None:
+    source = """
+        class A:
+            def m(self): return {0}
+        class B(A):
+            def m(self): return (super().m(), __class__, {0})
+    """
+    mod = project.load(mod=source.format(1))
+    b, m = mod.B(), mod.B.m
+    project.reload(mod=source.format(2))
+    assert b.m() == m(b) == (2, mod.B, 2)
+
+
+def test_bases_change(project: Any) -> None:
+    source = """
+        class A:
+            def who(self): return "A"
+        class B:
+            def who(self): return "B"
+        class C({}):
+            pass
+    """
+    mod = project.load(mod=source.format("A"), other="import mod\nclass D(mod.C): pass")
+    import other
+
+    c, d = mod.C(), other.D()
+    project.reload(mod=source.format("B"))
+    assert (c.who(), d.who()) == ("B", "B")
+    assert not isinstance(c, mod.A)
+    assert mod.C not in mod.A.__subclasses__()
+    project.reload(mod=source.format("B, A"))
+    assert isinstance(d, mod.A)
+
+
+def test_metaclass_added_and_changed(project: Any) -> None:
+    source = """
+        class Meta(type):
+            def hello(cls): return {0}
+        class C({1}):
+            def m(self): return {0}
+    """
+    mod = project.load(mod=source.format(1, ""))
+    c, held = mod.C(), [mod.C]
+    project.reload(mod=source.format(2, "metaclass=Meta"))
+    assert held[0] is mod.C
+    assert type(mod.C) is mod.Meta
+    assert mod.C.hello() == 2
+    assert type(c) is mod.C
+    assert c.m() == 2
+    project.reload(mod=source.format(3, "metaclass=Meta"))
+    assert held[0].hello() == 3
+    assert c.m() == 3
+
+
+def test_property_object_held_elsewhere(project: Any) -> None:
+    source = """
+        class A:
+            @property
+            def p(self): return {0}
+            {1}
+    """
+    mod = project.load(mod=source.format(1, ""))
+
+    class Other:
+        p = mod.A.p
+
+    project.reload(
+        mod=source.format(2, "@p.setter\n            def p(self, v): self.__dict__['v'] = v")
+    )
+    other = Other()
+    assert Other.__dict__["p"] is mod.A.__dict__["p"]
+    assert other.p == 2
+    other.p = 5
+    assert other.__dict__ == {"v": 5}
+
+
+def test_method_becomes_static_class_and_property(project: Any) -> None:
+    source = "class A:\n    {}\n    def m({}): return {}"
+    mod = project.load(mod=source.format("", "self", 1))
+    a = mod.A()
+    for number, (decorator, argument) in enumerate(
+        [("@staticmethod", ""), ("@classmethod", "cls"), ("@property", "self"), ("", "self")]
+    ):
+        project.reload(mod=source.format(decorator, argument, number))
+        assert (a.m if decorator == "@property" else a.m()) == number
+
+
+def test_dataclass_gains_a_field(project: Any) -> None:
+    source = """
+        import dataclasses
+        @dataclasses.dataclass
+        class Point:
+            x: int = 0
+            {0}
+            def total(self): return self.x + {1}
+    """
+    mod = project.load(mod=source.format("", 0))
+    point = mod.Point(1)
+    project.reload(mod=source.format("y: int = 5", "self.y"))
+    assert point.total() == 6
+    assert repr(mod.Point(1)) == "Point(x=1, y=5)"
+    assert mod.Point(1, 2) == mod.Point(1, 2)
+    assert mod.Point.__match_args__ == ("x", "y")
+
+
+def test_namedtuples(project: Any) -> None:
+    source = """
+        import collections, typing
+        P = collections.namedtuple("P", {0!r})
+        class Q(typing.NamedTuple):
+            x: int
+            {1}
+    """
+    mod = project.load(mod=source.format("x", ""))
+    p, q = mod.P(1), mod.Q(1)
+    project.reload(mod=source.format("x y", "def twice(self): return self.x * 2"))
+    assert type(p) is mod.P
+    assert mod.P(1, 2).y == 2
+    assert type(q) is mod.Q
+    assert q.twice() == 2
+
+
+def test_hash_of_instances_in_containers(project: Any) -> None:
+    source = """
+        class K:
+            def __init__(self, i): self.i = i
+            def __eq__(self, other): return isinstance(other, K) and self.i == other.i
+            def __hash__(self): return hash(({0!r}, self.i))
+    """
+    mod = project.load(mod=source.format("v1"))
+    keys = [mod.K(i) for i in range(50)]
+    table, members = {k: k.i for k in keys}, set(keys)
+    nested = {(keys[0], "x"): 1, frozenset(keys[:2]): 2}
+    project.reload(mod=source.format("v2"))
+    assert [table[mod.K(i)] for i in range(50)] == list(range(50))
+    assert all(mod.K(i) in members for i in range(50))
+    assert nested[(mod.K(0), "x")] == 1
+    assert nested[frozenset([mod.K(0), mod.K(1)])] == 2
+
+
+def test_class_becomes_function_and_back(project: Any) -> None:
+    mod = project.load(mod="class thing: kind = 1", other="from mod import thing\nT = [thing]")
+    import other
+
+    old = mod.thing()
+    project.reload(mod="def thing(): return 2")
+    assert other.thing is mod.thing is other.T[0]
+    assert other.T[0]() == 2
+    assert old.kind == 1
+    project.reload(mod="class thing: kind = 3")
+    assert other.T[0]().kind == 3
+    assert other.thing is mod.thing
+
+
+def test_operators_appear_and_vanish(project: Any) -> None:
+    mod = project.load(mod="class A: pass", other="import mod\nclass B(mod.A): pass")
+    import other
+
+    objects = [mod.A(), other.B()]
+    project.reload(
+        mod="class A:\n    def __len__(self): return 3\n    def __call__(self): return 4"
+    )
+    assert [(len(each), each()) for each in objects] == [(3, 4)] * 2
+    project.reload(mod="class A: pass")
+    for each in objects:
+        assert not callable(each)
+        with pytest.raises(TypeError):
+            len(each)
+
+
+def test_init_subclass_registry_has_one_current_class(project: Any) -> None:
+    mod = project.load(
+        mod="import base\nclass P(base.Base): v = 1",
+        base="""
+            REG = []
+            class Base:
+                def __init_subclass__(cls): REG.append(cls)
+        """,
+    )
+    import base  # type: ignore[import-not-found]
+
+    for version in (2, 3):
+        project.reload(mod=f"import base\nclass P(base.Base): v = {version}")
+    assert base.REG == [mod.P]
+    gc.collect()
+    assert base.Base.__subclasses__() == [mod.P]
+
+
+def test_abc_registrations_survive_and_negative_answers_do_not(project: Any) -> None:
+    source = """
+        import abc
+        class Shape(abc.ABC):
+            @abc.abstractmethod
+            def area(self): ...
+            {}
+    """
+    mod = project.load(
+        mod=source.format(""),
+        other="import mod\nclass F: pass\nmod.Shape.register(F)\nclass I(mod.Shape):\n"
+        "    def area(self): return 1",
+    )
+    import other
+
+    assert not isinstance(1, mod.Shape)
+    impl, foreign = other.I(), other.F()
+    project.reload(mod=source.format("def kind(self): return 'k'"))
+    assert isinstance(foreign, mod.Shape)
+    assert impl.kind() == "k"
+    with pytest.raises(TypeError):
+        mod.Shape()
+    project.reload(mod=source.format("@abc.abstractmethod\n            def more(self): ..."))
+    with pytest.raises(TypeError, match="more"):
+        other.I()
+
+
+def test_nested_classes(project: Any) -> None:
+    source = """
+        class Outer:
+            class Inner:
+                def m(self): return {0}
+            DEFAULT = Inner()
+    """
+    mod = project.load(mod=source.format(1))
+    inner, default = mod.Outer.Inner(), mod.Outer.DEFAULT
+    project.reload(mod=source.format(2))
+    assert type(inner) is mod.Outer.Inner
+    assert inner.m() == default.m() == mod.Outer.DEFAULT.m() == 2
+    assert type(mod.Outer.DEFAULT) is mod.Outer.Inner
+
+
+def test_generic_aliases_follow(project: Any) -> None:
+    source = "import typing\nT = typing.TypeVar('T')\nclass C(typing.Generic[T]):\n    v = {}"
+    mod = project.load(mod=source.format(1), other="import mod\nA = mod.C[int]\nB = list[mod.C]")
+    import other
+
+    project.reload(mod=source.format(2))
+    assert other.A.__origin__ is mod.C
+    assert other.B.__args__ == (mod.C,)
+    assert mod.C[int] == other.A
+    assert other.A().v == 2
+
+
+def test_exceptions_are_caught_by_old_clauses(project: Any) -> None:
+    source = "class Err(Exception):\n    code = {}\ndef boom(): raise Err"
+    project.load(
+        mod=source.format(1),
+        other="import mod\nfrom mod import Err\nHANDLED = (KeyError, Err)\n"
+        "def run():\n    try: mod.boom()\n    except HANDLED as e: return e.code",
+    )
+    import other
+
+    project.reload(mod=source.format(2))
+    assert other.run() == 2
+
+
+def test_enum_members_keep_their_identity(project: Any) -> None:
+    source = """
+        import enum
+        class Color(enum.Enum):
+            RED = 1
+            GREEN = {0}
+            {1}
+        class Level(enum.IntEnum):
+            LOW = 1
+            HIGH = {0}
+        class Perm(enum.Flag):
+            R = 1
+            W = 2
+            {2}
+    """
+    mod = project.load(mod=source.format(2, "", ""))
+    red, green, low, rw = mod.Color.RED, mod.Color.GREEN, mod.Level.LOW, mod.Perm.R | mod.Perm.W
+    names = {red: "r", green: "g", low: "l"}
+    project.reload(
+        mod=source.format(5, "BLUE = 3\n            def d(self): return self.name", "X=4")
+    )
+    if project.identity == "keep":
+        assert red is mod.Color.RED
+        assert mod.Color(5) is green
+    assert names[mod.Color.RED] == "r"
+    assert names[mod.Color.GREEN] == "g"
+    assert names[mod.Level.LOW] == "l"
+    assert mod.Level.HIGH == 5
+    assert mod.Color.BLUE.d() == "BLUE"
+    assert [each.name for each in mod.Color] == ["RED", "GREEN", "BLUE"]
+    assert rw == mod.Perm.R | mod.Perm.W
+    assert mod.Perm.X.value == 4

@@ -1,0 +1,215 @@
+"""Imports: values imported by name follow, and modules are reloaded in dependency order."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import types
+import zipfile
+from typing import Any
+
+import pytest
+
+import gcremap
+
+
+def test_constants_follow_the_import_statement(project: Any) -> None:
+    project.load(
+        config="TIMEOUT = 10\nNAME = 'old'\nITEMS = (1,)\n",
+        a="from config import TIMEOUT\ndef f(): return TIMEOUT\n",
+        b="from config import NAME as n, ITEMS\nten = 10\n",
+        c="from config import *\nTIMEOUT_TOO = TIMEOUT\n",
+        d="from a import TIMEOUT\n",
+        e="class K:\n    from config import TIMEOUT\n",
+        g="import config\nTIMEOUT = 10\n",
+    )
+    project.reload(config="TIMEOUT = 20\nNAME = 'new'\nITEMS = (2,)\nEXTRA = 5\n")
+    get = sys.modules.__getitem__
+    assert get("a").f() == 20
+    assert (get("b").n, get("b").ITEMS, get("b").ten) == ("new", (2,), 10)
+    assert (get("c").TIMEOUT, get("c").EXTRA) == (20, 5)
+    assert get("d").TIMEOUT == 20
+    assert get("e").K.TIMEOUT == 20
+    assert get("g").TIMEOUT == 10
+
+
+def test_name_that_the_importer_has_bound_anew_stays(project: Any) -> None:
+    project.load(config="X = 10\n", a="from config import X\n")
+    import a  # type: ignore[import-not-found]
+
+    a.X = 99
+    project.reload(config="X = 20\n")
+    assert a.X == 99
+
+
+def test_failed_reload_takes_followed_names_back(project: Any) -> None:
+    project.load(config="X = 10\n", a="from config import X\n")
+    import a
+
+    with pytest.raises(ZeroDivisionError):
+        project.reload(config="X = 20\ndef __after_reload__(previous): 1/0\n")
+    assert a.X == 10
+
+
+def test_order_given_does_not_matter(project: Any) -> None:
+    def source(v: int) -> dict[str, str]:
+        return {
+            "base": f"LIMIT = {v}\nclass Base:\n    def who(self): return [{v}]\n",
+            "mid": f"from base import Base, LIMIT\nTWICE = LIMIT * 2\n"
+            f"class Mid(Base):\n    def who(self): return [{v}] + super().who()\n",
+            "top": f"import mid\nfrom mid import Mid, TWICE\nTHRICE = TWICE + mid.LIMIT\n"
+            f"class Top(Mid):\n    def who(self): return [{v}] + super().who()\n",
+        }
+
+    project.load(**source(0))
+    import base  # type: ignore[import-not-found]
+    import top  # type: ignore[import-not-found]
+
+    instance = top.Top()
+    for v, order in enumerate(itertools.permutations(["base", "mid", "top"]), 1):
+        project.reload(*order, **source(v))
+        assert instance.who() == [v, v, v]
+        assert 3 * v == top.THRICE
+        assert isinstance(instance, base.Base)
+        assert type(instance) is top.Top
+
+
+def test_circular_imports(project: Any) -> None:
+    source = {
+        "one": "import two\ndef f(): return ({0}, two.g())\n",
+        "two": "import one\ndef g(): return {0}\nclass C:\n    def m(self): return one.f()\n",
+    }
+    project.load(**{name: text.format(1) for name, text in source.items()})
+    import one  # type: ignore[import-not-found]
+    import two  # type: ignore[import-not-found]
+
+    c = two.C()
+    project.reload(**{name: text.format(2) for name, text in source.items()})
+    assert one.f() == c.m() == (2, 2)
+
+
+def test_package_with_relative_imports(project: Any) -> None:
+    project.load(
+        pkg_="from .core import C, f, LIMIT\nfrom . import core as alias\n",
+        pkg_core="LIMIT = 1\nclass C:\n    def m(self): return 1\ndef f(): return 1\n",
+        pkg_sub_="from ..core import f as g\n",
+        pkg_sub_leaf="from ..core import C\nclass D(C): pass\n",
+    )
+    import pkg.core  # type: ignore[import-not-found]
+    import pkg.sub.leaf  # type: ignore[import-not-found]
+
+    d = pkg.sub.leaf.D()
+    project.reload(pkg_core="LIMIT = 2\nclass C:\n    def m(self): return 2\ndef f(): return 2\n")
+    assert pkg.C is pkg.core.C is pkg.sub.leaf.C
+    assert pkg.f is pkg.core.f is pkg.sub.g
+    assert (pkg.f(), d.m(), pkg.LIMIT) == (2, 2, 2)
+    project.reload("pkg")
+    assert pkg.sub.leaf.D.__bases__ == (pkg.C,)
+    assert pkg.alias is pkg.core is sys.modules["pkg.core"]
+
+
+def test_namespace_package(project: Any) -> None:
+    project.write(space_inner="def f(): return 1\n")
+    import space.inner  # type: ignore[import-not-found]
+
+    f = space.inner.f
+    project.reload(space_inner="def f(): return 2\n")
+    assert f() == 2
+    assert gcremap.reload(space) is space
+    assert space.inner.f() == 2
+
+
+def test_zip_file(project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = project.root / "lib.zip"
+
+    def write(version: int) -> None:
+        with zipfile.ZipFile(archive, "w") as file:
+            file.writestr("zipped.py", f"CACHE = {{}}\nLIMIT = {version}\ndef f(): return LIMIT\n")
+
+    write(1)
+    monkeypatch.syspath_prepend(archive)
+    import zipped  # type: ignore[import-not-found]
+
+    f = zipped.f
+    zipped.CACHE["k"] = 1
+    write(2000)
+    gcremap.reload(zipped)
+    assert f() == 2000
+    assert zipped.CACHE == {"k": 1}
+
+
+def test_custom_finder_and_loader(project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    import importlib.machinery
+
+    class Finder:
+        source = "CACHE = {}\ndef f(): return 1\n"
+
+        def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+            if name == "made_up":
+                return importlib.machinery.ModuleSpec(name, self)  # type: ignore[arg-type]
+            return None
+
+        def create_module(self, spec: Any) -> None:
+            return None
+
+        def exec_module(self, module: types.ModuleType) -> None:
+            exec(self.source, vars(module))
+
+    monkeypatch.setattr(sys, "meta_path", [Finder(), *sys.meta_path])
+    import made_up  # type: ignore[import-not-found]
+
+    f = made_up.f
+    made_up.CACHE["k"] = 1
+    Finder.source = "CACHE = {}\ndef f(): return 2\n"
+    gcremap.reload(made_up)
+    assert f() == 2
+    assert made_up.f is f
+    assert made_up.CACHE == {"k": 1}
+
+
+def test_source_changed_on_disk_is_what_reload_all_takes(project: Any) -> None:
+    project.load(one="X = 1\n", two="X = 1\n")
+    assert gcremap.reload_all([]) == []
+    project.write(two="X = 2\n")
+    reports = gcremap.reload_all()
+    assert [report.module.__name__ for report in reports] == ["two"]
+    assert gcremap.reload_all() == []
+
+
+def test_edit_of_the_same_size_in_the_same_second(project: Any) -> None:
+    """Neither modification time nor size tells; the source is read all the same."""
+    import os
+
+    mod = project.load(mod="X = 1\n")
+    path = project.root / "mod.py"
+    status = path.stat()
+    path.write_text("X = 2\n")
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    gcremap.reload(mod)
+    assert mod.X == 2
+
+
+def test_main_does_not_start_again(project: Any) -> None:
+    import subprocess
+
+    script = project.root / "script.py"
+    source = """
+import gcremap, pathlib, sys
+RUNS = []
+def f(): return {0}
+if __name__ == "__main__":
+    RUNS.append(1)
+    held = f
+    if len(RUNS) == 1:
+        path = pathlib.Path(__file__)
+        path.write_text(path.read_text().replace("return 1", "return 2"))
+        gcremap.reload(sys.modules["__main__"])
+        assert held() == f() == 2
+        assert RUNS == [1]
+        print("fine")
+"""
+    script.write_text(source.format(1))
+    result = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, check=False
+    )
+    assert result.stdout == "fine\n", result.stderr

@@ -1,0 +1,154 @@
+"""Instances: they take the new class, and are rebuilt where its layout is another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+
+def test_slot_added(project: Any) -> None:
+    source = """
+        class S:
+            __slots__ = {0}
+            def __init__(self): self.b = "b"
+            def show(self): return {1}
+    """
+    mod = project.load(
+        mod=source.format("('b',)", 1),
+        other="import mod\nclass T(mod.S):\n    __slots__ = ('z',)\n",
+    )
+    import other  # type: ignore[import-not-found]
+
+    s, t = mod.S(), other.T()
+    t.z = 5
+    held = {"s": s, "t": [t], s: "key"}
+    [report] = project.reload(mod=source.format("('a', 'b')", 2))
+    s, [t] = held["s"], held["t"]
+    assert type(s) is mod.S
+    assert type(t) is other.T
+    assert other.T.__bases__ == (mod.S,)
+    assert (s.b, s.show(), t.b, t.z, t.show()) == ("b", 2, "b", 5, 2)
+    assert held[s] == "key"
+    s.a = t.a = 1
+    assert report.migrated == 2
+
+
+def test_slot_removed_and_slots_to_dict_and_back(project: Any) -> None:
+    source = """
+        class S:
+            {0}
+            def __init__(self): self.x, self.y = 1, 2
+    """
+    mod = project.load(mod=source.format("__slots__ = ('x', 'y')"))
+    held = [mod.S()]
+    project.reload(mod=source.format("pass"))
+    assert vars(held[0]) == {"x": 1, "y": 2}
+    held[0].z = 3
+    project.reload(mod=source.format("__slots__ = ('y', 'z')"))
+    assert type(held[0]) is mod.S
+    assert (held[0].y, held[0].z) == (2, 3)
+    assert not hasattr(held[0], "x")
+
+
+def test_other_c_base(project: Any) -> None:
+    source = "class S({0}):\n    def m(self): return {1}\n"
+    mod = project.load(mod=source.format("", 1))
+    held = [mod.S()]
+    held[0].attribute = "a"
+    project.reload(mod=source.format("dict", 2))
+    assert type(held[0]) is mod.S
+    held[0]["k"] = "v"
+    assert (held[0].attribute, held[0].m()) == ("a", 2)
+    project.reload(mod=source.format("list", 3))
+    assert held[0].m() == 3
+    assert held[0] == []
+
+
+def test_instances_refer_to_each_other(project: Any) -> None:
+    source = "class Node:\n    __slots__ = {0}\n    def __init__(self): self.other = None\n"
+    mod = project.load(mod=source.format("('other',)"))
+    a, b = mod.Node(), mod.Node()
+    a.other, b.other = b, a
+    held = [a, b]
+    del a, b
+    project.reload(mod=source.format("('other', 'more', '__weakref__')"))
+    a, b = held
+    assert a.other is b
+    assert b.other is a
+    assert type(a) is type(b) is mod.Node
+
+
+def test_slots_of_a_superclass_in_the_same_module(project: Any) -> None:
+    source = """
+        class A:
+            __slots__ = {0}
+        class B(A):
+            __slots__ = ("b",)
+            def m(self): return (super().__repr__() and __class__, {1})
+    """
+    mod = project.load(mod=source.format("('a',)", 1))
+    held = [mod.B()]
+    held[0].a, held[0].b = 1, 2
+    project.reload(mod=source.format("('a', 'c')", 2))
+    assert (held[0].a, held[0].b) == (1, 2)
+    assert held[0].m() == (mod.B, 2)
+    assert isinstance(held[0], mod.A)
+
+
+def test_reloaded_is_called_for_each_living_instance(project: Any) -> None:
+    mod = project.load(
+        mod="class P:\n    version = 1\n    def __init__(self): self.name = 'x'\n"
+        "    def who(self): return 'old'\n",
+        other="import mod\nclass Q(mod.P): pass\n",
+    )
+    import other
+
+    p, q = mod.P(), other.Q()
+    project.reload(
+        mod="class P:\n    version = 2\n    def __init__(self): self.first = 'x'\n"
+        "    def who(self): return 'new'\n"
+        "    def __reloaded__(self, old_class):\n"
+        "        self.first = self.__dict__.pop('name')\n"
+        "        self.was = old_class.version, old_class.who(self), old_class.__name__\n"
+    )
+    for each in (p, q):
+        assert each.first == "x"
+        assert each.was == (1, "old", "P")
+        assert each.who() == "new"
+        assert not hasattr(each, "name")
+
+
+def test_reloaded_that_raises_takes_everything_back(project: Any) -> None:
+    mod = project.load(mod="class P:\n    def who(self): return 'old'\n")
+    p = mod.P()
+    with pytest.raises(ZeroDivisionError):
+        project.reload(
+            mod="class P:\n    def who(self): return 'new'\n"
+            "    def __reloaded__(self, old_class): 1/0\n"
+        )
+    assert type(p) is mod.P
+    assert p.who() == mod.P().who() == "old"
+    project.reload(mod="class P:\n    def who(self): return 'newer'\n")
+    assert p.who() == "newer"
+
+
+def test_exceptions_and_tuples_are_rebuilt_with_their_content(project: Any) -> None:
+    source = "class E(Exception):\n    {0}\nclass T(tuple):\n    {0}\n"
+    mod = project.load(mod=source.format("pass"))
+    error, items = mod.E("x", 1), mod.T((1, 2))
+    error.note = "n"
+    held = [error, items]
+    project.reload(mod=source.format("def m(self): return 2"))
+    assert [each.m() for each in held] == [2, 2]
+    assert held[0].args == ("x", 1)
+    assert held[0].note == "n"
+    assert held[1] == (1, 2)
+
+
+def test_init_changed_is_not_run_on_old_instances(project: Any) -> None:
+    mod = project.load(mod="class C:\n    def __init__(self): self.a = 1\n")
+    c = mod.C()
+    project.reload(mod="class C:\n    def __init__(self): self.b = 2\n")
+    assert vars(c) == {"a": 1}
+    assert vars(mod.C()) == {"b": 2}

@@ -1,0 +1,103 @@
+"""Registries: one entry for each definition, and it is the current one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+REGISTRY = """
+    ALL, EVENTS, TABLE, SEEN = [], {}, {}, set()
+    def register(f):
+        ALL.append(f)
+        SEEN.add(f)
+        TABLE[f.__name__] = f
+        return f
+    def on(event):
+        def deco(f):
+            EVENTS.setdefault(event, []).append((event, f))
+            return f
+        return deco
+    INSTANCES = []
+"""
+
+
+def test_decorators_register_once(project: Any) -> None:
+    source = """
+        import registry
+        @registry.register
+        def a(): return {0}
+        @registry.on("x")
+        def b(): return {0}
+        @registry.register
+        class C:
+            v = {0}
+    """
+    mod = project.load(mod=source.format(1), registry=REGISTRY)
+    import registry  # type: ignore[import-not-found]
+
+    for version in (2, 3):
+        project.reload(mod=source.format(version))
+        assert [mod.a, mod.C] == registry.ALL
+        assert {mod.a, mod.C} == registry.SEEN
+        assert {"a": mod.a, "C": mod.C} == registry.TABLE
+        assert {"x": [("x", mod.b)]} == registry.EVENTS
+        assert (registry.ALL[0](), registry.EVENTS["x"][0][1](), mod.C.v) == (version,) * 3
+
+
+def test_registered_twice_on_purpose_stays_twice(project: Any) -> None:
+    source = "import registry\n@registry.register\n@registry.register\ndef a(): return {0}\n"
+    mod = project.load(mod=source.format(1), registry=REGISTRY)
+    import registry
+
+    project.reload(mod=source.format(2))
+    assert [mod.a, mod.a] == registry.ALL
+
+
+def test_statement_that_was_done_is_not_done_again(project: Any) -> None:
+    source = """
+        import registry, atexit
+        class C: pass
+        def handler(): return {0}
+        registry.INSTANCES.append(C())
+        registry.INSTANCES.append({0})
+    """
+    mod = project.load(mod=source.format(1), registry=REGISTRY)
+    import registry
+
+    project.reload(mod=source.format(2))
+    instance, one, two = registry.INSTANCES
+    assert type(instance) is mod.C
+    assert (one, two) == (1, 2)
+
+
+def test_signal_and_atexit_handlers_run_new_code_once(project: Any) -> None:
+    import atexit
+    import signal
+
+    source = """
+        import atexit, signal
+        OUT = []
+        def bye(): OUT.append({0})
+        def on_signal(number, frame): OUT.append(("signal", {0}))
+        atexit.register(bye)
+        signal.signal(signal.SIGUSR1, on_signal)
+    """
+    before, old = atexit._ncallbacks(), signal.getsignal(signal.SIGUSR1)
+    mod = project.load(mod=source.format(1))
+    try:
+        project.reload(mod=source.format(2))
+        assert atexit._ncallbacks() == before + 1
+        signal.raise_signal(signal.SIGUSR1)
+        assert mod.OUT == [("signal", 2)]
+        assert signal.getsignal(signal.SIGUSR1) is mod.on_signal
+    finally:
+        signal.signal(signal.SIGUSR1, old)
+        atexit.unregister(mod.bye)
+
+
+def test_new_definitions_are_registered(project: Any) -> None:
+    source = "import registry\n@registry.register\ndef a(): return 1\n"
+    mod = project.load(mod=source, registry=REGISTRY)
+    import registry
+
+    project.reload(mod=source + "@registry.register\ndef b(): return 2\n")
+    assert [mod.a, mod.b] == registry.ALL

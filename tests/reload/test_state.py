@@ -1,0 +1,245 @@
+"""State: what the source defines anew is new, all else stays as the program has made it."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+import pytest
+
+import gcremap
+
+
+def test_values_whose_definition_is_the_same_stay(project: Any) -> None:
+    source = """
+        CACHE = {{}}
+        count = 0
+        LIMIT = {0}
+        connection = object()
+        def hit():
+            global count
+            count += 1
+    """
+    mod = project.load(mod=source.format(10))
+    mod.hit()
+    mod.CACHE["k"] = "v"
+    cache, connection = mod.CACHE, mod.connection
+    [report] = project.reload(mod=source.format(20))
+    assert mod.CACHE is cache
+    assert cache == {"k": "v"}
+    assert mod.connection is connection
+    assert mod.count == 1
+    assert mod.LIMIT == 20
+    assert report.updated == ["LIMIT"]
+    assert {"CACHE", "connection", "count"} <= {*report.kept}
+
+
+def test_what_is_computed_from_changed_data_is_computed_anew(project: Any) -> None:
+    source = "A = {}\nB = A * 2\nC = [B]\nD = []\n"
+    mod = project.load(mod=source.format(1))
+    mod.D.append("state")
+    project.reload(mod=source.format(2))
+    assert (mod.B, mod.C, mod.D) == (4, [4], ["state"])
+
+
+def test_condition_around_a_value_is_part_of_its_definition(project: Any) -> None:
+    source = "FAST = {}\nif FAST:\n    SPEED = 9\nelse:\n    SPEED = 1\n"
+    mod = project.load(mod=source.format(False))
+    project.reload(mod=source.format(True))
+    assert mod.SPEED == 9
+
+
+def test_statements_that_build_a_value_up_belong_to_its_definition(project: Any) -> None:
+    source = "TABLE = {{}}\nTABLE['a'] = {}\nTABLE.update(b=2)\n"
+    mod = project.load(mod=source.format(1))
+    mod.TABLE["runtime"] = True
+    project.reload(mod=source.format(1) + "X = 1\n")
+    assert mod.TABLE == {"a": 1, "b": 2, "runtime": True}
+    project.reload(mod=source.format(5))
+    assert mod.TABLE == {"a": 5, "b": 2}
+
+
+def test_class_level_state(project: Any) -> None:
+    source = "class C:\n    made = 0\n    limit = {0}\n    seen = []\n    def m(self): return {0}\n"
+    mod = project.load(mod=source.format(1))
+    mod.C.made = 3
+    mod.C.seen.append("x")
+    project.reload(mod=source.format(2))
+    assert (mod.C.made, mod.C.limit, mod.C.seen) == (3, 2, ["x"])
+
+
+def test_class_becomes_another_object_and_keeps_its_state(project: Any) -> None:
+    source = "class C:\n    made = 0\n    __slots__ = {0}\n"
+    mod = project.load(mod=source.format("('a',)"))
+    mod.C.made = 3
+    project.reload(mod=source.format("('a', 'b')"))
+    assert mod.C.made == 3
+
+
+def test_state_replace(project: Any) -> None:
+    mod = project.load(mod="CACHE = {}\nclass C:\n    made = 0\n")
+    mod.CACHE["k"] = 1
+    mod.C.made = 3
+    held = mod.C
+    gcremap.reload(mod, state="replace")
+    assert mod.CACHE == {}
+    assert mod.C is held
+    assert mod.C.made == 0
+
+
+def test_class_data_follows_the_constant_it_is_computed_from(project: Any) -> None:
+    source = "LIMIT = {}\nclass C:\n    limit = LIMIT * 2\n    seen = []\n"
+    mod = project.load(mod=source.format(1))
+    mod.C.seen.append(1)
+    project.reload(mod=source.format(2))
+    assert (mod.C.limit, mod.C.seen) == (4, [1])
+
+
+def test_module_says_what_to_keep_and_replace(project: Any) -> None:
+    source = (
+        "__reload_keep__ = ('LEVEL',)\n__reload_replace__ = ('CACHE',)\nLEVEL = {0}\nCACHE = []\n"
+    )
+    mod = project.load(mod=source.format(1))
+    mod.CACHE.append(1)
+    mod.LEVEL = 7
+    project.reload(mod=source.format(2))
+    assert (mod.LEVEL, mod.CACHE) == (7, [])
+
+
+def test_reload_keep_must_be_names(project: Any) -> None:
+    mod = project.load(mod="X = 1\n")
+    with pytest.raises(TypeError, match="__reload_keep__"):
+        project.reload(mod="__reload_keep__ = 'X'\nX = 2\n")
+    assert mod.X == 1
+
+
+def test_policy_of_a_reloader_by_module_and_name(project: Any) -> None:
+    source = "A = {0}\nB = []\nC = []\n"
+    mod = project.load(mod=source.format(1))
+    mod.B.append(1)
+    mod.C.append(1)
+    project.write(mod=source.format(2))
+    gcremap.Reloader(policies={"mod:A": "keep", "mod:B": "replace"}).reload("mod")
+    assert (mod.A, mod.B, mod.C) == (1, [], [1])
+
+
+def test_names_gone_from_the_source_go_others_stay(project: Any) -> None:
+    mod = project.load(mod="import json\nA = 1\ndef f(): pass\nclass C: pass\ndef g(): pass\n")
+    mod.patched_in = 1
+    [report] = project.reload(mod="def g(): pass\n")
+    assert sorted(report.removed) == ["A", "C", "f", "json"]
+    assert not {"json", "A", "f", "C"} & vars(mod).keys()
+    assert mod.patched_in == 1
+
+
+def test_name_gone_is_not_seen_by_the_new_source(project: Any) -> None:
+    """Code that would fail in a fresh start fails in a reload, and changes nothing."""
+    mod = project.load(mod="A = 1\nB = 2\n")
+    with pytest.raises(NameError, match="A"):
+        project.reload(mod="B = A + 1\n")
+    assert (mod.A, mod.B) == (1, 2)
+
+
+def test_idiom_that_asks_for_the_old_value(project: Any) -> None:
+    source = "try:\n    CACHE\nexcept NameError:\n    CACHE = {{}}\nX = {}\n"
+    mod = project.load(mod=source.format(1))
+    mod.CACHE["k"] = 1
+    cache = mod.CACHE
+    project.reload(mod=source.format(2))
+    assert mod.CACHE is cache
+    assert cache == {"k": 1}
+
+
+def test_registry_that_stays_gets_what_is_new(project: Any) -> None:
+    source = """
+        HANDLERS = []
+        ROUTES = {{}}
+        def handler(f):
+            HANDLERS.append(f)
+            return f
+        def route(path):
+            def deco(f):
+                ROUTES[path] = f
+                return f
+            return deco
+        @handler
+        @route("/a")
+        def a(): return {0}
+    """
+    mod = project.load(mod=source.format(1))
+    mod.HANDLERS.append("runtime")
+    handlers = mod.HANDLERS
+    project.reload(
+        mod=textwrap.dedent(source).format(2) + "@handler\n@route('/b')\ndef b(): return 2\n"
+    )
+    assert mod.HANDLERS is handlers
+    assert handlers == [mod.a, "runtime", mod.b]
+    assert {"/a": mod.a, "/b": mod.b} == mod.ROUTES
+    assert mod.a() == 2
+
+
+def test_changed_data_is_replaced_wherever_it_is_held(project: Any) -> None:
+    mod = project.load(mod="TABLE = [1]\nOTHER = TABLE\n")
+    held = {"table": mod.TABLE}
+    project.reload(mod="TABLE = [2]\nOTHER = TABLE\n")
+    assert held["table"] is mod.TABLE
+    assert mod.TABLE == [2]
+    assert mod.OTHER is mod.TABLE
+
+
+def test_lookups_are_not_values_of_the_module(project: Any) -> None:
+    """`x = get("a")` edited to `x = get("b")` must not turn a into b."""
+    mod = project.load(mod="import logging\nlog = logging.getLogger('a')\n")
+    import logging
+
+    a = logging.getLogger("a")
+    project.reload(mod="import logging\nlog = logging.getLogger('b')\n")
+    assert mod.log is logging.getLogger("b")
+    assert logging.getLogger("a") is a
+
+
+def test_kept_value_is_the_one_that_new_code_sees(project: Any) -> None:
+    source = """
+        CACHE = {{}}
+        def f(cache=CACHE): return cache
+        class C:
+            cache = CACHE
+            v = {0}
+    """
+    mod = project.load(mod=source.format(1))
+    cache = mod.CACHE
+    cache["k"] = 1
+    project.reload(mod=textwrap.dedent(source).format(2) + "def g(cache=CACHE): return cache\n")
+    assert mod.f() is cache
+    assert mod.g() is cache
+    assert mod.C.cache is cache
+
+
+def test_unchanged_source_changes_nothing(project: Any) -> None:
+    source = """
+        import enum, dataclasses, functools, typing
+        class C:
+            x = []
+            def m(self): return super().__repr__()
+        @dataclasses.dataclass
+        class D: x: int = 0
+        class E(enum.Enum): A = 1
+        @functools.lru_cache
+        def f(x=C): return x
+        g = lambda: 1
+        L = [1]
+        inst = C()
+    """
+    mod = project.load(mod=source)
+    mod.f()
+    before = dict(vars(mod))
+    members = {name: dict(vars(mod.__dict__[name])) for name in "CDE"}
+    [report] = project.reload("mod")
+    for name, value in before.items():
+        if not name.startswith("__"):
+            assert vars(mod)[name] is value, name
+    assert report.updated == []
+    assert mod.f.cache_info().currsize == 1
+    for name in "CE":
+        now = vars(vars(mod)[name])
+        assert all(now[key] is value for key, value in members[name].items() if key[0] != "_")
