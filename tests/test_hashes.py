@@ -96,7 +96,6 @@ BY_VALUE: dict[str, Callable[[Any], Hashable]] = {
     "instance by its list": lambda x: ByState([x]),
     "instance by its dict": lambda x: ByState({"k": x}),
     "instance by its namespace": lambda x: ByState(types.SimpleNamespace(x=x)),
-    "instance by what another holds": lambda x: ByState(Box(x)),
     "method-wrapper": lambda x: x.__str__,
     "generic alias": lambda x: types.GenericAlias(list, (x,)),
     "alias in tuple": lambda x: (types.GenericAlias(dict, (str, x)),),
