@@ -164,7 +164,10 @@ def test_an_entry_keeps_its_place_and_is_found(make: Callable[[Any], Hashable]) 
 @pytest.mark.parametrize("make", BY_VALUE.values(), ids=BY_VALUE)
 def test_an_equal_key_made_afterwards_is_found(make: Callable[[Any], Hashable]) -> None:
     old, new = Thing("old"), Thing("new")
-    tables = [kind([(1, 1), (make(old), 2), ("x", 3)]) for kind in [*ORDERED, as_set, as_frozenset]]
+    tables = []
+    for kind in [*ORDERED, as_set, as_frozenset]:
+        # No comprehension, which in 3.11 would make `old` a cell.
+        tables.append(kind([(1, 1), (make(old), 2), ("x", 3)]))
     report = gcremap.remap([(old, new)], frames=False)
     for table in tables:
         assert make(new) in table
