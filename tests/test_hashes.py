@@ -322,7 +322,7 @@ def test_context_variables(others: int) -> None:
     context.run(fill)
     kept = [old]
     copied = context.copy()
-    report = gcremap.remap([(old, new)], frames=False, exclude=[kept])
+    gcremap.remap([(old, new)], frames=False, exclude=[kept])
     for each in (context, copied):
         assert each[new] == -1
         assert kept[0] not in each
@@ -332,7 +332,6 @@ def test_context_variables(others: int) -> None:
         each.run(new.set, 5)
         assert each[new] == 5
     assert len(set(context)) == others + 1
-    del report
 
 
 def test_a_context_variable_forgets_what_it_last_gave() -> None:
