@@ -17,7 +17,7 @@ use crate::error::Refusal;
 use crate::ffi::{self, bindings as c};
 use crate::forwarding::{ForwardingMap, Pair};
 use crate::locate::Locator;
-use crate::object::{append, Owned, Raised};
+use crate::object::{append, module, Owned, Raised};
 use crate::plan::{self, Options, Plan};
 use crate::search;
 use crate::slot::Slot;
@@ -124,7 +124,7 @@ unsafe fn run(call: &Call, base: usize) -> Result<Owned, Raised> {
             plan = plan::plan(&pairs.map, &options);
             std::mem::take(&mut plan.changes)
         });
-        let outcome = match outcome {
+        let mut outcome = match outcome {
             Ok(outcome) => outcome,
             Err(Failure::Raised) => return Err(Raised),
             Err(Failure::Refused(refusals)) => {
@@ -132,10 +132,13 @@ unsafe fn run(call: &Call, base: usize) -> Result<Owned, Raised> {
                 return Err(raise_refusals(&refusals, forward));
             }
         };
-        let report = report(&plan, &outcome, &pairs.map, &log, started)?;
-        if call.dry_run == 0 {
-            undo::fill(log.as_ptr(), outcome);
+        for (pair, &count) in pairs.map.pairs().iter().zip(&plan.leftovers) {
+            if count > 0 {
+                outcome.leftovers.push((Owned::borrow(pair.old as *mut PyObject), count));
+            }
         }
+        let report = report(&plan, &outcome, &log, started)?;
+        undo::fill(log.as_ptr(), outcome, call.dry_run != 0);
         Ok(report)
     }
 }
@@ -186,7 +189,6 @@ impl Facts {
 unsafe fn report(
     plan: &Plan,
     outcome: &Outcome,
-    map: &ForwardingMap,
     log: &Owned,
     started: Instant,
 ) -> Result<Owned, Raised> {
@@ -194,19 +196,6 @@ unsafe fn report(
     // others by the outcome.
     unsafe {
         let facts = Facts::of(outcome);
-        let leftovers = Owned::steal(py::PyList_New(0))?;
-        for (pair, &count) in map.pairs().iter().zip(&plan.leftovers) {
-            if count > 0 {
-                let old = pair.old as *mut PyObject;
-                let entry = Owned::steal(py::Py_BuildValue(c"(On)".as_ptr(), old, count))?;
-                append(&leftovers, &entry)?;
-            }
-        }
-        let collisions = Owned::steal(py::PyList_New(0))?;
-        for [table, key, value] in &outcome.collisions {
-            let (table, key, value) = (table.as_ptr(), key.as_ptr(), value.as_ptr());
-            append(&collisions, &Owned::steal(py::PyTuple_Pack(3, table, key, value))?)?;
-        }
         let by_type = Owned::steal(py::PyDict_New())?;
         for (name, &count) in &facts.by_type {
             let name = Owned::steal(py::PyUnicode_FromStringAndSize(
@@ -218,21 +207,19 @@ unsafe fn report(
                 return Err(Raised);
             }
         }
-        let module = Owned::steal(py::PyImport_ImportModule(c"gcremap._report".as_ptr()))?;
+        let home = module(c"gcremap._report")?;
         Owned::steal(py::PyObject_CallMethod(
-            module.as_ptr(),
+            home.as_ptr(),
             c"_report".as_ptr(),
-            c"nnOnOnnnnOndO".as_ptr(),
+            c"nnOnnnnnndO".as_ptr(),
             facts.replaced,
             facts.holders,
             by_type.as_ptr(),
             outcome.rehashed,
-            collisions.as_ptr(),
             outcome.weak.iter().map(|moved| moved.references.len()).sum::<usize>(),
             plan.weak_left,
             facts.frames,
             outcome.pinned,
-            leftovers.as_ptr(),
             plan.scanned,
             started.elapsed().as_secs_f64(),
             log.as_ptr(),
@@ -274,9 +261,9 @@ pub(crate) unsafe fn raise_refusals(
                 ))?;
                 append(&list, &entry)?;
             }
-            let module = Owned::steal(py::PyImport_ImportModule(c"gcremap._errors".as_ptr()))?;
+            let home = module(c"gcremap._errors")?;
             let error = Owned::steal(py::PyObject_CallMethod(
-                module.as_ptr(),
+                home.as_ptr(),
                 c"_refused".as_ptr(),
                 c"O".as_ptr(),
                 list.as_ptr(),

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use pyo3_ffi as py;
 use pyo3_ffi::PyObject;
 
-use crate::object::{Owned, Raised};
+use crate::object::{module, Owned, Raised};
 use crate::slot::Slot;
 
 /// One reason not to start. All of a call are collected and reported together.
@@ -40,9 +40,9 @@ pub(crate) unsafe fn raise_remap_error(message: &std::ffi::CStr) {
     // SAFETY: the caller's promise.
     let _: Result<(), Raised> = unsafe {
         (|| {
-            let module = Owned::steal(py::PyImport_ImportModule(c"gcremap._errors".as_ptr()))?;
+            let home = module(c"gcremap._errors")?;
             let class =
-                Owned::steal(py::PyObject_GetAttrString(module.as_ptr(), c"RemapError".as_ptr()))?;
+                Owned::steal(py::PyObject_GetAttrString(home.as_ptr(), c"RemapError".as_ptr()))?;
             py::PyErr_SetString(class.as_ptr(), message.as_ptr());
             Ok(())
         })()

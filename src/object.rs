@@ -1,5 +1,6 @@
 //! A reference that is counted, for the code that talks to Python.
 
+use std::ffi::CStr;
 use std::ptr::NonNull;
 
 use pyo3_ffi::{PyList_Append, PyObject, Py_DECREF, Py_INCREF};
@@ -57,5 +58,22 @@ pub(crate) unsafe fn append(list: &Owned, item: &Owned) -> Result<(), Raised> {
     match unsafe { PyList_Append(list.as_ptr(), item.as_ptr()) } {
         0 => Ok(()),
         _ => Err(Raised),
+    }
+}
+
+/// A module of the package. Taken from `sys.modules` where it is, since an import
+/// calls `builtins.__import__`, which may be anybody's code.
+///
+/// # Safety
+/// The GIL is held.
+pub(crate) unsafe fn module(name: &CStr) -> Result<Owned, Raised> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let key = Owned::steal(pyo3_ffi::PyUnicode_FromString(name.as_ptr()))?;
+        let found = pyo3_ffi::PyImport_GetModule(key.as_ptr());
+        if !found.is_null() || !pyo3_ffi::PyErr_Occurred().is_null() {
+            return Owned::steal(found);
+        }
+        Owned::steal(pyo3_ffi::PyImport_ImportModule(name.as_ptr()))
     }
 }

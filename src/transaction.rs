@@ -13,7 +13,7 @@ use crate::edit::{Changes, Edit};
 use crate::error::{raise_remap_error, Place, Refusal};
 use crate::ffi::bindings as c;
 use crate::hashes::{self, Answer, Question};
-use crate::object::{Owned, Raised};
+use crate::object::{module, Owned, Raised};
 use crate::repair::tables::Dropped;
 use crate::repair::types::{self, Obstacle};
 use crate::repair::Repairs;
@@ -44,6 +44,8 @@ pub(crate) struct Outcome {
     pub(crate) dropped: Vec<Lost>,
     /// Table, key and lost value of each entry that is dropped.
     pub(crate) collisions: Vec<[Owned; 3]>,
+    /// Olds with the count of references that were not found.
+    pub(crate) leftovers: Vec<(Owned, usize)>,
     /// Contexts that have a value for another variable now, and how many entries
     /// of their mappings were replaced.
     pub(crate) contexts: Vec<Owned>,
@@ -84,7 +86,6 @@ impl Outcome {
         self.owned
             .iter()
             .chain(self.classes.iter().flatten())
-            .chain(self.collisions.iter().flatten())
             .chain(&self.reordered)
             .chain(&self.contexts)
             .map(Owned::as_ptr)
@@ -251,9 +252,9 @@ pub(crate) unsafe fn run(
 unsafe fn refresh_dispatch() -> Result<(), Raised> {
     // SAFETY: the caller's promise.
     unsafe {
-        let module = Owned::steal(py::PyImport_ImportModule(c"gcremap._dispatch".as_ptr()))?;
+        let home = module(c"gcremap._dispatch")?;
         let name = Owned::steal(py::PyUnicode_FromString(c"_refresh".as_ptr()))?;
-        let done = py::PyObject_CallMethodNoArgs(module.as_ptr(), name.as_ptr());
+        let done = py::PyObject_CallMethodNoArgs(home.as_ptr(), name.as_ptr());
         Owned::steal(done).map(drop)
     }
 }

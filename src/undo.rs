@@ -5,7 +5,7 @@
 //! what a log holds.
 
 use std::collections::{HashMap, HashSet};
-use std::ffi::{c_int, c_void};
+use std::ffi::{c_int, c_void, CStr};
 use std::ops::ControlFlow;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
@@ -17,7 +17,7 @@ use crate::edit::{Changes, ContextChange, Edit, Restore, Scope};
 use crate::ffi::{self, bindings as c};
 use crate::forwarding::{ForwardingMap, Pair};
 use crate::locate::Locator;
-use crate::object::Owned;
+use crate::object::{append, Owned};
 use crate::repair::weak::WeakMove;
 use crate::slot::Slot;
 use crate::transaction::{self, Failure, Lost, Outcome};
@@ -28,6 +28,23 @@ struct Log {
     base: PyObject,
     /// Owned; null once undone or cleared.
     done: *mut Outcome,
+    /// Owned; null once cleared.
+    told: *mut Told,
+}
+
+/// What the report says of objects, kept here so that it is no holder of them for
+/// later remaps, whatever became of the log by then.
+#[derive(Debug, Default)]
+struct Told {
+    collisions: Vec<[Owned; 3]>,
+    leftovers: Vec<(Owned, usize)>,
+}
+
+impl Told {
+    fn objects(&self) -> impl Iterator<Item = *mut PyObject> + '_ {
+        let leftovers = self.leftovers.iter().map(|(old, _)| old);
+        self.collisions.iter().flatten().chain(leftovers).map(Owned::as_ptr)
+    }
 }
 
 static LOG_TYPE: AtomicPtr<PyTypeObject> = AtomicPtr::new(ptr::null_mut());
@@ -68,7 +85,15 @@ pub(crate) fn create_type() -> *mut PyObject {
 }
 
 fn methods() -> *mut py::PyMethodDef {
+    let method = |name: &'static CStr, function: py::PyCFunction| py::PyMethodDef {
+        ml_name: name.as_ptr(),
+        ml_meth: py::PyMethodDefPointer { PyCFunction: function },
+        ml_flags: py::METH_NOARGS,
+        ml_doc: ptr::null(),
+    };
     Box::leak(Box::new([
+        method(c"collisions", collisions),
+        method(c"leftovers", leftovers),
         py::PyMethodDef {
             ml_name: c"undo".as_ptr(),
             ml_meth: py::PyMethodDefPointer { PyCFunction: undo },
@@ -88,18 +113,27 @@ pub(crate) fn allocate() -> *mut PyObject {
         let log = py::PyType_GenericAlloc(type_, 0).cast::<Log>();
         if !log.is_null() {
             (*log).done = Box::into_raw(Box::default());
+            (*log).told = Box::into_raw(Box::default());
         }
         log.cast()
     }
 }
 
-/// Hands what a remap did to a fresh log.
+/// Hands what a remap did, or with `dry_run` would do, to a fresh log.
 ///
 /// # Safety
 /// `log` is from [`allocate`].
-pub(crate) unsafe fn fill(log: *mut PyObject, outcome: Outcome) {
+pub(crate) unsafe fn fill(log: *mut PyObject, mut outcome: Outcome, dry_run: bool) {
+    let collisions = std::mem::take(&mut outcome.collisions);
+    let leftovers = std::mem::take(&mut outcome.leftovers);
     // SAFETY: the caller's promise.
-    unsafe { *(*log.cast::<Log>()).done = outcome };
+    unsafe {
+        let log = log.cast::<Log>();
+        *(*log).told = Told { collisions, leftovers };
+        if !dry_run {
+            *(*log).done = outcome;
+        }
+    }
 }
 
 unsafe extern "C" fn traverse(log: *mut PyObject, visit: py::visitproc, arg: *mut c_void) -> c_int {
@@ -109,8 +143,10 @@ unsafe extern "C" fn traverse(log: *mut PyObject, visit: py::visitproc, arg: *mu
         if result != 0 {
             return result;
         }
-        let Some(done) = (*log.cast::<Log>()).done.as_ref() else { return 0 };
-        for object in done.objects() {
+        let log = log.cast::<Log>();
+        let done = (*log).done.as_ref().into_iter().flat_map(Outcome::objects);
+        let told = (*log).told.as_ref().into_iter().flat_map(Told::objects);
+        for object in done.chain(told) {
             let result = visit(object, arg);
             if result != 0 {
                 return result;
@@ -122,7 +158,7 @@ unsafe extern "C" fn traverse(log: *mut PyObject, visit: py::visitproc, arg: *mu
 
 unsafe extern "C" fn clear(log: *mut PyObject) -> c_int {
     // SAFETY: the collector passes a live log.
-    unsafe { drop(take(log)) };
+    unsafe { drop((take(log), take_told(log))) };
     0
 }
 
@@ -132,7 +168,7 @@ unsafe extern "C" fn dealloc(log: *mut PyObject) {
     unsafe {
         let type_ = (*log).ob_type;
         py::PyObject_GC_UnTrack(log.cast());
-        drop(take(log));
+        drop((take(log), take_told(log)));
         py::PyObject_GC_Del(log.cast());
         Py_DECREF(type_.cast());
     }
@@ -148,6 +184,50 @@ unsafe fn take(log: *mut PyObject) -> Option<Box<Outcome>> {
         let done = std::mem::replace(&mut (*log.cast::<Log>()).done, ptr::null_mut());
         (!done.is_null()).then(|| Box::from_raw(done))
     }
+}
+
+/// # Safety
+/// `log` is a log.
+unsafe fn take_told(log: *mut PyObject) -> Option<Box<Told>> {
+    // SAFETY: the caller's promise; a non-null pointer is from `allocate`.
+    unsafe {
+        let told = std::mem::replace(&mut (*log.cast::<Log>()).told, ptr::null_mut());
+        (!told.is_null()).then(|| Box::from_raw(told))
+    }
+}
+
+/// `collisions()`: a list of (container, key, lost value).
+unsafe extern "C" fn collisions(log: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
+    // SAFETY: the method is called with a live log and the GIL.
+    let result = unsafe {
+        (|| {
+            let list = Owned::steal(py::PyList_New(0))?;
+            let told = (*log.cast::<Log>()).told.as_ref();
+            for [table, key, value] in told.into_iter().flat_map(|told| &told.collisions) {
+                let (table, key, value) = (table.as_ptr(), key.as_ptr(), value.as_ptr());
+                append(&list, &Owned::steal(py::PyTuple_Pack(3, table, key, value))?)?;
+            }
+            Ok(list.into_ptr())
+        })()
+    };
+    api::returned(result)
+}
+
+/// `leftovers()`: a list of (old, count).
+unsafe extern "C" fn leftovers(log: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
+    // SAFETY: the method is called with a live log and the GIL.
+    let result = unsafe {
+        (|| {
+            let list = Owned::steal(py::PyList_New(0))?;
+            let told = (*log.cast::<Log>()).told.as_ref();
+            for (old, count) in told.into_iter().flat_map(|told| &told.leftovers) {
+                let entry = py::Py_BuildValue(c"(On)".as_ptr(), old.as_ptr(), *count);
+                append(&list, &Owned::steal(entry)?)?;
+            }
+            Ok(list.into_ptr())
+        })()
+    };
+    api::returned(result)
 }
 
 unsafe extern "C" fn undo(log: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
@@ -220,6 +300,7 @@ unsafe fn put_back(done: &Outcome) -> Changes {
         let gone = done.dropped.iter().filter(|lost| !can_come_back(lost));
         gone.map(|lost| (lost.table as usize, lost.dropped.winner)).collect()
     };
+    let moved = MovedValues::of(done);
     let mut by_holder: HashMap<usize, HashMap<(usize, isize, usize), &Edit>> = HashMap::new();
     for edit in &done.edits {
         let entry = (edit.holder as usize, edit.slot.index);
@@ -230,6 +311,14 @@ unsafe fn put_back(done: &Outcome) -> Changes {
         // The value's key may have been an old itself.
         if let Some(&key) = forwarded.get(&(slot.key as usize)) {
             slot.key = key as *mut PyObject;
+        }
+        if edit.slot.role == c::GCR_DICT_VALUE {
+            if moved.dropped.contains_key(&entry) {
+                continue;
+            }
+            if let Some(&key) = moved.in_winner.get(&entry) {
+                slot.key = key;
+            }
         }
         let identity = identity(&slot, edit.new as usize);
         by_holder.entry(edit.holder as usize).or_default().insert(identity, edit);
@@ -279,7 +368,7 @@ unsafe fn put_back(done: &Outcome) -> Changes {
     // SAFETY: the caller's promise.
     unsafe {
         put_back_weak(done, &mut changes);
-        put_back_lost(done, &mut changes);
+        put_back_lost(done, &moved, &mut changes);
     }
     changes
 }
@@ -300,6 +389,39 @@ unsafe fn put_back_weak(done: &Outcome, changes: &mut Changes) {
     }
 }
 
+/// Where values of entries that became one went: the last one's to the winner, that
+/// of each other into the log with the entry that was dropped next.
+#[derive(Debug, Default)]
+struct MovedValues {
+    /// By table and entry: the key of the winner that has its value.
+    in_winner: HashMap<(usize, isize), *mut PyObject>,
+    /// By table and entry: which of the dropped has its value.
+    dropped: HashMap<(usize, isize), usize>,
+}
+
+impl MovedValues {
+    fn of(done: &Outcome) -> Self {
+        let mut moved = MovedValues::default();
+        // By table and winner: the entry whose value the winner has so far.
+        let mut latest: HashMap<(usize, isize), isize> = HashMap::new();
+        for (at, lost) in done.dropped.iter().enumerate() {
+            // SAFETY: the outcome owns the table; I1.
+            if lost.dropped.value.is_null() || !unsafe { can_come_back(lost) } {
+                continue;
+            }
+            let (table, winner) = (lost.table as usize, lost.dropped.winner);
+            let before = latest.insert((table, winner), lost.dropped.entry).unwrap_or(winner);
+            moved.dropped.insert((table, before), at);
+        }
+        for ((table, winner), entry) in latest {
+            // SAFETY: as above; the winner is there, since the table is as it was.
+            let (key, _) = unsafe { hashes::entry(table as *mut PyObject, winner) };
+            moved.in_winner.insert((table, entry), key);
+        }
+        moved
+    }
+}
+
 /// Whether the table is as it was left when it lost the entry.
 ///
 /// # Safety
@@ -314,8 +436,8 @@ unsafe fn can_come_back(lost: &Lost) -> bool {
 ///
 /// # Safety
 /// As for `put_back`.
-unsafe fn put_back_lost(done: &Outcome, changes: &mut Changes) {
-    for lost in done.dropped.iter().rev() {
+unsafe fn put_back_lost(done: &Outcome, moved: &MovedValues, changes: &mut Changes) {
+    for (at, lost) in done.dropped.iter().enumerate().rev() {
         // SAFETY: the caller's promise.
         if !unsafe { can_come_back(lost) } {
             continue;
@@ -326,6 +448,13 @@ unsafe fn put_back_lost(done: &Outcome, changes: &mut Changes) {
         });
         if let Some(edit) = key {
             dropped.key = edit.old;
+        }
+        let value = done.edits.iter().find(|edit| {
+            let entry = (edit.holder as usize, edit.slot.index);
+            edit.slot.role == c::GCR_DICT_VALUE && moved.dropped.get(&entry) == Some(&at)
+        });
+        if let Some(edit) = value {
+            dropped.value = edit.old;
         }
         changes.restores.push(Restore { table: lost.table, dropped });
     }

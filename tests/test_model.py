@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 import gcremap
 from graph import ATOMS, DICTS, SEQUENCES, SETS, CycleError, Graph, Node, RefusedError
 
-STEPS = int(os.environ.get("GCREMAP_STEPS", "1500"))
+STEPS = int(os.environ.get("GCREMAP_STEPS", "300"))
 STEPS_OF_A_RUN = 50
 NUMBERS = st.integers(0, 255)
 KINDS = st.sampled_from([*SEQUENCES, *SETS, *DICTS, "class", "instance"])

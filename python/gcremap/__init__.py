@@ -18,6 +18,7 @@ except ImportError as error:
         name="gcremap._native",
     ) from error
 
+from gcremap import _dispatch as _dispatch, _future as _future  # the engine looks for them
 from gcremap._context import remapped
 from gcremap._errors import Refusal, RemapError
 from gcremap._native import remap

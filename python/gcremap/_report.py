@@ -14,6 +14,8 @@ class _Log(Protocol):
     """The engine's record of what it rewrote."""
 
     def undo(self) -> int: ...
+    def collisions(self) -> list[tuple[object, object, object]]: ...
+    def leftovers(self) -> list[tuple[object, int]]: ...
 
 
 class RemapReport:
@@ -25,10 +27,8 @@ class RemapReport:
     __slots__ = (
         "_log",
         "by_type",
-        "collisions",
         "frames",
         "holders",
-        "leftovers",
         "pinned",
         "rehashed",
         "replaced",
@@ -38,6 +38,7 @@ class RemapReport:
         "weakrefs_left",
     )
 
+    _log: _Log
     replaced: int
     """Strong slots rewritten."""
     holders: int
@@ -46,16 +47,12 @@ class RemapReport:
     """Slots rewritten, by the name of the holder's type."""
     rehashed: int
     """Dicts and sets reindexed."""
-    collisions: tuple[tuple[object, object, object], ...]
-    """`(container, key, lost value)` for keys that became equal."""
     weakrefs: int
     """Weak references retargeted."""
     weakrefs_left: int
     """Weak references that stay with an old, since its new cannot be weakly referenced."""
     frames: int
     """Running frames with a slot rewritten."""
-    leftovers: tuple[tuple[object, int], ...]
-    """`(old, count)`: references counted but not found, so held where no one shows them."""
     pinned: int
     """Olds kept alive because C code up the stack may still use them."""
     scanned: int
@@ -73,13 +70,23 @@ class RemapReport:
     def __delattr__(self, name: str) -> None:
         raise AttributeError(f"a RemapReport is immutable: cannot delete {name!r}")
 
+    # Asked of the log each time, so that a report is no holder of what it names.
+    @property
+    def collisions(self) -> tuple[tuple[object, object, object], ...]:
+        """`(container, key, lost value)` for keys that became equal."""
+        return tuple(self._log.collisions())
+
+    @property
+    def leftovers(self) -> tuple[tuple[object, int], ...]:
+        """`(old, count)`: references counted but not found, so held where no one shows them."""
+        return tuple(self._log.leftovers())
+
     def undo(self) -> int:
         """Put every rewritten slot back that still holds new; returns how many.
 
         What has moved or changed since is left alone. A second call does nothing.
         """
-        log: _Log = object.__getattribute__(self, "_log")
-        return log.undo()
+        return self._log.undo()
 
     def __repr__(self) -> str:
         lines = [f"replaced {_count(self.replaced, 'slot')} in {_count(self.holders, 'holder')}"]
@@ -112,12 +119,10 @@ def _report(
     holders: int,
     by_type: dict[str, int],
     rehashed: int,
-    collisions: list[tuple[object, object, object]],
     weakrefs: int,
     weakrefs_left: int,
     frames: int,
     pinned: int,
-    leftovers: list[tuple[object, int]],
     scanned: int,
     seconds: float,
     log: _Log,
@@ -131,11 +136,9 @@ def _report(
         holders=holders,
         by_type=MappingProxyType(by_type),
         rehashed=rehashed,
-        collisions=tuple(collisions),
         weakrefs=weakrefs,
         weakrefs_left=weakrefs_left,
         frames=frames,
-        leftovers=tuple(leftovers),
         pinned=pinned,
         scanned=scanned,
         seconds=seconds,

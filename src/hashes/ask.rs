@@ -9,7 +9,7 @@ use pyo3_ffi::PyObject;
 
 use super::{for_each_entry, Answer, Question};
 use crate::ffi::bindings as c;
-use crate::object::{append, Owned, Raised};
+use crate::object::{append, module, Owned, Raised};
 
 thread_local! {
     static ASKING: Cell<bool> = const { Cell::new(false) };
@@ -55,9 +55,9 @@ pub(crate) unsafe fn ask(question: &Question) -> Result<Answer, Raised> {
         for object in &question.changed {
             append(&changed, object)?;
         }
-        let module = Owned::steal(py::PyImport_ImportModule(c"gcremap._future".as_ptr()))?;
+        let home = module(c"gcremap._future")?;
         let answers = Owned::steal(py::PyObject_CallMethod(
-            module.as_ptr(),
+            home.as_ptr(),
             c"_answer".as_ptr(),
             c"OOOOOOO".as_ptr(),
             tables.as_ptr(),
