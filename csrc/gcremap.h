@@ -302,8 +302,7 @@ void gcr_invalidate_specialised(void);
  *
  * Entries of a dict keep their positions, so live iterators and the order go
  * on. Entries of a set are placed by hash: after a commit their positions are
- * others, and so are the addresses of the slots of a set and of a dict that
- * was str-only; ask for them again. */
+ * others, and so are the addresses of all slots; ask for them again. */
 
 typedef enum gcr_edit_kind {
     GCR_EDIT_HASH = 0, /* the key at `entry` has, or will have, `hash` */

@@ -165,7 +165,10 @@ gcr_dict_prepare(gcr_rehash *rehash)
     PyDictKeysObject *keys = dict->ma_keys;
     int split = dict->ma_values != NULL;
     int str_only = keys->dk_kind != DICT_KEYS_GENERAL;
-    int convert = 0;
+    /* A lookup may be comparing keys up the stack. It starts again if the table is
+     * another one by then (Objects/dictobject.c, DKIX_KEY_CHANGED); in the same one it
+     * would go on at a place of the former index. */
+    int convert = !str_only;
     for (size_t i = 0; i < rehash->count; i++) {
         const gcr_key_edit *edit = &rehash->edits[i];
         const char *reason = check_edit(dict, edit);

@@ -90,10 +90,8 @@ gcr_set_commit(gcr_rehash *rehash)
         }
     }
     set->fill = set->used;
-    if (rehash->mask == (size_t)set->mask) {
-        memcpy(set->table, entries, (rehash->mask + 1) * sizeof(setentry));
-        return;
-    }
+    /* Always another table: a lookup that is comparing up the stack starts again then
+     * (Objects/setobject.c, set_lookkey). */
     rehash->entries = set->table != set->smalltable ? set->table : NULL;
     set->table = entries;
     set->mask = (Py_ssize_t)rehash->mask;

@@ -18,7 +18,7 @@ except ImportError as error:
         name="gcremap._native",
     ) from error
 
-from gcremap import _dispatch as _dispatch, _future as _future  # the engine looks for them
+from gcremap import _dispatch, _future
 from gcremap._context import remapped
 from gcremap._errors import Refusal, RemapError
 from gcremap._native import remap
@@ -52,4 +52,4 @@ backend = "stock"
 
 _record_imports()
 
-del _native
+del _dispatch, _future, _native

@@ -36,12 +36,11 @@ impl ContextRepair {
 
     /// How many entries get another variable.
     pub(crate) fn replaced(&self) -> usize {
-        // SAFETY: prepared, and not released.
         if self.0.is_null() {
-            0
-        } else {
-            unsafe { c::gcr_contexts_replaced(self.0) }
+            return 0;
         }
+        // SAFETY: prepared, and not released.
+        unsafe { c::gcr_contexts_replaced(self.0) }
     }
 
     /// Context, variable and lost value where two variables become one; borrowed.
