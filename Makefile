@@ -15,9 +15,10 @@ test:    ## Build and run the tests on the default Python
 matrix:  ## Run the tests on every interpreter of scripts/interpreters
 	@scripts/matrix
 
-stress:  ## Take 100,000 steps (GCREMAP_STEPS) of the model-based test
+stress:  ## 100,000 steps (GCREMAP_STEPS) of the model-based test, hundreds of reloads
 	@scripts/environment $(PYTHON) .venv test
 	@GCREMAP_STEPS=$${GCREMAP_STEPS:-100000} .venv/bin/python -X faulthandler -m pytest tests/test_model.py
+	@.venv/bin/python -X faulthandler -m pytest tests/reload/leaks.py
 
 lint:    ## Check form, types, bindings and the rules of CONTRIBUTING.md
 	@scripts/environment $(PYTHON) .venv test,lint,watch,ipython
