@@ -75,6 +75,10 @@ unsafe fn is_readable_part(object: *mut PyObject) -> bool {
 /// before all dependencies of the heap are written down at once.
 const ROUNDS: usize = 6;
 
+/// Through how many lists and dicts around each other a `__hash__` is followed: what a
+/// program keeps everything in holds everything, at some distance.
+const PARTS: usize = 2;
+
 /// Goes from the changed objects to all whose hash depends on theirs, and to the
 /// tables that have such a key.
 ///
@@ -97,12 +101,13 @@ pub(super) unsafe fn spread(
                 // SAFETY: the search asks about live objects.
                 || (!classes.is_empty() && classes.contains(&(unsafe { (*object).ob_type } as usize)))
         };
+        let parts = (round <= PARTS).then_some(&world.namespaces);
         let mut dependencies = Vec::new();
         // SAFETY: the caller's promise.
         unsafe {
             for holder in search::deep_where(&hit).found {
                 if !undo::is_log(holder) {
-                    depend_on_hits(holder, &hit, world, |dependency| dependencies.push(dependency));
+                    depend_on_hits(holder, &hit, parts, |dependency| dependencies.push(dependency));
                 }
             }
         }
@@ -160,14 +165,15 @@ impl Dependency {
     }
 }
 
-/// Calls `found` with each dependency of `holder` on what is hit.
+/// Calls `found` with each dependency of `holder` on what is hit. With `namespaces`,
+/// those of modules and classes, other lists and dicts depend too.
 ///
 /// # Safety
 /// I1 and I3, and `holder` is alive.
 unsafe fn depend_on_hits(
     holder: *mut PyObject,
     hit: &impl Fn(*mut PyObject) -> bool,
-    world: &World,
+    namespaces: Option<&HashSet<usize>>,
     mut found: impl FnMut(Dependency),
 ) {
     // SAFETY: the caller's promise, for every call in this function; referents of a
@@ -175,7 +181,9 @@ unsafe fn depend_on_hits(
     unsafe {
         // Through a list or dict the hash of what holds it may depend on its items.
         let holder_hashes = c::gcr_hash_depends(holder) != 0
-            || (is_readable_part(holder) && !world.namespaces.contains(&(holder as usize)));
+            || namespaces.is_some_and(|namespaces| {
+                is_readable_part(holder) && !namespaces.contains(&(holder as usize))
+            });
         let mut meet = |inner: *mut PyObject, is_key: bool| {
             if inner.is_null() || !hit(inner) {
                 return;
