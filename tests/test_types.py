@@ -379,7 +379,9 @@ def test_a_class_stays_true_of_itself_in_a_swap() -> None:
         assert class_.__mro__ == (class_, object)
         assert class_.__name__ == name
         assert class_.x.__objclass__ is class_
-        assert class_.__dict__["__dict__"].__objclass__ is class_
+        # 3.15 has one descriptor for all classes.
+        owner = class_ if sys.version_info < (3, 15) else object
+        assert class_.__dict__["__dict__"].__objclass__ is owner
     assert (one.hello(), two.hello()) == ("b", "a")
     assert (one.x, two.x) == (1, 2)
     assert sub.__mro__ == (sub, b, object)
