@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import typing
 from collections.abc import Callable
 from typing import Any
