@@ -68,20 +68,6 @@ gcr_split_values_leave(PyDictValues *values)
 #endif
 }
 
-/* Whether C code asked to be told of changes to the dict (3.12, gh-91051). */
-static inline int
-gcr_dict_watchers(PyDictObject *dict)
-{
-#if GCR_PY314
-    return (int)(dict->_ma_watcher_tag & DICT_WATCHER_MASK);
-#elif GCR_PY312
-    return (int)(dict->ma_version_tag & ((1u << DICT_MAX_WATCHERS) - 1));
-#else
-    (void)dict;
-    return 0;
-#endif
-}
-
 /* Gives the dict the version of `fresh`, a dict just modified. PEP 509's tag,
  * which Cython's caches of module globals rely on, left with 3.14 (gh-124296).
  * 3.11's counter is not exported, hence the detour over another dict. The low

@@ -237,24 +237,14 @@ typedef struct gcr_class_move {
     int detached;
 } gcr_class_move;
 
-/* For an instance whose class gcr_class_refusal let pass. May make its __dict__.
- * `keys_taken`: gcr_keys_swap will be called for the two classes. */
-const char *gcr_set_class_prepare(PyObject *instance, PyObject *new_class, int keys_taken,
-                                  gcr_class_move *move);
+/* For an instance whose class gcr_class_refusal let pass. May make its __dict__. */
+const char *gcr_set_class_prepare(PyObject *instance, PyObject *new_class, gcr_class_move *move);
 /* Stores ob_type. Moves no counts: the caller moves them as for any strong slot.
  * Comes after the stores to the instance's attribute slots: those addresses
  * are stale afterwards. The undo comes before their undo. */
 void gcr_set_class_commit(PyObject *instance, gcr_class_move *move);
-void gcr_set_class_undo(PyObject *instance, gcr_class_move *move);
 /* Once for every prepare that did not refuse, whatever came of it. */
 void gcr_set_class_release(gcr_class_move *move);
-
-/* Whether the new class can take over the old one's attribute layout, so that
- * instances need no __dict__ made. Only if the new class is not itself old, gets
- * the keys of one class only, and every instance of the old one moves. */
-int gcr_keys_can_be_taken(PyObject *old_class, PyObject *new_class);
-/* The commit, and its own undo; beside the gcr_set_class_commit calls. */
-void gcr_keys_swap(PyObject *old_class, PyObject *new_class);
 
 /* Every class below the old ones with its future bases, MRO and C slots. Old
  * classes themselves keep theirs: their tp_base, tp_bases and tp_mro, and the items of
@@ -269,7 +259,6 @@ gcr_hierarchy *gcr_hierarchy_prepare(PyObject *const *olds, PyObject *const *new
                                      const char **refusal, PyObject **culprit);
 /* After the stores to namespaces: C slots are computed from them. */
 void gcr_hierarchy_commit(gcr_hierarchy *hierarchy);
-void gcr_hierarchy_undo(gcr_hierarchy *hierarchy);
 /* Drops counts, of old classes too: may run finalizers. Last. */
 void gcr_hierarchy_release(gcr_hierarchy *hierarchy);
 size_t gcr_hierarchy_size(const gcr_hierarchy *hierarchy);
@@ -332,8 +321,6 @@ typedef struct gcr_dropped {
 
 typedef struct gcr_rehash gcr_rehash;
 
-int gcr_is_table(PyObject *object);
-
 /* The number of positions of entries, used or not. Those of a dict are the
  * positions of its iterators (in a split table: the insertion order). */
 intptr_t gcr_table_length(PyObject *table);
@@ -365,9 +352,6 @@ int gcr_rehash_dropped(const gcr_rehash *rehash, size_t k, gcr_dropped *dropped)
 /* Before the commit it discards what was prepared, after it what the table no
  * longer needs. Drops no counts of objects that could reach 0 and run code. */
 void gcr_rehash_free(gcr_rehash *rehash);
-
-/* Whether C code watches the dict (PyDict_Watch). */
-int gcr_dict_watched(PyObject *dict);
 
 /* Gives the dict a new ma_version_tag (up to 3.13): for values that were stored
  * behind its back. Commits do it themselves. gcr_rehash_prepare of any dict,

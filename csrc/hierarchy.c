@@ -2,8 +2,8 @@
  *
  * All of it is computed first: the future bases, best base and MRO of every
  * class below an old one, and the future tables of direct subclasses. The commit
- * swaps pointers, so the same swap again undoes it, and what was replaced stays
- * owned by the gcr_hierarchy until it is released. */
+ * swaps pointers, and what was replaced stays owned by the gcr_hierarchy until it is
+ * released. */
 #include "types_internal.h"
 
 typedef struct changed_class {
@@ -408,8 +408,8 @@ swap_objects(PyObject **a, PyObject **b)
     *b = object;
 }
 
-static void
-swap_all(gcr_hierarchy *h)
+void
+gcr_hierarchy_commit(gcr_hierarchy *h)
 {
     for (size_t i = 0; i < h->class_count; i++) {
         changed_class *change = &h->classes[i];
@@ -429,18 +429,6 @@ swap_all(gcr_hierarchy *h)
     for (size_t i = 0; i < h->class_count; i++) {
         gcr_type_refresh_one(h->classes[i].type);
     }
-}
-
-void
-gcr_hierarchy_commit(gcr_hierarchy *h)
-{
-    swap_all(h);
-}
-
-void
-gcr_hierarchy_undo(gcr_hierarchy *h)
-{
-    swap_all(h);
 }
 
 void

@@ -1,9 +1,7 @@
 /* An instance changes its class: what `instance.__class__ = new` does.
  *
- * Attribute values stand in an array laid out by the *old* class's shared keys.
- * Either the instance's dict takes them over before the class changes (as CPython
- * does), or the new class takes over the old one's keys, and no instance is touched
- * but for its ob_type. */
+ * Attribute values stand in an array laid out by the *old* class's shared keys: the
+ * instance's dict takes them over before the class changes, as in CPython. */
 #include "types_internal.h"
 
 #include <string.h>
@@ -91,20 +89,6 @@ detach_values(PyObject *instance, gcr_class_move *move)
     move->detached = 1;
 }
 
-static void
-attach_values(PyObject *instance, gcr_class_move *move)
-{
-    if (!move->detached) {
-        return;
-    }
-    PyDictObject *dict = _PyObject_GetManagedDict(instance);
-    PyDictValues *inline_values = _PyObject_InlineValues(instance);
-    copy_values(inline_values, move->values);
-    dict->ma_values = inline_values;
-    inline_values->valid = 1;
-    move->detached = 0;
-}
-
 #else
 
 /* 3.11, 3.12: values in a block of their own, named in front of the object;
@@ -124,25 +108,18 @@ detach_values(PyObject *instance, gcr_class_move *move)
     (void)move;
 }
 
-static void
-attach_values(PyObject *instance, gcr_class_move *move)
-{
-    (void)instance;
-    (void)move;
-}
-
 #endif
 
 /* ---- one instance -------------------------------------------------------- */
 
 const char *
-gcr_set_class_prepare(PyObject *instance, PyObject *new_class, int keys_taken, gcr_class_move *move)
+gcr_set_class_prepare(PyObject *instance, PyObject *new_class, gcr_class_move *move)
 {
     move->old_class = (PyObject *)Py_TYPE(instance);
     move->new_class = new_class;
     move->values = NULL;
     move->detached = 0;
-    if (!keys_taken && (Py_TYPE(instance)->tp_flags & GCR_TPFLAGS_VALUES) &&
+    if ((Py_TYPE(instance)->tp_flags & GCR_TPFLAGS_VALUES) &&
         prepare_values(instance, move) < 0) {
         PyErr_Clear();
         return "no memory for the __dict__ of an instance";
@@ -168,66 +145,10 @@ gcr_set_class_commit(PyObject *instance, gcr_class_move *move)
 }
 
 void
-gcr_set_class_undo(PyObject *instance, gcr_class_move *move)
-{
-    set_type(instance, move->old_class);
-    attach_values(instance, move);
-}
-
-void
 gcr_set_class_release(gcr_class_move *move)
 {
     if (!move->detached) {
         PyMem_Free(move->values);
     }
     move->values = NULL;
-}
-
-/* ---- all instances of a class --------------------------------------------- */
-
-static Py_ssize_t
-values_capacity(const PyDictKeysObject *keys)
-{
-    /* Only ever shrinks, so each instance's array is at least as long. */
-    return keys->dk_nentries + keys->dk_usable;
-}
-
-int
-gcr_keys_can_be_taken(PyObject *old_class, PyObject *new_class)
-{
-    PyTypeObject *old_type = (PyTypeObject *)old_class;
-    PyTypeObject *new_type = (PyTypeObject *)new_class;
-    if (!gcr_is_python_class(old_type) || !gcr_is_python_class(new_type) ||
-        !(old_type->tp_flags & new_type->tp_flags & GCR_TPFLAGS_VALUES)) {
-        return 0;
-    }
-    PyDictKeysObject *old_keys = ((PyHeapTypeObject *)old_type)->ht_cached_keys;
-    PyDictKeysObject *new_keys = ((PyHeapTypeObject *)new_type)->ht_cached_keys;
-    if (old_keys == NULL || new_keys == NULL || new_keys->dk_refcnt != 1 ||
-        old_keys->dk_kind != DICT_KEYS_SPLIT || new_keys->dk_kind != DICT_KEYS_SPLIT ||
-        new_keys->dk_nentries > old_keys->dk_nentries ||
-        values_capacity(new_keys) < values_capacity(old_keys)) {
-        return 0;
-    }
-    /* Instances the new class has already must read the same through either. */
-    PyDictUnicodeEntry *old_entries = DK_UNICODE_ENTRIES(old_keys);
-    PyDictUnicodeEntry *new_entries = DK_UNICODE_ENTRIES(new_keys);
-    for (Py_ssize_t i = 0; i < new_keys->dk_nentries; i++) {
-        if (old_entries[i].me_key != new_entries[i].me_key) {
-            return 0;
-        }
-    }
-    return 1;
-}
-
-void
-gcr_keys_swap(PyObject *old_class, PyObject *new_class)
-{
-    PyHeapTypeObject *old_type = (PyHeapTypeObject *)old_class;
-    PyHeapTypeObject *new_type = (PyHeapTypeObject *)new_class;
-    PyDictKeysObject *keys = old_type->ht_cached_keys;
-    old_type->ht_cached_keys = new_type->ht_cached_keys;
-    new_type->ht_cached_keys = keys;
-    gcr_type_modified(old_class);
-    gcr_type_modified(new_class);
 }

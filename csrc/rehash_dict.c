@@ -329,7 +329,7 @@ gcr_dict_commit(gcr_rehash *rehash)
     gcr_dict_modified(rehash->table);
 }
 
-/* ---- versions and watchers ---------------------------------------------- */
+/* ---- versions ----------------------------------------------------------- */
 
 /* A dict that is modified only to draw a new version. */
 static PyObject *version_source;
@@ -358,12 +358,6 @@ gcr_dict_modified(PyObject *dict)
     PyObject *value = PyDict_GetItem(version_source, Py_None);
     PyDict_SetItem(version_source, Py_None, value == Py_None ? Py_True : Py_None);
     gcr_dict_take_version((PyDictObject *)dict, (PyDictObject *)version_source);
-}
-
-int
-gcr_dict_watched(PyObject *dict)
-{
-    return gcr_is_dict(dict) && gcr_dict_watchers((PyDictObject *)dict) != 0;
 }
 
 /* ---- entries ------------------------------------------------------------ */

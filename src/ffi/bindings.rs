@@ -224,7 +224,6 @@ unsafe extern "C" {
     pub fn gcr_set_class_prepare(
         instance: *mut PyObject,
         new_class: *mut PyObject,
-        keys_taken: ::std::os::raw::c_int,
         move_: *mut gcr_class_move,
     ) -> *const ::std::os::raw::c_char;
 }
@@ -232,19 +231,7 @@ unsafe extern "C" {
     pub fn gcr_set_class_commit(instance: *mut PyObject, move_: *mut gcr_class_move);
 }
 unsafe extern "C" {
-    pub fn gcr_set_class_undo(instance: *mut PyObject, move_: *mut gcr_class_move);
-}
-unsafe extern "C" {
     pub fn gcr_set_class_release(move_: *mut gcr_class_move);
-}
-unsafe extern "C" {
-    pub fn gcr_keys_can_be_taken(
-        old_class: *mut PyObject,
-        new_class: *mut PyObject,
-    ) -> ::std::os::raw::c_int;
-}
-unsafe extern "C" {
-    pub fn gcr_keys_swap(old_class: *mut PyObject, new_class: *mut PyObject);
 }
 #[repr(C)]
 #[derive(Debug)]
@@ -264,9 +251,6 @@ unsafe extern "C" {
 }
 unsafe extern "C" {
     pub fn gcr_hierarchy_commit(hierarchy: *mut gcr_hierarchy);
-}
-unsafe extern "C" {
-    pub fn gcr_hierarchy_undo(hierarchy: *mut gcr_hierarchy);
 }
 unsafe extern "C" {
     pub fn gcr_hierarchy_release(hierarchy: *mut gcr_hierarchy);
@@ -324,9 +308,6 @@ pub struct gcr_rehash {
     _unused: [u8; 0],
 }
 unsafe extern "C" {
-    pub fn gcr_is_table(object: *mut PyObject) -> ::std::os::raw::c_int;
-}
-unsafe extern "C" {
     pub fn gcr_table_length(table: *mut PyObject) -> isize;
 }
 unsafe extern "C" {
@@ -359,9 +340,6 @@ unsafe extern "C" {
 }
 unsafe extern "C" {
     pub fn gcr_rehash_free(rehash: *mut gcr_rehash);
-}
-unsafe extern "C" {
-    pub fn gcr_dict_watched(dict: *mut PyObject) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
     pub fn gcr_dict_modified(dict: *mut PyObject);

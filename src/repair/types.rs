@@ -141,8 +141,7 @@ impl TypeRepair {
         unsafe {
             for edit in changes.edits.iter().filter(|edit| edit.means == Means::SetClass) {
                 let mut move_ = MaybeUninit::<c::gcr_class_move>::uninit();
-                let refusal =
-                    c::gcr_set_class_prepare(edit.holder, edit.new, 0, move_.as_mut_ptr());
+                let refusal = c::gcr_set_class_prepare(edit.holder, edit.new, move_.as_mut_ptr());
                 if let Some(reason) = ffi::sentence(refusal) {
                     return Err(Obstacle { culprit: edit.holder, reason });
                 }
