@@ -117,12 +117,6 @@ gcr_type_namespace(PyObject *type)
     return gcr_type_dict((PyTypeObject *)type);
 }
 
-PyObject *
-gcr_module_namespace(PyObject *object)
-{
-    return PyModule_CheckExact(object) ? PyModule_GetDict(object) : NULL;
-}
-
 int
 gcr_is_part_of_class(PyObject *object, PyObject *class)
 {

@@ -114,6 +114,22 @@ int gcr_is_immortal(PyObject *object);
 /* Non-zero if the object can hold no reference but its type's: exact str,
  * bytes, int, float, bool, None and the like. Quick; used to cut walks. */
 int gcr_is_leaf(PyObject *object);
+/* Non-zero for what may hold references but is on no list: an untracked container,
+ * an object that is not the collector's. Quick. */
+int gcr_is_unlisted(PyObject *object);
+/* Non-zero for a container whose tp_traverse shows every slot, str keys aside: exact
+ * lists, tuples, dicts and the like. Quick. */
+int gcr_shows_all(PyObject *holder);
+
+/* What an object is to a remap besides a holder. */
+typedef enum gcr_nature {
+    GCR_NOTHING_ELSE = 0,
+    GCR_IS_TYPE,
+    GCR_IS_MODULE,
+    GCR_STORES_HASHES, /* a table with other keys than str; or its own hash, now */
+} gcr_nature;
+
+gcr_nature gcr_nature_of(PyObject *object);
 
 /* ---- walkers --------------------------------------------------------- */
 
@@ -165,9 +181,6 @@ int gcr_is_unhashable(PyObject *object);
 
 /* The namespace of a class (borrowed), static ones included; NULL if it has none yet. */
 PyObject *gcr_type_namespace(PyObject *type);
-
-/* The namespace of a plain module (borrowed); NULL for any other object. */
-PyObject *gcr_module_namespace(PyObject *object);
 
 /* Non-zero for a descriptor that the class made for its own fields: it says so
  * of itself (__objclass__), and checks its instances by it. */
@@ -321,6 +334,8 @@ typedef struct gcr_dropped {
 
 typedef struct gcr_rehash gcr_rehash;
 
+int gcr_is_table(PyObject *object);
+
 /* The number of positions of entries, used or not. Those of a dict are the
  * positions of its iterators (in a split table: the insertion order). */
 intptr_t gcr_table_length(PyObject *table);
@@ -395,10 +410,6 @@ typedef struct gcr_weakrefs gcr_weakrefs;
 
 /* All kinds: references, proxies, subclasses of them, with callback or not. */
 size_t gcr_weakref_count(PyObject *object);
-
-/* Visits the weak references to `object` that have cached its hash, borrowed, until a
- * visit returns other than 0, and returns that. */
-int gcr_weakrefs_with_hash(PyObject *object, int (*visit)(PyObject *ref, void *arg), void *arg);
 
 /* Collects the weak references to `from`: all if `only` is NULL, or those in
  * `only` (to undo: those that were moved), which must be in ascending order.

@@ -1,4 +1,5 @@
 /* Which objects there are, and what the collector's protocol says of each. */
+#include "compat_tables.h"
 #include "walk.h"
 
 #if !GCR_GC_LISTS
@@ -88,6 +89,52 @@ int
 gcr_is_leaf(PyObject *object)
 {
     return gcr_type_is_leaf(Py_TYPE(object)) || object == Py_None;
+}
+
+int
+gcr_is_unlisted(PyObject *object)
+{
+    if (gcr_is_leaf(object)) {
+        return 0;
+    }
+    return !_PyObject_IS_GC(object) || !_PyObject_GC_IS_TRACKED(object);
+}
+
+int
+gcr_shows_all(PyObject *holder)
+{
+    PyTypeObject *type = Py_TYPE(holder);
+    return type == &PyDict_Type || type == &PyTuple_Type || type == &PyList_Type
+           || type == &PyCell_Type || type == &PySet_Type || type == &PyFrozenSet_Type;
+}
+
+/* Whether there are hashes in the table that may change: those of exact str, which
+ * is all that DK_IS_UNICODE allows, do not. */
+static int
+stores_hashes(PyObject *object)
+{
+    if (gcr_is_dict(object)) {
+        PyDictObject *dict = (PyDictObject *)object;
+        if (dict->ma_used != 0 && !DK_IS_UNICODE(dict->ma_keys)) {
+            return 1;
+        }
+    }
+    else if (PyAnySet_Check(object) && ((PySetObject *)object)->used != 0) {
+        return 1;
+    }
+    return gcr_caches_hash(object);
+}
+
+gcr_nature
+gcr_nature_of(PyObject *object)
+{
+    if (PyType_Check(object)) {
+        return GCR_IS_TYPE;
+    }
+    if (PyModule_CheckExact(object)) {
+        return GCR_IS_MODULE;
+    }
+    return stores_hashes(object) ? GCR_STORES_HASHES : GCR_NOTHING_ELSE;
 }
 
 int

@@ -3,6 +3,12 @@
 
 const char gcr_no_memory[] = "out of memory";
 
+int
+gcr_is_table(PyObject *object)
+{
+    return gcr_is_dict(object) || PyAnySet_Check(object);
+}
+
 gcr_rehash *
 gcr_rehash_prepare(PyObject *table, const gcr_key_edit *edits, size_t count, const char **why)
 {

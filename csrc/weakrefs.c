@@ -153,20 +153,6 @@ gcr_weakref_count(PyObject *object)
     return count;
 }
 
-int
-gcr_weakrefs_with_hash(PyObject *object, int (*visit)(PyObject *ref, void *arg), void *arg)
-{
-    PyWeakReference **list = list_of(object);
-    int result = 0;
-    for (PyWeakReference *ref = list != NULL ? *list : NULL; ref != NULL && result == 0;
-         ref = ref->wr_next) {
-        if (ref->hash != -1 && Py_REFCNT(ref) > 0) {
-            result = visit((PyObject *)ref, arg);
-        }
-    }
-    return result;
-}
-
 gcr_weakrefs *
 gcr_weakrefs_prepare(PyObject *from, PyObject *to, PyObject *const *only, size_t only_count,
                      const char **why)

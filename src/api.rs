@@ -337,7 +337,7 @@ unsafe fn slot_tuple(
     slot: Option<&Slot>,
     value: *mut PyObject,
 ) -> Result<Owned, Raised> {
-    let name = slot.and_then(|slot| slot.name).map_or(ptr::null(), CStr::as_ptr);
+    let name = slot.and_then(|slot| slot.name()).map_or(ptr::null(), CStr::as_ptr);
     let index = slot.map_or(0, |slot| slot.index);
     let key = slot.map_or(ptr::null_mut(), |slot| slot.key);
     let kind = slot.map_or(-1, |slot| slot.kind as c_int);

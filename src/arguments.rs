@@ -144,9 +144,9 @@ unsafe fn parts(holder: *mut PyObject) -> Vec<usize> {
     unsafe {
         ffi::walk(holder, |slot| {
             let part = slot.load();
-            if slot.name.is_some_and(|name| PARTS.contains(&name)) && part != 0 {
+            if slot.name().is_some_and(|name| PARTS.contains(&name)) && part != 0 {
                 parts.push(part);
-                if slot.name == Some(c".__closure__") {
+                if slot.name() == Some(c".__closure__") {
                     ffi::traverse(part as *mut PyObject, |cell| {
                         parts.push(cell as usize);
                         ControlFlow::Continue(())

@@ -44,7 +44,7 @@ pub(crate) unsafe extern "C" fn walk(
                     slot.role as c_int,
                     slot.accepts as c_int,
                     slot.flags as c_int,
-                    slot.name.map_or(ptr::null(), CStr::as_ptr),
+                    slot.name().map_or(ptr::null(), CStr::as_ptr),
                     slot.index,
                     value.as_ptr(),
                 ));

@@ -34,14 +34,7 @@ impl ForwardingMap {
     /// Builds the map; `old is new` pairs are dropped, repeated ones merged.
     pub(crate) fn new(pairs: impl IntoIterator<Item = Pair>) -> Result<Self, Conflict> {
         let given: Vec<Pair> = pairs.into_iter().collect();
-        let capacity = (given.len() * 2).next_power_of_two().max(4);
-        let mut map = ForwardingMap {
-            pairs: Vec::with_capacity(given.len()),
-            table: vec![EMPTY; capacity],
-            shift: usize::BITS - capacity.trailing_zeros(),
-            low: usize::MAX,
-            span: 0,
-        };
+        let mut map = Self::with_room_for(given.len());
         let mut high = 0;
         for pair in given {
             let (place, found) = map.place(pair.old);
@@ -69,6 +62,22 @@ impl ForwardingMap {
         }
         map.span = high.saturating_sub(map.low);
         Ok(map)
+    }
+
+    /// A map in which nothing is found.
+    pub(crate) fn empty() -> Self {
+        Self::with_room_for(0)
+    }
+
+    fn with_room_for(pairs: usize) -> Self {
+        let capacity = (pairs * 2).next_power_of_two().max(4);
+        ForwardingMap {
+            pairs: Vec::with_capacity(pairs),
+            table: vec![EMPTY; capacity],
+            shift: usize::BITS - capacity.trailing_zeros(),
+            low: usize::MAX,
+            span: 0,
+        }
     }
 
     pub(crate) fn pairs(&self) -> &[Pair] {

@@ -375,7 +375,7 @@ impl<'a> Planner<'a> {
             if let Some(reason) = ffi::sentence(c::gcr_item_refusal(holder, old, new)) {
                 return Some(reason);
             }
-            if self.options.permissive && slot.name.is_none() {
+            if self.options.permissive && slot.name().is_none() {
                 return None;
             }
             ffi::sentence(c::gcr_accept_refusal(slot.accepts, old, new))

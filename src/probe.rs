@@ -102,7 +102,9 @@ pub(crate) unsafe fn probe(
     // SAFETY: the caller's promise.
     let (class, class_slot) = unsafe { ((*holder).ob_type as usize, &raw mut (*holder).ob_type) };
     if located.insert(class_slot as usize) && missing.take(class) {
-        found.push(Slot { role: c::GCR_OB_TYPE, ..Slot::probed(class_slot.cast(), c::GCR_STRONG) });
+        let mut slot = Slot::probed(class_slot.cast(), c::GCR_STRONG);
+        slot.role = c::GCR_OB_TYPE;
+        found.push(slot);
     }
     for window in WINDOWS {
         // SAFETY: the caller's promise.

@@ -4,13 +4,13 @@
 //! also looks where traversal does not lead: untracked containers, non-GC
 //! holders reachable from tracked ones, and slots that only a walker knows.
 
-use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use pyo3_ffi::PyObject;
+use rustc_hash::FxHashSet;
 
 use crate::ffi::{self, bindings as c};
-use crate::forwarding::ForwardingMap;
+use crate::forwarding::{ForwardingMap, Pair};
 use crate::slot::Slot;
 
 /// What a search found.
@@ -23,6 +23,8 @@ pub(crate) struct Holders {
     /// Untracked containers and the untracked containers that hold them: who
     /// must be tracked too when the first receives a tracked object.
     pub(crate) untracked: Vec<(*mut PyObject, *mut PyObject)>,
+    /// Unlisted tables and objects that store a hash, as `World::hashed`.
+    pub(crate) hashed: Vec<*mut PyObject>,
 }
 
 /// One pass over every GC object.
@@ -55,107 +57,125 @@ pub(crate) unsafe fn full(map: &ForwardingMap) -> Holders {
 /// The full pass, into every referent that the collector does not list.
 ///
 /// # Safety
-/// I1.
+/// I1, and the olds are alive.
 pub(crate) unsafe fn deep(map: &ForwardingMap) -> Holders {
-    // SAFETY: the caller's promise.
-    unsafe { deep_where(&|referent| map.find(referent as usize).is_some()) }
-}
-
-/// The deep search for holders of what `hit` says, asked about live objects.
-///
-/// # Safety
-/// I1.
-pub(crate) unsafe fn deep_where(hit: &impl Fn(*mut PyObject) -> bool) -> Holders {
-    let mut holders = Holders::default();
-    let mut seen = HashSet::new();
-    let mut pending = Vec::new();
+    // Only a walker shows the keys of a dict that are all str.
+    let str_type = &raw mut pyo3_ffi::PyUnicode_Type;
+    let is_str = |pair: &Pair| {
+        // SAFETY: the caller's promise.
+        unsafe { (*(pair.old as *mut PyObject)).ob_type == str_type }
+    };
+    let mut deep = Deep {
+        map,
+        keys: map.pairs().iter().any(is_str),
+        seen: FxHashSet::default(),
+        pending: Vec::new(),
+        holders: Holders::default(),
+    };
     // SAFETY: I1; the visitor allocates Rust memory only.
     unsafe {
         ffi::heap(|holder| {
-            look(holder, hit, &mut holders, &mut seen, &mut pending);
-            while let Some(inner) = pending.pop() {
-                look(inner, hit, &mut holders, &mut seen, &mut pending);
-            }
+            deep.look(holder);
+            deep.look_into_pending();
             ControlFlow::Continue(())
         });
         // What only a running frame or the interpreter holds is on no list either.
         let mut outside = |slot: Slot| {
             let referent = slot.load() as *mut PyObject;
-            if !referent.is_null() && is_unlisted(referent) && seen.insert(referent as usize) {
-                pending.push(referent);
+            if !referent.is_null() && c::gcr_is_unlisted(referent) != 0 {
+                deep.look_later(referent);
             }
             ControlFlow::Continue(())
         };
         ffi::frames(&mut outside);
         ffi::roots(&mut outside);
-        while let Some(inner) = pending.pop() {
-            look(inner, hit, &mut holders, &mut seen, &mut pending);
+        deep.look_into_pending();
+    }
+    deep.holders
+}
+
+struct Deep<'a> {
+    map: &'a ForwardingMap,
+    /// Whether an old may be a key of a table with str keys only.
+    keys: bool,
+    /// Unlisted objects that were met.
+    seen: FxHashSet<usize>,
+    pending: Vec<*mut PyObject>,
+    holders: Holders,
+}
+
+impl Deep<'_> {
+    /// # Safety
+    /// I1, and `unlisted` is alive.
+    unsafe fn look_later(&mut self, unlisted: *mut PyObject) {
+        if self.seen.insert(unlisted as usize) {
+            self.pending.push(unlisted);
+            // SAFETY: the caller's promise.
+            if unsafe { c::gcr_nature_of(unlisted) } == c::GCR_STORES_HASHES {
+                self.holders.hashed.push(unlisted);
+            }
         }
     }
-    holders
-}
 
-/// Whether the collector does not list `object`, though it may hold others.
-///
-/// # Safety
-/// I1, and `object` is alive.
-unsafe fn is_unlisted(object: *mut PyObject) -> bool {
-    // SAFETY: the caller's promise.
-    unsafe { c::gcr_is_leaf(object) == 0 && c::gcr_is_tracked(object) == 0 }
-}
+    /// # Safety
+    /// I1.
+    unsafe fn look_into_pending(&mut self) {
+        while let Some(inner) = self.pending.pop() {
+            // SAFETY: the caller's promise: what a live holder refers to is alive.
+            unsafe { self.look(inner) };
+        }
+    }
 
-/// # Safety
-/// I1, and `holder` is alive.
-unsafe fn look(
-    holder: *mut PyObject,
-    hit: &impl Fn(*mut PyObject) -> bool,
-    holders: &mut Holders,
-    seen: &mut HashSet<usize>,
-    pending: &mut Vec<*mut PyObject>,
-) {
-    holders.scanned += 1;
-    let mut found = false;
-    // SAFETY: I1 and the caller's promise, for every call in this function: a
-    // referent of a live holder is alive.
-    let holder_untracked = unsafe { is_untracked_container(holder) };
-    let mut meet = |referent: usize| {
-        if referent == 0 {
-            return;
-        }
-        let object = referent as *mut PyObject;
-        found |= hit(object);
-        // SAFETY: as above.
-        if !unsafe { is_unlisted(object) } {
-            return;
-        }
-        // SAFETY: as above.
-        if holder_untracked && unsafe { is_untracked_container(object) } {
-            holders.untracked.push((object, holder));
-        }
-        if seen.insert(referent) {
-            pending.push(object);
-        }
-    };
-    // SAFETY: as above.
-    unsafe {
-        let coverage = c::gcr_walker_coverage(holder);
-        if coverage != c::GCR_NONE {
-            ffi::walk(holder, |slot| {
-                if slot.kind != c::GCR_WEAK {
-                    meet(slot.load());
+    /// # Safety
+    /// I1, and `holder` is alive.
+    unsafe fn look(&mut self, holder: *mut PyObject) {
+        self.holders.scanned += 1;
+        let mut found = false;
+        // SAFETY: I1 and the caller's promise, for every call in this function: a
+        // referent of a live holder is alive.
+        let holder_untracked = unsafe { is_untracked_container(holder) };
+        let keys = self.keys;
+        let mut meet = |referent: usize| {
+            if referent == 0 {
+                return;
+            }
+            found |= self.map.find(referent).is_some();
+            let object = referent as *mut PyObject;
+            // SAFETY: as above.
+            unsafe {
+                if c::gcr_is_unlisted(object) == 0 {
+                    return;
                 }
-                ControlFlow::Continue(())
-            });
+                if holder_untracked && is_untracked_container(object) {
+                    self.holders.untracked.push((object, holder));
+                }
+                self.look_later(object);
+            }
+        };
+        // SAFETY: as above.
+        unsafe {
+            let coverage = match c::gcr_shows_all(holder) != 0 && !keys {
+                true => c::GCR_NONE,
+                false => c::gcr_walker_coverage(holder),
+            };
+            if coverage != c::GCR_NONE {
+                ffi::walk(holder, |slot| {
+                    if slot.kind != c::GCR_WEAK {
+                        meet(slot.load());
+                    }
+                    ControlFlow::Continue(())
+                });
+            }
+            if coverage != c::GCR_FULL {
+                ffi::traverse(holder, |referent| {
+                    meet(referent as usize);
+                    ControlFlow::Continue(())
+                });
+            }
         }
-        if coverage != c::GCR_FULL {
-            ffi::traverse(holder, |referent| {
-                meet(referent as usize);
-                ControlFlow::Continue(())
-            });
+        if found {
+            self.holders.found.push(holder);
         }
-    }
-    if found {
-        holders.found.push(holder);
     }
 }
 

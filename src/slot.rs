@@ -1,6 +1,6 @@
 //! A slot as the engine sees it, and the only place that stores a referent.
 
-use std::ffi::{c_void, CStr};
+use std::ffi::{c_char, c_void, CStr};
 
 use pyo3_ffi::PyObject;
 
@@ -20,7 +20,8 @@ pub(crate) struct Slot {
     pub(crate) role: c::gcr_role,
     pub(crate) accepts: c::gcr_accepts,
     pub(crate) flags: u32,
-    pub(crate) name: Option<&'static CStr>,
+    /// In static storage, or null.
+    name: *const c_char,
     pub(crate) index: isize,
     pub(crate) key: *mut PyObject,
     /// The running frame that the slot is of, or null.
@@ -40,10 +41,7 @@ impl Slot {
             role: slot.role,
             accepts: slot.accepts,
             flags: slot.flags,
-            name: (!slot.name.is_null()).then(|| {
-                // SAFETY: I3: gcremap.h promises names in static storage.
-                unsafe { CStr::from_ptr(slot.name) }
-            }),
+            name: slot.name,
             index: slot.index,
             key: slot.key,
             frame: slot.frame,
@@ -60,13 +58,19 @@ impl Slot {
             role: c::GCR_PLAIN,
             accepts: c::GCR_SAME_LAYOUT,
             flags: 0,
-            name: None,
+            name: std::ptr::null(),
             index: 0,
             key: std::ptr::null_mut(),
             frame: std::ptr::null_mut(),
             code: std::ptr::null_mut(),
             line: 0,
         }
+    }
+
+    /// What the slot is called after its holder; `None` if nothing is known of it.
+    pub(crate) fn name(&self) -> Option<&'static CStr> {
+        // SAFETY: I3: gcremap.h promises names in static storage.
+        (!self.name.is_null()).then(|| unsafe { CStr::from_ptr(self.name) })
     }
 
     /// Address of the referent, tags removed; 0 for a word that is no pointer.

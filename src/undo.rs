@@ -265,7 +265,7 @@ unsafe extern "C" fn undo(log: *mut PyObject, _: *mut PyObject) -> *mut PyObject
 
 /// What tells one slot of a holder from the others when its memory may have moved.
 fn identity(slot: &Slot, now: usize) -> (usize, isize, usize) {
-    match slot.name {
+    match slot.name() {
         // A frame's memory does not move, and may be another's by now.
         Some(_) if !slot.frame.is_null() => (slot.address as usize, slot.index, slot.code as usize),
         // A table has one entry of a key, wherever it stands.
@@ -322,7 +322,7 @@ unsafe fn put_back(done: &Outcome) -> Changes {
         }
         let identity = identity(&slot, edit.new as usize);
         by_holder.entry(edit.holder as usize).or_default().insert(identity, edit);
-        if slot.name == Some(c".key") {
+        if slot.name() == Some(c".key") {
             // An attribute may have moved to a dict since, for instance as the
             // instance changed its class.
             // SAFETY: the caller's promise.

@@ -1,9 +1,9 @@
 //! What a remap must know of the whole heap besides who holds an old.
 
-use std::collections::HashSet;
 use std::ops::ControlFlow;
 
-use pyo3_ffi::{PyObject, PyTuple_CheckExact, PyTypeObject, PyType_Check};
+use pyo3_ffi::{PyModule_GetDict, PyObject, PyTuple_CheckExact, PyTypeObject};
+use rustc_hash::FxHashSet;
 
 use crate::ffi::{self, bindings as c};
 
@@ -13,7 +13,9 @@ pub(crate) struct World {
     /// their MROs, and the static types, which are on no list.
     pub(crate) types: Vec<*mut PyObject>,
     /// Namespaces of classes and modules, which no hash depends on.
-    pub(crate) namespaces: HashSet<usize>,
+    pub(crate) namespaces: FxHashSet<usize>,
+    /// Listed tables with other keys than str, and objects that store a hash.
+    pub(crate) hashed: Vec<*mut PyObject>,
 }
 
 impl World {
@@ -21,29 +23,20 @@ impl World {
     /// I1.
     pub(crate) unsafe fn look() -> Self {
         let mut world = World::default();
-        let mut seen = HashSet::new();
+        let mut seen = FxHashSet::default();
         // SAFETY: I1; the visitor allocates Rust memory only.
         unsafe {
             ffi::heap(|object| {
-                if PyType_Check(object) == 0 {
-                    let namespace = c::gcr_module_namespace(object);
-                    if !namespace.is_null() {
-                        world.namespaces.insert(namespace as usize);
+                match c::gcr_nature_of(object) {
+                    c::GCR_IS_TYPE => world.add_with_bases(object, &mut seen),
+                    c::GCR_IS_MODULE => {
+                        world.namespaces.insert(PyModule_GetDict(object) as usize);
                     }
-                    return ControlFlow::Continue(());
-                }
-                world.add(object, &mut seen);
-                let mro = (*object.cast::<PyTypeObject>()).tp_mro;
-                if !mro.is_null() && PyTuple_CheckExact(mro) != 0 {
-                    for index in 0..pyo3_ffi::PyTuple_GET_SIZE(mro) {
-                        world.add(pyo3_ffi::PyTuple_GET_ITEM(mro, index), &mut seen);
-                    }
+                    c::GCR_STORES_HASHES => world.hashed.push(object),
+                    _ => {}
                 }
                 ControlFlow::Continue(())
             });
-        }
-        // SAFETY: I1.
-        unsafe {
             ffi::roots(|slot| {
                 if slot.role == c::GCR_TYPE_DICT {
                     world.add(slot.key, &mut seen);
@@ -56,7 +49,22 @@ impl World {
 
     /// # Safety
     /// I1, and `type_` is alive.
-    unsafe fn add(&mut self, type_: *mut PyObject, seen: &mut HashSet<usize>) {
+    unsafe fn add_with_bases(&mut self, type_: *mut PyObject, seen: &mut FxHashSet<usize>) {
+        // SAFETY: the caller's promise; what a live class refers to is alive.
+        unsafe {
+            self.add(type_, seen);
+            let mro = (*type_.cast::<PyTypeObject>()).tp_mro;
+            if !mro.is_null() && PyTuple_CheckExact(mro) != 0 {
+                for index in 0..pyo3_ffi::PyTuple_GET_SIZE(mro) {
+                    self.add(pyo3_ffi::PyTuple_GET_ITEM(mro, index), seen);
+                }
+            }
+        }
+    }
+
+    /// # Safety
+    /// I1, and `type_` is alive.
+    unsafe fn add(&mut self, type_: *mut PyObject, seen: &mut FxHashSet<usize>) {
         if seen.insert(type_ as usize) {
             self.types.push(type_);
             // SAFETY: the caller's promise.

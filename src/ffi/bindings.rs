@@ -104,6 +104,20 @@ unsafe extern "C" {
 unsafe extern "C" {
     pub fn gcr_is_leaf(object: *mut PyObject) -> ::std::os::raw::c_int;
 }
+unsafe extern "C" {
+    pub fn gcr_is_unlisted(object: *mut PyObject) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
+    pub fn gcr_shows_all(holder: *mut PyObject) -> ::std::os::raw::c_int;
+}
+pub const GCR_NOTHING_ELSE: gcr_nature = 0;
+pub const GCR_IS_TYPE: gcr_nature = 1;
+pub const GCR_IS_MODULE: gcr_nature = 2;
+pub const GCR_STORES_HASHES: gcr_nature = 3;
+pub type gcr_nature = ::std::os::raw::c_uint;
+unsafe extern "C" {
+    pub fn gcr_nature_of(object: *mut PyObject) -> gcr_nature;
+}
 pub const GCR_NONE: gcr_coverage = 0;
 pub const GCR_PARTIAL: gcr_coverage = 1;
 pub const GCR_FULL: gcr_coverage = 2;
@@ -156,9 +170,6 @@ unsafe extern "C" {
 }
 unsafe extern "C" {
     pub fn gcr_type_namespace(type_: *mut PyObject) -> *mut PyObject;
-}
-unsafe extern "C" {
-    pub fn gcr_module_namespace(object: *mut PyObject) -> *mut PyObject;
 }
 unsafe extern "C" {
     pub fn gcr_is_part_of_class(
@@ -308,6 +319,9 @@ pub struct gcr_rehash {
     _unused: [u8; 0],
 }
 unsafe extern "C" {
+    pub fn gcr_is_table(object: *mut PyObject) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
     pub fn gcr_table_length(table: *mut PyObject) -> isize;
 }
 unsafe extern "C" {
@@ -390,18 +404,6 @@ pub struct gcr_weakrefs {
 }
 unsafe extern "C" {
     pub fn gcr_weakref_count(object: *mut PyObject) -> usize;
-}
-unsafe extern "C" {
-    pub fn gcr_weakrefs_with_hash(
-        object: *mut PyObject,
-        visit: ::std::option::Option<
-            unsafe extern "C" fn(
-                ref_: *mut PyObject,
-                arg: *mut ::std::os::raw::c_void,
-            ) -> ::std::os::raw::c_int,
-        >,
-        arg: *mut ::std::os::raw::c_void,
-    ) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
     pub fn gcr_weakrefs_prepare(

@@ -93,19 +93,6 @@ pub(crate) unsafe fn roots<F: FnMut(Slot) -> ControlFlow<()>>(mut visit: F) {
     unsafe { c::gcr_roots(Some(slot_trampoline::<F>), (&raw mut visit).cast()) };
 }
 
-/// Weak references to `object` that have cached its hash.
-///
-/// # Safety
-/// I1, and `object` is alive; `visit` must not run Python.
-pub(crate) unsafe fn references_with_hash<F: FnMut(*mut PyObject) -> ControlFlow<()>>(
-    object: *mut PyObject,
-    mut visit: F,
-) {
-    let visitor = Some(object_trampoline::<F> as unsafe extern "C" fn(_, _) -> _);
-    // SAFETY: the caller's promise.
-    unsafe { c::gcr_weakrefs_with_hash(object, visitor, (&raw mut visit).cast()) };
-}
-
 /// One of csrc's sentences.
 ///
 /// # Safety

@@ -12,6 +12,7 @@ use std::collections::{HashMap, HashSet};
 use std::ptr;
 
 use pyo3_ffi::PyObject;
+use rustc_hash::FxHashSet;
 
 use crate::edit::{Changes, Means};
 use crate::ffi::bindings as c;
@@ -202,10 +203,7 @@ pub(crate) unsafe fn question(changes: &Changes, plan: &TypePlan, world: &World)
         for restore in &changes.restores {
             tables.entry(restore.table as usize).or_default();
         }
-        spread(&mut changed, &classes, world, &mut tables);
-        if tables.is_empty() {
-            return Question::default();
-        }
+        spread(&mut changed, &classes, world, &changes.holders, &mut tables);
         write_down(changes, plan, &changed, tables)
     }
 }
@@ -215,13 +213,17 @@ pub(crate) unsafe fn question(changes: &Changes, plan: &TypePlan, world: &World)
 unsafe fn write_down(
     changes: &Changes,
     plan: &TypePlan,
-    changed: &HashSet<usize>,
+    changed: &FxHashSet<usize>,
     tables: HashMap<usize, HashSet<usize>>,
 ) -> Question {
     let mut question = Question::default();
     let mut new_keys: HashMap<(usize, usize), *mut PyObject> = HashMap::new();
     // SAFETY: the caller's promise.
     let own = |object: *mut PyObject| unsafe { Owned::borrow(object) };
+    question.changed = changed.iter().map(|&object| own(object as *mut PyObject)).collect();
+    if tables.is_empty() {
+        return question;
+    }
     for edit in &changes.edits {
         if edit.is_key() {
             new_keys.insert((edit.holder as usize, edit.old as usize), edit.new);
@@ -256,6 +258,5 @@ unsafe fn write_down(
             question.tables.push(TableQuestion { table: own(table), entries, fingerprint });
         }
     }
-    question.changed = changed.iter().map(|&object| own(object as *mut PyObject)).collect();
     question
 }

@@ -6,19 +6,22 @@ use std::ops::ControlFlow;
 
 use pyo3_ffi as py;
 use pyo3_ffi::{PyObject, PyTypeObject};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::for_each_entry;
 
 use crate::edit::{Changes, Edit, Means};
 use crate::ffi::{self, bindings as c};
-use crate::search;
-use crate::undo;
+use crate::forwarding::ForwardingMap;
+use crate::search::{self, Holders};
 use crate::world::World;
 
 /// Objects of which a hash may depend on the change, as far as the edits say.
 ///
 /// # Safety
 /// I1 and I2.
-pub(super) unsafe fn touched(changes: &Changes, world: &World) -> HashSet<usize> {
-    let mut touched = HashSet::new();
+pub(super) unsafe fn touched(changes: &Changes, world: &World) -> FxHashSet<usize> {
+    let mut touched = FxHashSet::default();
     for Edit { holder, new, means, slot, .. } in &changes.edits {
         let holder = *holder;
         if holder.is_null() || slot.role == c::GCR_HASH_NODE {
@@ -71,13 +74,9 @@ unsafe fn is_readable_part(object: *mut PyObject) -> bool {
     unsafe { c::gcr_is_unhashable(object) != 0 && (*object).ob_type != &raw mut py::PyCell_Type }
 }
 
-/// How many times the heap is searched for who depends on what was just found,
-/// before all dependencies of the heap are written down at once.
-const ROUNDS: usize = 6;
-
 /// Through how many lists and dicts around each other a `__hash__` is followed: what a
 /// program keeps everything in holds everything, at some distance.
-const PARTS: usize = 2;
+const PARTS: u8 = 2;
 
 /// Goes from the changed objects to all whose hash depends on theirs, and to the
 /// tables that have such a key.
@@ -85,184 +84,232 @@ const PARTS: usize = 2;
 /// # Safety
 /// I1 and I3; what is changed is alive.
 pub(super) unsafe fn spread(
-    changed: &mut HashSet<usize>,
+    changed: &mut FxHashSet<usize>,
     classes: &HashSet<usize>,
     world: &World,
+    holders: &Holders,
     tables: &mut HashMap<usize, HashSet<usize>>,
 ) {
-    let mut frontier = changed.clone();
-    let mut classes = classes.clone();
-    let mut round = 0;
-    while !frontier.is_empty() || !classes.is_empty() {
-        round += 1;
-        let all = round > ROUNDS;
-        let hit = |object: *mut PyObject| {
-            all || frontier.contains(&(object as usize))
-                // SAFETY: the search asks about live objects.
-                || (!classes.is_empty() && classes.contains(&(unsafe { (*object).ob_type } as usize)))
-        };
-        let parts = (round <= PARTS).then_some(&world.namespaces);
-        let mut dependencies = Vec::new();
-        // SAFETY: the caller's promise.
-        unsafe {
-            for holder in search::deep_where(&hit).found {
-                if !undo::is_log(holder) {
-                    depend_on_hits(holder, &hit, parts, |dependency| dependencies.push(dependency));
-                }
-            }
-        }
-        let mut next = HashSet::new();
-        for &inner in &frontier {
-            // SAFETY: the caller's promise.
-            next.extend(unsafe { references_to(inner) }.filter(|each| !changed.contains(each)));
-        }
-        if all {
-            // SAFETY: the caller's promise.
-            unsafe { follow(&dependencies, frontier, changed, tables) };
-        } else {
-            // What changes class is found by it, and depends whatever it does now.
-            for dependency in &dependencies {
-                if dependency.inner_hashes || dependency.inner_part || round == 1 {
-                    changed.insert(dependency.inner);
-                }
-            }
-            for dependency in &dependencies {
-                next.extend(dependency.follow(changed, tables));
-            }
-        }
-        classes.clear();
-        changed.extend(&next);
-        frontier = next;
+    if changed.is_empty() && classes.is_empty() {
+        return;
     }
-}
-
-/// That the hash of `holder`, or the place of an entry in it, depends on `inner`.
-struct Dependency {
-    inner: usize,
-    holder: usize,
-    /// `inner` is a key of the table `holder`.
-    is_key: bool,
-    inner_hashes: bool,
-    inner_part: bool,
-    holder_hashes: bool,
-}
-
-impl Dependency {
-    /// The holder, when it was not known to depend and does.
-    fn follow(
-        &self,
-        changed: &HashSet<usize>,
-        tables: &mut HashMap<usize, HashSet<usize>>,
-    ) -> Option<usize> {
-        if self.is_key {
-            // An unhashable part is no key; what changes class may become one.
-            if self.inner_hashes || !self.inner_part {
-                tables.entry(self.holder).or_default().insert(self.inner);
-            }
-            return None;
-        }
-        (self.holder_hashes && !changed.contains(&self.holder)).then_some(self.holder)
-    }
-}
-
-/// Calls `found` with each dependency of `holder` on what is hit. With `namespaces`,
-/// those of modules and classes, other lists and dicts depend too.
-///
-/// # Safety
-/// I1 and I3, and `holder` is alive.
-unsafe fn depend_on_hits(
-    holder: *mut PyObject,
-    hit: &impl Fn(*mut PyObject) -> bool,
-    namespaces: Option<&HashSet<usize>>,
-    mut found: impl FnMut(Dependency),
-) {
-    // SAFETY: the caller's promise, for every call in this function; referents of a
-    // live holder are alive.
+    let mut graph = Graph::new(Origin { changed, classes, namespaces: &world.namespaces });
+    // SAFETY: the caller's promise, for every call in this function.
     unsafe {
-        // Through a list or dict the hash of what holds it may depend on its items.
-        let holder_hashes = c::gcr_hash_depends(holder) != 0
-            || namespaces.is_some_and(|namespaces| {
-                is_readable_part(holder) && !namespaces.contains(&(holder as usize))
-            });
-        let mut meet = |inner: *mut PyObject, is_key: bool| {
-            if inner.is_null() || !hit(inner) {
+        for &stores in &world.hashed {
+            graph.add_root(stores);
+        }
+        if graph.origin.may_be_in_unlisted() {
+            let searched;
+            let unlisted = match holders.scanned {
+                0 => {
+                    searched = search::deep(&ForwardingMap::empty());
+                    &searched
+                }
+                _ => holders,
+            };
+            for &stores in &unlisted.hashed {
+                graph.add_root(stores);
+            }
+        }
+        graph.grow();
+    }
+    graph.spread();
+    for &(table, key) in &graph.keys {
+        let key = &graph.nodes[key as usize];
+        if key.distance <= PARTS {
+            tables.entry(table).or_default().insert(key.object);
+        }
+    }
+    let reached = graph.nodes.iter().filter(|node| node.distance <= PARTS);
+    let reached: Vec<usize> = reached.map(|node| node.object).collect();
+    changed.extend(reached);
+}
+
+/// Where a change of hashes begins.
+struct Origin<'a> {
+    changed: &'a FxHashSet<usize>,
+    /// Classes of which all instances hash differently.
+    classes: &'a HashSet<usize>,
+    /// Dicts on which no hash depends.
+    namespaces: &'a FxHashSet<usize>,
+}
+
+impl Origin<'_> {
+    /// # Safety
+    /// `object` is alive.
+    unsafe fn has(&self, object: *mut PyObject) -> bool {
+        // SAFETY: the caller's promise.
+        self.changed.contains(&(object as usize))
+            || (!self.classes.is_empty()
+                && self.classes.contains(&(unsafe { (*object).ob_type } as usize)))
+    }
+
+    /// Whether a table that the collector does not list may have a key that depends on
+    /// this. CPython stops tracking dicts and tuples that hold nothing but other
+    /// untracked tuples and what is not the collector's.
+    ///
+    /// # Safety
+    /// I1; what is changed is alive.
+    unsafe fn may_be_in_unlisted(&self) -> bool {
+        // SAFETY: the caller's promise; the classes are alive by I1.
+        unsafe {
+            self.changed.iter().any(|&object| c::gcr_is_unlisted(object as *mut PyObject) != 0)
+                || self.classes.iter().any(|&class| {
+                    (*(class as *mut PyTypeObject)).tp_flags & py::Py_TPFLAGS_HAVE_GC == 0
+                })
+        }
+    }
+}
+
+/// An object that a hash may depend on.
+struct Node {
+    object: usize,
+    /// A list, a dict: no key itself, but what a `__hash__` may read.
+    is_part: bool,
+    /// How many parts stand between a change and this, itself included.
+    distance: u8,
+    /// Nodes whose hash depends on this one's.
+    dependents: Vec<u32>,
+}
+
+const UNREACHED: u8 = u8::MAX;
+
+/// What the keys of all tables, and the hashes that objects store, depend on.
+struct Graph<'a> {
+    origin: Origin<'a>,
+    nodes: Vec<Node>,
+    index: FxHashMap<usize, u32>,
+    /// Tables with each of their keys that is a node.
+    keys: Vec<(usize, u32)>,
+    /// Nodes to look into, by the number of parts that lead to them from a key.
+    pending: [Vec<u32>; PARTS as usize + 2],
+}
+
+impl<'a> Graph<'a> {
+    fn new(origin: Origin<'a>) -> Self {
+        Graph {
+            origin,
+            nodes: Vec::new(),
+            index: FxHashMap::default(),
+            keys: Vec::new(),
+            pending: Default::default(),
+        }
+    }
+
+    /// Adds the keys of a table, or what stores its own hash.
+    ///
+    /// # Safety
+    /// I1 and I3, and `stores` is alive.
+    unsafe fn add_root(&mut self, stores: *mut PyObject) {
+        // SAFETY: the caller's promise, for every call in this function.
+        unsafe {
+            if c::gcr_caches_hash(stores) != 0 {
+                self.node(stores, 0);
+            }
+            if c::gcr_is_table(stores) == 0 {
                 return;
             }
-            found(Dependency {
-                inner: inner as usize,
-                holder: holder as usize,
-                is_key,
-                inner_hashes: c::gcr_hash_depends(inner) != 0,
-                inner_part: is_readable_part(inner),
-                holder_hashes,
-            });
-        };
-        ffi::walk(holder, |slot| {
-            let is_key = matches!(slot.role, c::GCR_DICT_KEY | c::GCR_SET_ENTRY);
-            // A key is also a part of the table, as a frozenset's members are.
-            if is_key {
-                meet(slot.load() as *mut PyObject, true);
-            }
-            if slot.kind != c::GCR_WEAK && holder_hashes {
-                meet(slot.load() as *mut PyObject, false);
-            }
-            ControlFlow::Continue(())
-        });
-        if holder_hashes {
-            ffi::traverse(holder, |inner| {
-                meet(inner, false);
-                ControlFlow::Continue(())
+            for_each_entry(stores, |_, key, _| {
+                if let Some(node) = self.node(key, 0) {
+                    self.keys.push((stores as usize, node));
+                }
             });
         }
     }
-}
 
-/// Weak references that have cached the hash of `object`; no traversal shows that they
-/// refer to it.
-///
-/// # Safety
-/// I1 and I3; `object` is alive.
-unsafe fn references_to(object: usize) -> impl Iterator<Item = usize> {
-    let mut references = Vec::new();
-    // SAFETY: the caller's promise.
-    unsafe {
-        ffi::references_with_hash(object as *mut PyObject, |reference| {
-            references.push(reference as usize);
-            ControlFlow::Continue(())
-        });
-    }
-    references.into_iter()
-}
-
-/// All that depends on the frontier, through any number of others.
-///
-/// # Safety
-/// I1 and I3; the frontier and what depends on it are alive.
-unsafe fn follow(
-    dependencies: &[Dependency],
-    frontier: HashSet<usize>,
-    changed: &mut HashSet<usize>,
-    tables: &mut HashMap<usize, HashSet<usize>>,
-) {
-    let mut by_inner: HashMap<usize, Vec<&Dependency>> = HashMap::new();
-    for dependency in dependencies {
-        if dependency.inner_hashes || dependency.inner_part {
-            by_inner.entry(dependency.inner).or_default().push(dependency);
+    /// The node of an object that was met inside `parts` parts; `None` if no hash can
+    /// depend on it.
+    ///
+    /// # Safety
+    /// I1, and `object` is alive.
+    unsafe fn node(&mut self, object: *mut PyObject, parts: usize) -> Option<u32> {
+        // SAFETY: the caller's promise, for every call in this function.
+        unsafe {
+            if c::gcr_is_leaf(object) != 0 {
+                return None;
+            }
+            if let Some(&node) = self.index.get(&(object as usize)) {
+                return Some(node);
+            }
+            let is_origin = self.origin.has(object);
+            let is_part =
+                is_readable_part(object) && !self.origin.namespaces.contains(&(object as usize));
+            if !is_origin && !is_part && c::gcr_hash_depends(object) == 0 {
+                return None;
+            }
+            let node = self.nodes.len() as u32;
+            self.index.insert(object as usize, node);
+            self.nodes.push(Node {
+                object: object as usize,
+                is_part,
+                distance: if is_origin { 0 } else { UNREACHED },
+                dependents: Vec::new(),
+            });
+            if let Some(pending) = self.pending.get_mut(parts + usize::from(is_part)) {
+                pending.push(node);
+            }
+            Some(node)
         }
     }
-    let mut pending: Vec<usize> = frontier.into_iter().collect();
-    while let Some(inner) = pending.pop() {
-        // SAFETY: the caller's promise.
-        for reference in unsafe { references_to(inner) } {
-            if changed.insert(reference) {
-                pending.push(reference);
+
+    /// Adds all that the roots depend on.
+    ///
+    /// # Safety
+    /// I1 and I3; the roots are alive.
+    unsafe fn grow(&mut self) {
+        for parts in 0..self.pending.len() {
+            while let Some(holder) = self.pending[parts].pop() {
+                let object = self.nodes[holder as usize].object as *mut PyObject;
+                let mut meet = |referent: *mut PyObject| {
+                    if referent.is_null() {
+                        return;
+                    }
+                    // SAFETY: the caller's promise: a referent of what is alive.
+                    if let Some(inner) = unsafe { self.node(referent, parts) } {
+                        self.nodes[inner as usize].dependents.push(holder);
+                    }
+                };
+                // SAFETY: the caller's promise.
+                unsafe {
+                    // The hash of a weak reference is that of its referent, which no
+                    // traversal shows.
+                    ffi::walk(object, |slot| {
+                        meet(slot.load() as *mut PyObject);
+                        ControlFlow::Continue(())
+                    });
+                    if c::gcr_walker_coverage(object) != c::GCR_FULL {
+                        ffi::traverse(object, |referent| {
+                            meet(referent);
+                            ControlFlow::Continue(())
+                        });
+                    }
+                }
             }
         }
-        for dependency in by_inner.get(&inner).into_iter().flatten() {
-            if let Some(holder) = dependency.follow(changed, tables) {
-                changed.insert(holder);
-                pending.push(holder);
+    }
+
+    /// Finds the distance of every node from the changes.
+    fn spread(&mut self) {
+        let mut frontier: Vec<u32> = Vec::new();
+        frontier.extend((0..).zip(&self.nodes).filter(|(_, n)| n.distance == 0).map(|(i, _)| i));
+        for distance in 0..=PARTS {
+            let mut beyond = Vec::new();
+            while let Some(inner) = frontier.pop() {
+                if self.nodes[inner as usize].distance != distance {
+                    continue;
+                }
+                for dependent in std::mem::take(&mut self.nodes[inner as usize].dependents) {
+                    let node = &mut self.nodes[dependent as usize];
+                    let further = distance + u8::from(node.is_part);
+                    if further < node.distance && further <= PARTS {
+                        node.distance = further;
+                        if further == distance { &mut frontier } else { &mut beyond }
+                            .push(dependent);
+                    }
+                }
             }
+            frontier = beyond;
         }
     }
 }
