@@ -62,8 +62,8 @@ def _attributes(make: Callable[[], Any]) -> Callable[[list[Any]], Any]:
 
 def _generator(values: list[Any]) -> Iterator[Any]:
     def generate(value: Any) -> Iterator[Any]:
-        yield 0
-        yield value
+        while True:
+            yield value
 
     generator = generate(values[0])
     next(generator)
@@ -114,7 +114,7 @@ SEQUENCES = {
     "method": Kind(
         lambda v: types.MethodType(Method.method, v[0]), lambda o: [o.__self__], 1, True, "value"
     ),
-    "generator": Kind(_generator, lambda o: [o.gi_frame.f_locals["value"]], 1, True, "identity"),
+    "generator": Kind(_generator, lambda o: [next(o)], 1, True, "identity"),
     "closure": Kind(_closure, lambda o: [o()], 1, True, "identity"),
     "function": Kind(_function, lambda o: [o()], 1, True, "identity"),
     "iterator": Kind(iter, lambda o: o.__reduce__()[1][0], hashed="identity"),

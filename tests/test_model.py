@@ -37,11 +37,17 @@ class Machine(RuleBasedStateMachine):
         self.graph = Graph()
         self.undoable: list[tuple[gcremap.RemapReport, dict[int, Node]]] = []
 
-    def pick(self, number: int, *, old: bool = False) -> int:
-        """One of the labels; of those that may be an old, if there is one."""
-        first = len(ATOMS) if old and len(self.graph.nodes) > len(ATOMS) else 0
-        labels = list(self.graph.nodes)[first:]
+    def pick(self, number: int) -> int:
+        labels = list(self.graph.nodes)
         return labels[number % len(labels)]
+
+    def pick_old(self, number: int) -> int:
+        """One of those that were made here: the atoms are the interpreter's own."""
+        labels = list(self.graph.nodes)[len(ATOMS) :]
+        return labels[number % len(labels)]
+
+    def has_olds(self) -> bool:
+        return len(self.graph.nodes) > len(ATOMS)
 
     @initialize(kinds=st.lists(KINDS, max_size=20))
     def begin(self, kinds: list[str]) -> None:
@@ -52,6 +58,7 @@ class Machine(RuleBasedStateMachine):
     @rule(kind=KINDS, numbers=st.lists(NUMBERS, max_size=6))
     def add(self, kind: str, numbers: list[int]) -> None:
         self.graph.add(kind, [self.pick(number) for number in numbers])
+        self.undoable.clear()
 
     @rule(number=NUMBERS, position=NUMBERS, value=NUMBERS)
     def change(self, number: int, position: int, value: int) -> None:
@@ -61,6 +68,7 @@ class Machine(RuleBasedStateMachine):
             return
         self.undoable.clear()
 
+    @precondition(has_olds)
     @rule(
         numbers=st.lists(st.tuples(NUMBERS, NUMBERS), min_size=1, max_size=4),
         frames=st.booleans(),
@@ -70,7 +78,7 @@ class Machine(RuleBasedStateMachine):
         graph = self.graph
         mapping = {}
         for old_number, new_number in numbers:
-            old = self.pick(old_number, old=True)
+            old = self.pick_old(old_number)
             group = group_of(graph.nodes[old])
             news = [
                 label
@@ -121,9 +129,10 @@ class Machine(RuleBasedStateMachine):
     def collect(self, generation: int) -> None:
         gc.collect(generation)
 
+    @precondition(has_olds)
     @rule(number=NUMBERS)
     def forget(self, number: int) -> None:
-        label = self.pick(number, old=True)
+        label = self.pick_old(number)
         self.undoable.clear()
         ended = self.graph.forget(label)
         if ended is not None:
