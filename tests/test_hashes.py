@@ -9,6 +9,7 @@ import functools
 import itertools
 import sys
 import types
+import weakref
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -76,6 +77,12 @@ class Frozen:
 @dataclass(frozen=True, slots=True)
 class FrozenSlotted:
     item: Any
+
+
+@dataclass(frozen=True, slots=True)
+class SlottedPair:
+    first: Any
+    second: Any
 
 
 Named = collections.namedtuple("Named", "a b")
@@ -501,3 +508,54 @@ def test_many_tables_share_one_key() -> None:
     report = gcremap.remap([(old, new)], frames=False)
     assert all(table[(new, "shared")] == i for i, table in enumerate(tables))
     assert report.rehashed >= 1000
+
+
+def test_an_undo_places_by_the_members_that_come_back() -> None:
+    a, b = Thing(), Thing()
+    inner = frozenset([a, b])
+    table, weakly = {inner: 1}, weakref.WeakKeyDictionary({inner: 1})
+    report = gcremap.remap([(a, b)])
+    assert table[frozenset([b])] == weakly[frozenset([b])] == 1
+    report.undo()
+    assert inner == {a, b}
+    assert table[frozenset([a, b])] == weakly[frozenset([a, b])] == 1
+
+
+def test_an_undo_places_by_the_entries_of_a_dict_that_come_back() -> None:
+    class Key:
+        def __init__(self, **state: Any) -> None:
+            self.state = state
+
+        def __hash__(self) -> int:
+            return hash(frozenset(self.state["members"]))
+
+        def __eq__(self, other: object) -> bool:
+            return isinstance(other, Key) and self.state == other.state
+
+    a, b = Thing(), Thing()
+    table = {Key(members={a: 1, b: 1}): 1}
+    report = gcremap.remap([(a, b)])
+    assert table[Key(members={b: 1})] == 1
+    report.undo()
+    assert table[Key(members={a: 1, b: 1})] == 1
+
+
+@pytest.mark.parametrize(
+    "holding",
+    [
+        lambda *items: items,
+        lambda *items: ByState(list(items)),
+        lambda *items: ByState(dict(enumerate(items))),
+        lambda a, b: ByState((a, ByState(b))),
+        Named,
+        SlottedPair,
+    ],
+    ids=["tuple", "list", "dict", "nested", "named tuple", "slots"],
+)
+def test_an_undo_places_by_what_stands_where(holding: Callable[..., Any]) -> None:
+    a, b = Thing("a"), Thing("b")
+    table = {holding(a, b): 1, holding(b, a): 2}
+    report = gcremap.remap([(a, b)])
+    assert table == {holding(b, b): 2}
+    report.undo()
+    assert table == {holding(a, b): 1, holding(b, a): 2}

@@ -30,20 +30,22 @@ Edit = tuple[int, int, int, int]
 def _answer(
     tables: list[tuple[Any, list[Entry]]],
     changed: list[object],
-    replaced: list[tuple[object, object, object]],
+    replaced: list[tuple[object, object, object, object]],
     classes: list[tuple[object, type]],
     references: list[tuple[object, object]],
     methods: list[tuple[type, str, object]],
     bases: list[tuple[type, type]],
+    restored: list[tuple[object, object, object]],
 ) -> list[list[Edit]]:
     """For each table, the edits of its entries; called by the engine.
 
     `changed` are the objects whose hash may change; `replaced` says of them
-    (holder, old, new), `classes` (instance, class to come), `references` (weak
-    reference, referent to come); `methods` are replaced `__hash__` and `__eq__`,
-    `bases` replaced classes.
+    (holder, old, new, where it stands there), `classes` (instance, class to come),
+    `references` (weak reference, referent to come); `methods` are replaced `__hash__`
+    and `__eq__`, `bases` replaced classes, `restored` (table, key, value) of entries
+    that come back.
     """
-    future = _Future(changed, replaced, classes, references, methods, bases)
+    future = _Future(changed, replaced, classes, references, methods, bases, restored)
     try:
         return [_edits(table, entries, future) for table, entries in tables]
     except RemapError:
@@ -122,26 +124,40 @@ def _method_of_none(method: object, function: object) -> _StandIn:
     return _StandIn(method, lambda _: object.__hash__(None) ^ hash(function), is_same)
 
 
+_Place = int | str | tuple[int, ...]
+_ANYWHERE: _Place = ()
+
+
+def _place(place: object) -> _Place:
+    """Keys by identity: to compare them would run their `__eq__`."""
+    return place if type(place) is int or type(place) is str else (id(place),)
+
+
 class _Future:
     """The objects as they will be."""
 
     def __init__(
         self,
         changed: Iterable[object],
-        replaced: Iterable[tuple[object, object, object]],
+        replaced: Iterable[tuple[object, object, object, object]],
         classes: Iterable[tuple[object, type]],
         references: Iterable[tuple[object, object]],
         methods: Iterable[tuple[type, str, object]],
         bases: Iterable[tuple[type, type]],
+        restored: Iterable[tuple[object, object, object]],
     ) -> None:
         self._changed = {id(each) for each in changed}
-        self._replaced: dict[int, dict[int, object]] = {}
-        for holder, old, new in replaced:
-            self._replaced.setdefault(id(holder), {})[id(old)] = new
+        self._replaced: dict[int, dict[tuple[int, _Place], object]] = {}
+        for holder, old, new, place in replaced:
+            of_holder = self._replaced.setdefault(id(holder), {})
+            of_holder[id(old), _place(place)] = of_holder[id(old), _ANYWHERE] = new
         self._classes = {id(instance): class_ for instance, class_ in classes}
         self._references = {id(reference): to for reference, to in references}
         self._methods = {(id(class_), name): new for class_, name, new in methods}
         self._bases = {id(old): new for old, new in bases}
+        self._restored: dict[int, list[tuple[object, object]]] = {}
+        for table, key, item in restored:
+            self._restored.setdefault(id(table), []).append((key, item))
         self._known: dict[int, object] = {}
         self._copies: list[object] = []
         self._targets: list[object] = []
@@ -166,24 +182,30 @@ class _Future:
         self._targets.clear()
         self._known.clear()
 
-    def _held(self, value: object, *holders: object) -> Any:
-        """What a holder will hold instead of `value`."""
+    def _held(self, value: object, *holders: object, at: object = None) -> Any:
+        """What will stand where a holder has `value` now: at a position, under a name or
+        key. Without one, wherever that is."""
+        place = _ANYWHERE if at is None else _place(at)
         for holder in holders:
-            new = self._replaced.get(id(holder), {}).get(id(value), self)
+            new = self._replaced.get(id(holder), {}).get((id(value), place), self)
             if new is not self:
                 return self.of(new)
         return self.of(value)
 
+    def _items(self, value: tuple[Any, ...] | list[Any]) -> list[Any]:
+        plain = tuple.__iter__(value) if isinstance(value, tuple) else list.__iter__(value)
+        return [self._held(item, value, at=index) for index, item in enumerate(plain)]
+
     def _identity_held(self, value: object, holder: object) -> Any:
         """The same where only the identity of what is held counts."""
-        return self._replaced.get(id(holder), {}).get(id(value), value)
+        return self._replaced.get(id(holder), {}).get((id(value), _ANYWHERE), value)
 
     def _build(self, value: Any) -> Any:
         kind = type(value)
         if kind is tuple:
-            return tuple([self._held(item, value) for item in value])
+            return tuple(self._items(value))
         if kind is frozenset:
-            return frozenset([self._held(item, value) for item in value])
+            return frozenset(self._members(value))
         if kind is types.MethodType:
             function = self._held(value.__func__, value)
             own = self._identity_held(value.__self__, value)
@@ -246,15 +268,29 @@ class _Future:
     def _part(self, value: Any) -> Any:
         """What a key's `__hash__` may read, though it is no key itself."""
         if isinstance(value, list):
-            return [self._held(item, value) for item in list.__iter__(value)]
+            return self._items(value)
         if isinstance(value, dict):
-            return {key: self._held(item, value) for key, item in dict.items(value)}
+            entries = dict.items(value)
+            held = {self._held(k, value): self._held(v, value, at=k) for k, v in entries}
+            return held | self._returning(value)
         if isinstance(value, types.SimpleNamespace):
-            held = vars(value)
-            return types.SimpleNamespace(**{k: self._held(v, value, held) for k, v in held.items()})
+            state = vars(value)
+            return types.SimpleNamespace(
+                **{name: self._held(held, value, state, at=name) for name, held in state.items()}
+            )
         if isinstance(value, set):
-            return {self._held(item, value) for item in set.__iter__(value)}
+            return self._members(value)
         return self._copy(value, type(value))
+
+    def _members(self, value: set[Any] | frozenset[Any]) -> set[Any]:
+        plain = set.__iter__(value) if isinstance(value, set) else frozenset.__iter__(value)
+        held = {self._held(item, value) for item in plain}
+        return held | self._returning(value).keys()
+
+    def _returning(self, table: object) -> dict[Any, Any]:
+        """The entries that an undo puts back."""
+        entries = self._restored.get(id(table), [])
+        return {self.of(key): self.of(value) for key, value in entries}
 
     def _special(self, class_: type, name: str) -> Any:
         """The method that instances of `class_` will look up."""
@@ -278,8 +314,10 @@ class _Future:
         base: Any = next(each for each in class_.__mro__ if not _made_by_python(each))
         if base in (object, BaseException, Exception):
             copy = object.__new__(class_) if base is object else base.__new__(class_)
-        elif base in (tuple, frozenset):
-            copy = base.__new__(class_, [self._held(item, value) for item in base.__iter__(value)])
+        elif base is tuple:
+            copy = tuple.__new__(class_, self._items(value))
+        elif base is frozenset:
+            copy = frozenset.__new__(class_, self._members(value))
         elif base in (int, float, complex, str, bytes):
             copy = base.__new__(class_, _plain(base, value))
         elif base in (list, dict, set):
@@ -294,12 +332,12 @@ class _Future:
         self._copies.append(copy)
         namespace = getattr(value, "__dict__", None)
         if type(namespace) is dict:
-            state = {name: self._held(held, value, namespace) for name, held in namespace.items()}
-            copy.__dict__.update(state)
+            for name, held in namespace.items():
+                copy.__dict__[name] = self._held(held, value, namespace, at=name)
         for name, held in _slots(value):
             field = _member(class_, name)
             if field is not None:
-                field.__set__(copy, self._held(held, value))
+                field.__set__(copy, self._held(held, value, at=name))
         return copy
 
 

@@ -59,7 +59,7 @@ pub(crate) unsafe fn ask(question: &Question) -> Result<Answer, Raised> {
         let answers = Owned::steal(py::PyObject_CallMethod(
             home.as_ptr(),
             c"_answer".as_ptr(),
-            c"OOOOOOO".as_ptr(),
+            c"OOOOOOOO".as_ptr(),
             tables.as_ptr(),
             changed.as_ptr(),
             tuples(&question.replaced)?.as_ptr(),
@@ -67,6 +67,7 @@ pub(crate) unsafe fn ask(question: &Question) -> Result<Answer, Raised> {
             tuples(&question.references)?.as_ptr(),
             tuples(&question.methods)?.as_ptr(),
             tuples(&question.bases)?.as_ptr(),
+            tuples(&question.restored)?.as_ptr(),
         ))?;
         read_answer(question, &answers)
     }

@@ -11,13 +11,15 @@ mod spread;
 use std::collections::{HashMap, HashSet};
 use std::ptr;
 
+use pyo3_ffi as py;
 use pyo3_ffi::PyObject;
 use rustc_hash::FxHashSet;
 
-use crate::edit::{Changes, Means};
+use crate::edit::{Changes, Means, Restore};
 use crate::ffi::bindings as c;
 use crate::object::Owned;
 use crate::repair::types::{self, TypePlan};
+use crate::slot::Slot;
 use crate::world::World;
 pub(crate) use ask::{ask, entries_with, hush, is_asking};
 use spread::{spread, touched};
@@ -45,8 +47,8 @@ pub(crate) struct Question {
     tables: Vec<TableQuestion>,
     /// Objects whose hash may depend on the change.
     changed: Vec<Owned>,
-    /// Of those: holder, old, new.
-    replaced: Vec<[Owned; 3]>,
+    /// Of those: holder, old, new, and where it stands in the holder.
+    replaced: Vec<[Owned; 4]>,
     /// Instances and the classes they will be of.
     classes: Vec<[Owned; 2]>,
     /// Weak references and what they will refer to.
@@ -55,6 +57,8 @@ pub(crate) struct Question {
     methods: Vec<[Owned; 3]>,
     /// Classes that are replaced as bases.
     bases: Vec<[Owned; 2]>,
+    /// Table, key and value (None in a set) of each entry that comes back.
+    restored: Vec<[Owned; 3]>,
 }
 
 /// For each table of a question, the edits of its entries.
@@ -103,6 +107,7 @@ impl Question {
         self.references.iter().flatten().for_each(&mut count);
         self.methods.iter().flatten().for_each(&mut count);
         self.bases.iter().flatten().for_each(&mut count);
+        self.restored.iter().flatten().for_each(&mut count);
         owned
     }
 
@@ -208,6 +213,28 @@ pub(crate) unsafe fn question(changes: &Changes, plan: &TypePlan, world: &World)
     }
 }
 
+/// What tells a slot from others of its holder: the key of its entry or name of its
+/// attribute, its position, or its name. None if there was no memory to say so.
+///
+/// # Safety
+/// I1 and I3; the slot's holder is alive.
+unsafe fn place(slot: &Slot) -> Owned {
+    // SAFETY: the caller's promise; a null from CPython is not used.
+    unsafe {
+        if !slot.key.is_null() {
+            return Owned::borrow(slot.key);
+        }
+        let made = match slot.name() {
+            Some(name) if name != c"[]" => py::PyUnicode_FromString(name.as_ptr()),
+            _ => py::PyLong_FromSsize_t(slot.index),
+        };
+        Owned::steal(made).unwrap_or_else(|_| {
+            py::PyErr_Clear();
+            Owned::borrow(py::Py_None())
+        })
+    }
+}
+
 /// # Safety
 /// I1 and I2; all that is named is alive.
 unsafe fn write_down(
@@ -229,7 +256,9 @@ unsafe fn write_down(
             new_keys.insert((edit.holder as usize, edit.old as usize), edit.new);
         }
         if edit.means == Means::Store && changed.contains(&(edit.holder as usize)) {
-            question.replaced.push([own(edit.holder), own(edit.old), own(edit.new)]);
+            // SAFETY: the caller's promise.
+            let place = unsafe { place(&edit.slot) };
+            question.replaced.push([own(edit.holder), own(edit.old), own(edit.new), place]);
         }
         if edit.means == Means::SetClass {
             question.classes.push([own(edit.holder), own(edit.new)]);
@@ -241,6 +270,12 @@ unsafe fn write_down(
     }
     question.methods.extend(plan.methods.iter().map(|&(a, b, c)| [own(a), own(b), own(c)]));
     question.bases.extend(changes.classes.iter().map(|&(old, new)| [own(old), own(new)]));
+    for Restore { table, dropped } in &changes.restores {
+        // SAFETY: `None` is.
+        let none = unsafe { py::Py_None() };
+        let value = if dropped.value.is_null() { none } else { dropped.value };
+        question.restored.push([own(*table), own(dropped.key), own(value)]);
+    }
     let mut in_order: Vec<_> = tables.into_iter().collect();
     in_order.sort_by_key(|(table, _)| *table);
     for (table, keys) in in_order {

@@ -34,23 +34,37 @@ pub(super) unsafe fn touched(changes: &Changes, world: &World) -> FxHashSet<usiz
                     c::gcr_hash_depends(holder) != 0 || hashes_by_more_than_address(*new)
                 }
                 Means::Hierarchy => false,
-                // A namespace has no hash, but the __hash__ of the instance that
-                // it belongs to may read it.
-                Means::Store => {
-                    c::gcr_hash_depends(holder) != 0
-                        || (is_readable_part(holder)
-                            && !world.namespaces.contains(&(holder as usize)))
-                }
+                Means::Store => has_readable_hash(holder, world),
             }
         };
         if depends {
             touched.insert(holder as usize);
         }
     }
+    for restore in &changes.restores {
+        // SAFETY: the caller's promise: the log owns the tables.
+        if unsafe { has_readable_hash(restore.table, world) } {
+            touched.insert(restore.table as usize);
+        }
+    }
     for move_ in &changes.weak {
         touched.extend(move_.references().into_iter().map(|reference| reference as usize));
     }
     touched
+}
+
+/// Whether the hash of `object`, or of what holds it, may depend on what it holds. A
+/// namespace has no hash, but the `__hash__` of the instance that it belongs to may
+/// read it.
+///
+/// # Safety
+/// I1, and `object` is alive.
+unsafe fn has_readable_hash(object: *mut PyObject, world: &World) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe {
+        c::gcr_hash_depends(object) != 0
+            || (is_readable_part(object) && !world.namespaces.contains(&(object as usize)))
+    }
 }
 
 /// # Safety
