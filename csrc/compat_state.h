@@ -5,6 +5,7 @@
 
 #include "compat.h"
 
+#include "internal/pycore_signal.h" // Py_NSIG
 #include "internal/pycore_interp.h"
 #include "internal/pycore_ast_state.h"
 #include "internal/pycore_pystate.h"

@@ -103,6 +103,12 @@ const char *gcr_init(void);
  * one. The visitor must not allocate, track or untrack Python objects. */
 int gcr_heap(gcr_object_visitor visit, void *arg);
 
+/* Every type that is alive, static ones included. As for gcr_heap. */
+int gcr_types(gcr_object_visitor visit, void *arg);
+
+/* The namespace of every plain module in sys.modules. As for gcr_heap. */
+int gcr_module_namespaces(gcr_object_visitor visit, void *arg);
+
 /* tp_traverse of `holder`; nothing when its type has none, or when the object
  * is itself a type for which Py_TPFLAGS_HAVE_GC does not apply. */
 int gcr_traverse(PyObject *holder, gcr_object_visitor visit, void *arg);
@@ -121,10 +127,12 @@ int gcr_is_unlisted(PyObject *object);
  * lists, tuples, dicts and the like. Quick. */
 int gcr_shows_all(PyObject *holder);
 
+/* Non-zero for a function and for what wraps one: descriptors, cells. Quick. */
+int gcr_is_definition(PyObject *object);
+
 /* What an object is to a remap besides a holder. */
 typedef enum gcr_nature {
     GCR_NOTHING_ELSE = 0,
-    GCR_IS_TYPE,
     GCR_IS_MODULE,
     GCR_STORES_HASHES, /* a table with other keys than str; or its own hash, now */
 } gcr_nature;

@@ -108,6 +108,15 @@ gcr_shows_all(PyObject *holder)
            || type == &PyCell_Type || type == &PySet_Type || type == &PyFrozenSet_Type;
 }
 
+int
+gcr_is_definition(PyObject *object)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    return type == &PyFunction_Type || type == &PyCell_Type || type == &PyClassMethod_Type
+           || type == &PyStaticMethod_Type || type == &PyProperty_Type
+           || type == &PyGetSetDescr_Type || type == &PyMemberDescr_Type;
+}
+
 /* Whether there are hashes in the table that may change: those of exact str, which
  * is all that DK_IS_UNICODE allows, do not. */
 static int
@@ -128,9 +137,6 @@ stores_hashes(PyObject *object)
 gcr_nature
 gcr_nature_of(PyObject *object)
 {
-    if (PyType_Check(object)) {
-        return GCR_IS_TYPE;
-    }
     if (PyModule_CheckExact(object)) {
         return GCR_IS_MODULE;
     }

@@ -2,12 +2,12 @@
  * states and of static types.
  *
  * Not yielded: strings that C code interned or cached, the trashcan's list of
- * objects being deallocated, and what 3.11 keeps in static variables (signal
- * handlers). Of a thread's chain of handled exceptions only the last item is
+ * objects being deallocated. Of a thread's chain of handled exceptions only the last item is
  * its own; the others belong to generators, which show them. */
 #include "compat_state.h"
 
-#include "gcremap.h"
+#include "roots.h"
+#include "type_tree.h"
 
 typedef struct root_walk {
     gcr_slot_visitor visit;
@@ -139,23 +139,21 @@ visit_monitoring(const root_walk *walk, PyInterpreterState *interp)
     return 0;
 }
 
-/* The process has one table, which the main interpreter owns; 3.12 moved it
- * from a static variable to the runtime state (gh-99127). */
 static int
 visit_signals(const root_walk *walk, PyInterpreterState *interp)
 {
-#if GCR_PY312
     if (interp != PyInterpreterState_Main()) {
         return 0;
     }
     for (int i = 0; i < Py_NSIG; i++) {
-        ROOT(_PyRuntime.signals.handlers[i].func, GCR_ANY, "signal handler");
+        PyObject **handler = gcr_signal_handler(i);
+        if (handler != NULL) {
+            ROOT(*handler, GCR_ANY, "signal handler");
+        }
     }
+#if GCR_PY312
     ROOT(_PyRuntime.signals.default_handler, GCR_NOTHING, "signal.SIG_DFL");
     ROOT(_PyRuntime.signals.ignore_handler, GCR_NOTHING, "signal.SIG_IGN");
-#else
-    (void)walk;
-    (void)interp;
 #endif
     return 0;
 }
@@ -254,10 +252,14 @@ visit_thread(const root_walk *walk, PyThreadState *ts)
 /* ---- static types -------------------------------------------------------------- */
 
 /* Static types are no business of the collector: no traversal shows what they
- * own. `dict` and `subclasses` say where the type's are. */
+ * own. */
 static int
-visit_type(const root_walk *walk, PyTypeObject *type, PyObject **dict, PyObject **subclasses)
+visit_static_type(void *arg, PyTypeObject *type, PyObject **dict, PyObject **subclasses)
 {
+    if (type->tp_flags & Py_TPFLAGS_HEAPTYPE) {
+        return 0;
+    }
+    const root_walk *walk = arg;
     PyObject *key = (PyObject *)type;
     int result = emit(walk, dict, GCR_STRONG, GCR_TYPE_DICT, GCR_NOTHING, ".__dict__", 0, key);
     if (result == 0) {
@@ -283,90 +285,21 @@ visit_type(const root_walk *walk, PyTypeObject *type, PyObject **dict, PyObject 
     return result;
 }
 
-/* Nothing lists the static types of extensions, but each is a subclass of some
- * other type. Going down by way of tp_base visits each once: a type is in the
- * subclasses of all its bases. `subclasses` maps addresses to weak references.
- * Recursion is as deep as the deepest class hierarchy. */
-static int
-visit_subclasses(const root_walk *walk, PyTypeObject *parent, PyObject *subclasses)
-{
-    if (subclasses == NULL || !PyDict_CheckExact(subclasses)) {
-        return 0;
-    }
-    Py_ssize_t position = 0;
-    PyObject *reference;
-    int result = 0;
-    while (result == 0 && PyDict_Next(subclasses, &position, NULL, &reference)) {
-        PyObject *object = ((PyWeakReference *)reference)->wr_object;
-        if (!PyType_Check(object)) {
-            continue;
-        }
-        PyTypeObject *type = (PyTypeObject *)object;
-        if (type->tp_base != parent || gcr_type_is_managed(type)) {
-            continue;
-        }
-        PyObject **own = (PyObject **)&type->tp_subclasses;
-        if (!(type->tp_flags & Py_TPFLAGS_HEAPTYPE)) {
-            result = visit_type(walk, type, &type->tp_dict, own);
-        }
-        if (result == 0) {
-            result = visit_subclasses(walk, type, *own);
-        }
-    }
-    return result;
-}
-
-#if GCR_PY312
-
-static int
-visit_static_types(const root_walk *walk, PyInterpreterState *interp)
-{
-    for (int table = 0; table < 2; table++) {
-        size_t count;
-        gcr_static_type_state *states = gcr_static_type_states(interp, table, &count);
-        for (size_t i = 0; i < count; i++) {
-            PyTypeObject *type = states[i].type;
-            if (type == NULL) {
-                continue;
-            }
-            int result = visit_type(walk, type, &states[i].tp_dict, &states[i].tp_subclasses);
-            if (result == 0) {
-                result = visit_subclasses(walk, type, states[i].tp_subclasses);
-            }
-            if (result != 0) {
-                return result;
-            }
-        }
-    }
-    return 0;
-}
-
-#else
-
-static int
-visit_static_types(const root_walk *walk, PyInterpreterState *interp)
-{
-    (void)interp;
-    PyTypeObject *object = &PyBaseObject_Type;
-    PyObject **subclasses = (PyObject **)&object->tp_subclasses;
-    int result = visit_type(walk, object, &object->tp_dict, subclasses);
-    return result != 0 ? result : visit_subclasses(walk, object, *subclasses);
-}
-
-#endif
-
 int
 gcr_roots(gcr_slot_visitor visit, void *arg)
 {
     static int (*const parts[])(const root_walk *, PyInterpreterState *) = {
         visit_namespaces, visit_imports, visit_hooks,        visit_atexit, visit_monitoring,
-        visit_signals,    visit_caches,  visit_static_types,
+        visit_signals,    visit_caches,
     };
     root_walk walk = {visit, arg};
     PyInterpreterState *interp = PyThreadState_Get()->interp;
     int result = 0;
     for (size_t i = 0; i < Py_ARRAY_LENGTH(parts) && result == 0; i++) {
         result = parts[i](&walk, interp);
+    }
+    if (result == 0) {
+        result = gcr_type_tree(visit_static_type, &walk);
     }
     for (PyThreadState *ts = PyInterpreterState_ThreadHead(interp); ts != NULL && result == 0;
          ts = PyThreadState_Next(ts)) {

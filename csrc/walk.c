@@ -1,5 +1,6 @@
 /* How an object is walked: what its class added, then what C code defined. */
 #include "known.h"
+#include "roots.h"
 
 #include <string.h>
 
@@ -186,6 +187,7 @@ gcr_init(void)
         return refusal;
     }
     gcr_walkers_learn();
+    gcr_signals_init();
     ready = 1;
     return NULL;
 }

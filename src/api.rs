@@ -103,11 +103,13 @@ unsafe fn run(call: &Call, base: usize) -> Result<Owned, Raised> {
             weak_references: call.weakrefs != 0,
             permissive: call.permissive != 0,
             excluded: std::mem::take(&mut pairs.holders),
+            near: std::iter::once(call.mapping).chain(pairs.items()).collect(),
         };
         let kept = match call.exclude.is_null() {
             true => Vec::new(),
             false => arguments::excluded(call.exclude, &mut options.excluded)?,
         };
+        options.near.extend(kept.iter().map(Owned::as_ptr));
         let log = Owned::steal(undo::allocate())?;
         let mut plan = Plan::default();
         let outcome = transaction::run(call.dry_run != 0, base, |asked| {

@@ -15,6 +15,8 @@ use crate::object::{Owned, Raised};
 #[derive(Debug)]
 pub(crate) struct Pairs {
     objects: Vec<Owned>,
+    /// The pairs themselves, where the caller made them.
+    items: Vec<Owned>,
     pub(crate) map: ForwardingMap,
     /// The mapping and its pairs: holders that stay as they are.
     pub(crate) holders: HashSet<usize>,
@@ -24,7 +26,7 @@ impl Pairs {
     /// # Safety
     /// The GIL is held; `mapping` is alive.
     pub(crate) unsafe fn read(mapping: *mut PyObject) -> Result<Self, Raised> {
-        let mut objects = Vec::new();
+        let (mut objects, mut given) = (Vec::new(), Vec::new());
         let mut holders = HashSet::from([mapping as usize]);
         let mut pairs = Vec::new();
         // SAFETY: the caller's promise; every object is owned while it is used.
@@ -46,14 +48,14 @@ impl Pairs {
                     // The pairs of a mapping were made for this call and go with it.
                     if items.as_ptr() == mapping {
                         holders.insert(item.as_ptr() as usize);
-                        objects.push(item);
+                        given.push(item);
                     }
                     Ok(())
                 },
             )?;
         }
         match ForwardingMap::new(pairs) {
-            Ok(map) => Ok(Pairs { objects, map, holders }),
+            Ok(map) => Ok(Pairs { objects, items: given, map, holders }),
             Err(conflict) => {
                 // SAFETY: the GIL is held, and the objects are owned.
                 unsafe {
@@ -70,10 +72,15 @@ impl Pairs {
         }
     }
 
+    /// What of the call itself refers to olds, as far as it is sure to be alive.
+    pub(crate) fn items(&self) -> impl Iterator<Item = *mut PyObject> + '_ {
+        self.items.iter().map(Owned::as_ptr)
+    }
+
     /// How many counts of each object the pairs hold.
     pub(crate) fn owned(&self) -> HashMap<usize, usize> {
         let mut owned = HashMap::new();
-        for object in &self.objects {
+        for object in self.objects.iter().chain(&self.items) {
             *owned.entry(object.as_ptr() as usize).or_default() += 1;
         }
         owned

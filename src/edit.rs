@@ -9,6 +9,7 @@ use crate::ffi::bindings as c;
 use crate::repair::weak::WeakMove;
 use crate::search::Holders;
 use crate::slot::Slot;
+use crate::world::World;
 
 /// Who stores the new referent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,4 +108,6 @@ pub(crate) struct Changes {
     pub(crate) refusals: Vec<Refusal>,
     /// What a deep search found out about untracked containers.
     pub(crate) holders: Holders,
+    /// What the search found out about the rest of the heap, if there was one.
+    pub(crate) world: Option<World>,
 }

@@ -9,17 +9,20 @@ use pyo3_ffi::{PyObject, PyTypeObject, PyType_Check};
 use crate::edit::{Changes, ContextChange, Edit, Scope};
 use crate::error::{Place, Refusal, NO_MEMORY};
 use crate::ffi::{self, bindings as c};
-use crate::forwarding::ForwardingMap;
+use crate::forwarding::{ForwardingMap, Pair};
 use crate::locate::{Located, Locator};
 use crate::repair::weak::{Stuck, WeakMove};
 use crate::search::{self, Holders};
 use crate::slot::Slot;
+use crate::world::World;
 
 /// What the caller decides about a plan.
 #[derive(Debug, Default)]
 pub(crate) struct Options {
     /// Holders whose slots stay as they are.
     pub(crate) excluded: HashSet<usize>,
+    /// Holders that are looked at first, alive: the mapping, what is excluded.
+    pub(crate) near: Vec<*mut PyObject>,
     /// Rewrite the locals of running frames.
     pub(crate) frames: bool,
     /// Retarget weak references.
@@ -55,13 +58,7 @@ pub(crate) unsafe fn plan(map: &ForwardingMap, options: &Options) -> Plan {
         planner.take_classes();
         planner.take_frames();
         planner.take_roots();
-        let full = search::full(map);
-        planner.take(&full);
-        if planner.unexplained() {
-            let deep = search::deep(map);
-            planner.take(&deep);
-            planner.plan.changes.holders = deep;
-        }
+        planner.take_holders();
         planner.take_weak_references();
     }
     planner.finish()
@@ -78,13 +75,24 @@ struct Planner<'a> {
     parts: HashSet<usize>,
     /// Pairs refused for the sake of all instances: one refusal is enough.
     refused_classes: HashSet<(usize, &'static str)>,
-    /// By pair: counts of the old that slots explain.
+    /// By pair: counts of the old, those of the engine aside.
+    counted: Vec<usize>,
+    /// By pair: how many of them slots explain.
     explained: Vec<usize>,
+    /// How many pairs differ in the two.
+    open: usize,
     plan: Plan,
 }
 
 impl<'a> Planner<'a> {
     fn new(map: &'a ForwardingMap, options: &'a Options) -> Self {
+        let counted = |pair: &Pair| {
+            let owned = options.owned.get(&pair.old).copied().unwrap_or(0);
+            // SAFETY: I2: the engine owns the olds.
+            let count = unsafe { pyo3_ffi::Py_REFCNT(pair.old as *mut PyObject) } as usize;
+            count.saturating_sub(owned)
+        };
+        let counted: Vec<usize> = map.pairs().iter().map(counted).collect();
         Planner {
             map,
             options,
@@ -93,8 +101,42 @@ impl<'a> Planner<'a> {
             seen_slots: HashSet::new(),
             parts: HashSet::new(),
             refused_classes: HashSet::new(),
-            explained: vec![0; map.pairs().len()],
+            open: counted.iter().filter(|&&count| count > 0).count(),
+            explained: vec![0; counted.len()],
+            counted,
             plan: Plan::default(),
+        }
+    }
+
+    /// Slots of objects, ring by ring, as long as counts of olds are unexplained.
+    ///
+    /// # Safety
+    /// I1, I2 and I3.
+    unsafe fn take_holders(&mut self) {
+        // SAFETY: the caller's promise, for every call in this function.
+        unsafe {
+            let mut world = World::quick();
+            let map = self.map;
+            if map.pairs().iter().all(|pair| search::is_near(pair.old as *mut PyObject)) {
+                let first = &self.options.near;
+                self.plan.scanned = search::near(map, &world, first, |holder| {
+                    self.take_holder(holder);
+                    match self.unexplained() {
+                        true => ControlFlow::Continue(()),
+                        false => ControlFlow::Break(()),
+                    }
+                });
+            }
+            if self.unexplained() {
+                let full = search::full(map, &mut world);
+                self.take(&full);
+            }
+            if self.unexplained() {
+                let deep = search::deep(map);
+                self.take(&deep);
+                self.plan.changes.holders = deep;
+            }
+            self.plan.changes.world = Some(world);
         }
     }
 
@@ -159,12 +201,19 @@ impl<'a> Planner<'a> {
     unsafe fn take(&mut self, holders: &Holders) {
         self.plan.scanned = self.plan.scanned.max(holders.scanned);
         for &holder in &holders.found {
-            if self.seen_holders.insert(holder as usize) {
-                // SAFETY: the caller's promise.
-                unsafe {
-                    let located = self.locator.locate(holder, self.map);
-                    self.take_holder(holder, located);
-                }
+            // SAFETY: the caller's promise.
+            unsafe { self.take_holder(holder) };
+        }
+    }
+
+    /// # Safety
+    /// I1, I2 and I3; `holder` is alive.
+    unsafe fn take_holder(&mut self, holder: *mut PyObject) {
+        if self.seen_holders.insert(holder as usize) {
+            // SAFETY: the caller's promise.
+            unsafe {
+                let located = self.locator.locate(holder, self.map);
+                self.take_slots(holder, located);
             }
         }
     }
@@ -182,7 +231,7 @@ impl<'a> Planner<'a> {
                     return ControlFlow::Continue(());
                 };
                 if slot.owns() {
-                    self.explained[pair] += 1;
+                    self.explain(pair, 1);
                 }
                 let sides = self.map.pairs()[pair];
                 let (old, new) = (sides.old as *mut PyObject, sides.new as *mut PyObject);
@@ -223,7 +272,7 @@ impl<'a> Planner<'a> {
                 };
                 self.seen_slots.insert(slot.address as usize);
                 if slot.owns() {
-                    self.explained[pair] += 1;
+                    self.explain(pair, 1);
                 }
                 let sides = self.map.pairs()[pair];
                 let (old, new) = (sides.old as *mut PyObject, sides.new as *mut PyObject);
@@ -290,7 +339,7 @@ impl<'a> Planner<'a> {
 
     /// # Safety
     /// I1, I2 and I3.
-    unsafe fn take_holder(&mut self, holder: *mut PyObject, located: Located) {
+    unsafe fn take_slots(&mut self, holder: *mut PyObject, located: Located) {
         // SAFETY: the caller's promise.
         let excluded = self.options.excluded.contains(&(holder as usize))
             || self.parts.contains(&(holder as usize))
@@ -302,7 +351,7 @@ impl<'a> Planner<'a> {
             }
             // SAFETY: the caller's promise.
             if unsafe { slot.owns() } {
-                self.explained[pair] += 1;
+                self.explain(pair, 1);
             }
             // An old class keeps its base: it is on its way out, and what still
             // runs in it needs a consistent class.
@@ -326,7 +375,7 @@ impl<'a> Planner<'a> {
             }
         }
         for (pair, count) in located.unlocated {
-            self.explained[pair] += count;
+            self.explain(pair, count);
             if !excluded {
                 self.refuse(
                     pair,
@@ -404,18 +453,22 @@ impl<'a> Planner<'a> {
         self.plan.changes.refusals.push(Refusal { old, place, reason: reason.into() });
     }
 
-    /// Counts of the old of `pair` that no slot explains; `None` when its count
-    /// proves nothing.
+    /// Counts of the old of `pair` that no slot explains.
     fn remaining(&self, pair: usize) -> usize {
-        let old = self.map.pairs()[pair].old;
-        let owned = self.options.owned.get(&old).copied().unwrap_or(0);
-        // SAFETY: I2: the engine owns the olds.
-        let counted = unsafe { pyo3_ffi::Py_REFCNT(old as *mut PyObject) } as usize;
-        counted.saturating_sub(owned + self.explained[pair])
+        self.counted[pair].saturating_sub(self.explained[pair])
     }
 
+    fn explain(&mut self, pair: usize, count: usize) {
+        let is_open = |planner: &Self| planner.explained[pair] != planner.counted[pair];
+        self.open -= usize::from(is_open(self));
+        self.explained[pair] += count;
+        self.open += usize::from(is_open(self));
+    }
+
+    /// Whether the count of an old is another than that of the slots found: more are to
+    /// be found, or the count proves nothing.
     fn unexplained(&self) -> bool {
-        (0..self.map.pairs().len()).any(|pair| self.remaining(pair) > 0)
+        self.open > 0
     }
 
     fn finish(mut self) -> Plan {

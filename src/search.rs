@@ -1,6 +1,6 @@
-//! The search: which holders refer to an old.
+//! The search: which holders refer to an old, in three rings.
 //!
-//! *full* asks `tp_traverse` of every object on the collector's lists; *deep*
+//! *near* asks namespaces and definitions, and does not depend on the size of the heap; *full* asks `tp_traverse` of every object on the collector's lists; *deep*
 //! also looks where traversal does not lead: untracked containers, non-GC
 //! holders reachable from tracked ones, and slots that only a walker knows.
 
@@ -12,6 +12,7 @@ use rustc_hash::FxHashSet;
 use crate::ffi::{self, bindings as c};
 use crate::forwarding::{ForwardingMap, Pair};
 use crate::slot::Slot;
+use crate::world::World;
 
 /// What a search found.
 #[derive(Debug, Default)]
@@ -27,15 +28,16 @@ pub(crate) struct Holders {
     pub(crate) hashed: Vec<*mut PyObject>,
 }
 
-/// One pass over every GC object.
+/// The full pass: every object on the collector's lists, and what else a remap must
+/// know of them.
 ///
 /// # Safety
 /// I1.
-pub(crate) unsafe fn full(map: &ForwardingMap) -> Holders {
+pub(crate) unsafe fn full(map: &ForwardingMap, world: &mut World) -> Holders {
     let mut holders = Holders::default();
     // SAFETY: I1; the visitor allocates Rust memory only.
     unsafe {
-        ffi::heap(|holder| {
+        world.pass(|holder| {
             holders.scanned += 1;
             let mut hit = false;
             ffi::traverse(holder, |referent| match map.find(referent as usize) {
@@ -48,13 +50,155 @@ pub(crate) unsafe fn full(map: &ForwardingMap) -> Holders {
             if hit {
                 holders.found.push(holder);
             }
-            ControlFlow::Continue(())
         });
     }
     holders
 }
 
-/// The full pass, into every referent that the collector does not list.
+/// The near ring: namespaces, and what hangs on them by functions and classes. Calls
+/// `found` with each holder that refers to an old, those of `first` and the likeliest
+/// first, until it breaks. Returns how many holders were looked at.
+///
+/// # Safety
+/// I1; the olds and `first` are alive; `found` runs no Python.
+pub(crate) unsafe fn near(
+    map: &ForwardingMap,
+    world: &World,
+    first: &[*mut PyObject],
+    found: impl FnMut(*mut PyObject) -> ControlFlow<()>,
+) -> usize {
+    let mut near =
+        Near { map, world, found, seen: FxHashSet::default(), pending: Vec::new(), scanned: 0 };
+    // SAFETY: the caller's promise.
+    let _ = unsafe { near.look_around(first) };
+    near.scanned
+}
+
+/// Whether references to `old` are likely to be in the near ring: it is a definition.
+///
+/// # Safety
+/// `old` is alive.
+pub(crate) unsafe fn is_near(old: *mut PyObject) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe { pyo3_ffi::PyType_Check(old) != 0 || c::gcr_is_definition(old) != 0 }
+}
+
+struct Near<'a, F> {
+    map: &'a ForwardingMap,
+    world: &'a World,
+    found: F,
+    seen: FxHashSet<usize>,
+    pending: Vec<*mut PyObject>,
+    scanned: usize,
+}
+
+impl<F: FnMut(*mut PyObject) -> ControlFlow<()>> Near<'_, F> {
+    /// # Safety
+    /// As for `near`.
+    unsafe fn look_around(&mut self, first: &[*mut PyObject]) -> ControlFlow<()> {
+        // SAFETY: the caller's promise, for every call in this function; types, and
+        // namespaces of what is alive, are alive.
+        unsafe {
+            for &holder in first {
+                self.look(holder, false)?;
+            }
+            self.look_at_home()?;
+            for &namespace in &self.world.modules {
+                self.look(namespace, false)?;
+            }
+            for &type_ in &self.world.types {
+                self.look(type_, true)?;
+                self.look_into_pending()?;
+                self.look(c::gcr_type_namespace(type_), false)?;
+            }
+            for &namespace in &self.world.modules {
+                self.look(namespace, true)?;
+                self.look_into_pending()?;
+            }
+            for &type_ in &self.world.types {
+                self.look(c::gcr_type_namespace(type_), true)?;
+                self.look_into_pending()?;
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// What the olds are made of, and the globals of their functions.
+    ///
+    /// # Safety
+    /// As for `near`.
+    unsafe fn look_at_home(&mut self) -> ControlFlow<()> {
+        // SAFETY: the caller's promise, for every call in this function.
+        unsafe {
+            for pair in self.map.pairs() {
+                let old = pair.old as *mut PyObject;
+                self.look(old, true)?;
+                if pyo3_ffi::PyType_Check(old) != 0 {
+                    self.look(c::gcr_type_namespace(old), true)?;
+                }
+            }
+            let mut homes = FxHashSet::default();
+            let mut add_globals = |holder| {
+                ffi::traverse(holder, |referent| {
+                    if self.world.namespaces.contains(&(referent as usize)) {
+                        homes.insert(referent as usize);
+                    }
+                    ControlFlow::Continue(())
+                });
+            };
+            self.map.pairs().iter().for_each(|pair| add_globals(pair.old as *mut PyObject));
+            while let Some(part) = self.pending.pop() {
+                add_globals(part);
+                self.look(part, true)?;
+            }
+            for namespace in homes {
+                self.look(namespace as *mut PyObject, false)?;
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// # Safety
+    /// As for `near`.
+    unsafe fn look_into_pending(&mut self) -> ControlFlow<()> {
+        while let Some(holder) = self.pending.pop() {
+            // SAFETY: the caller's promise: what a live holder refers to is alive.
+            unsafe { self.look(holder, true)? };
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// # Safety
+    /// As for `near`; `holder` is null or alive.
+    unsafe fn look(&mut self, holder: *mut PyObject, follow: bool) -> ControlFlow<()> {
+        if holder.is_null() {
+            return ControlFlow::Continue(());
+        }
+        self.scanned += 1;
+        let mut hit = false;
+        // SAFETY: the caller's promise, for every call in this function.
+        unsafe {
+            ffi::traverse(holder, |referent| {
+                hit |= self.map.find(referent as usize).is_some();
+                // The tuples that definitions refer to are closures, defaults, bases.
+                if follow
+                    && (c::gcr_is_definition(referent) != 0
+                        || (pyo3_ffi::PyTuple_CheckExact(referent) != 0 && is_near(holder)))
+                    && self.seen.insert(referent as usize)
+                {
+                    self.pending.push(referent);
+                }
+                ControlFlow::Continue(())
+            });
+        }
+        if hit {
+            (self.found)(holder)?;
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// The deep pass: the full one, into every referent that the collector does not list.
 ///
 /// # Safety
 /// I1, and the olds are alive.

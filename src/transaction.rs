@@ -196,7 +196,7 @@ pub(crate) unsafe fn run(
             let collector_off = CollectorOff::new();
             // I1 from here to `apply`: nothing runs Python or gives up the GIL.
             let mut changes = make(&asked);
-            let world = World::look();
+            let mut world = changes.world.take().unwrap_or_else(|| World::quick());
             let (type_plan, refused) = types::plan(&changes.edits, &world);
             for (edit, reason) in refused {
                 let place = Some(Place { holder: edit.holder, slot: Some(edit.slot) });
@@ -206,7 +206,7 @@ pub(crate) unsafe fn run(
             if !changes.refusals.is_empty() {
                 return Err(Failure::Refused(std::mem::take(&mut changes.refusals)));
             }
-            let question = hashes::question(&changes, &type_plan, &world);
+            let question = hashes::question(&changes, &type_plan, &mut world);
             if !question.is_empty() && question != asked {
                 // What user code frees while it runs must not be what is planned.
                 drop(changes);

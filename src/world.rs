@@ -1,75 +1,99 @@
-//! What a remap must know of the whole heap besides who holds an old.
+//! What a remap must know of the whole heap besides who holds an old. The types and
+//! the modules that were imported are found quickly; the rest needs a pass over the
+//! heap, and is only asked for when it matters.
 
 use std::ops::ControlFlow;
 
-use pyo3_ffi::{PyModule_GetDict, PyObject, PyTuple_CheckExact, PyTypeObject};
+use pyo3_ffi::{PyModule_GetDict, PyObject};
 use rustc_hash::FxHashSet;
 
 use crate::ffi::{self, bindings as c};
 
 #[derive(Debug, Default)]
 pub(crate) struct World {
-    /// Every class that is alive: those the collector lists, and what stands in
-    /// their MROs, and the static types, which are on no list.
+    /// Every class that is alive.
     pub(crate) types: Vec<*mut PyObject>,
-    /// Namespaces of classes and modules, which no hash depends on.
+    /// Namespaces of imported modules.
+    pub(crate) modules: Vec<*mut PyObject>,
+    /// Namespaces of the classes and of imported modules; of all, once complete.
     pub(crate) namespaces: FxHashSet<usize>,
-    /// Listed tables with other keys than str, and objects that store a hash.
-    pub(crate) hashed: Vec<*mut PyObject>,
+    /// Listed tables with other keys than str, and listed objects that store a hash;
+    /// once complete.
+    hashed: Vec<*mut PyObject>,
+    is_complete: bool,
 }
 
 impl World {
     /// # Safety
     /// I1.
-    pub(crate) unsafe fn look() -> Self {
+    pub(crate) unsafe fn quick() -> Self {
         let mut world = World::default();
-        let mut seen = FxHashSet::default();
-        // SAFETY: I1; the visitor allocates Rust memory only.
+        // SAFETY: I1; the visitors allocate Rust memory only.
         unsafe {
-            ffi::heap(|object| {
-                match c::gcr_nature_of(object) {
-                    c::GCR_IS_TYPE => world.add_with_bases(object, &mut seen),
-                    c::GCR_IS_MODULE => {
-                        world.namespaces.insert(PyModule_GetDict(object) as usize);
-                    }
-                    c::GCR_STORES_HASHES => world.hashed.push(object),
-                    _ => {}
-                }
+            ffi::types(|type_| {
+                world.types.push(type_);
+                world.namespaces.insert(c::gcr_type_namespace(type_) as usize);
                 ControlFlow::Continue(())
             });
-            ffi::roots(|slot| {
-                if slot.role == c::GCR_TYPE_DICT {
-                    world.add(slot.key, &mut seen);
-                }
+            ffi::module_namespaces(|namespace| {
+                world.modules.push(namespace);
+                world.namespaces.insert(namespace as usize);
                 ControlFlow::Continue(())
             });
         }
         world
     }
 
+    /// Whether `dict` is the namespace of a class or a module, on which no hash depends.
+    ///
     /// # Safety
-    /// I1, and `type_` is alive.
-    unsafe fn add_with_bases(&mut self, type_: *mut PyObject, seen: &mut FxHashSet<usize>) {
-        // SAFETY: the caller's promise; what a live class refers to is alive.
+    /// I1.
+    pub(crate) unsafe fn is_namespace(&mut self, dict: *mut PyObject) -> bool {
+        if !self.namespaces.contains(&(dict as usize)) {
+            // SAFETY: the caller's promise.
+            unsafe { self.complete() };
+        }
+        self.namespaces.contains(&(dict as usize))
+    }
+
+    /// Tables and objects with hashes that may change, and the namespaces.
+    ///
+    /// # Safety
+    /// I1.
+    pub(crate) unsafe fn hashed(&mut self) -> (&[*mut PyObject], &FxHashSet<usize>) {
+        // SAFETY: the caller's promise.
+        unsafe { self.complete() };
+        (&self.hashed, &self.namespaces)
+    }
+
+    /// Looks at every object on the collector's lists, and lets others look along.
+    ///
+    /// # Safety
+    /// I1; `visit` must not allocate, track or untrack Python objects.
+    pub(crate) unsafe fn pass(&mut self, mut visit: impl FnMut(*mut PyObject)) {
+        self.is_complete = true;
+        // SAFETY: the caller's promise.
         unsafe {
-            self.add(type_, seen);
-            let mro = (*type_.cast::<PyTypeObject>()).tp_mro;
-            if !mro.is_null() && PyTuple_CheckExact(mro) != 0 {
-                for index in 0..pyo3_ffi::PyTuple_GET_SIZE(mro) {
-                    self.add(pyo3_ffi::PyTuple_GET_ITEM(mro, index), seen);
+            ffi::heap(|object| {
+                match c::gcr_nature_of(object) {
+                    c::GCR_IS_MODULE => {
+                        self.namespaces.insert(PyModule_GetDict(object) as usize);
+                    }
+                    c::GCR_STORES_HASHES => self.hashed.push(object),
+                    _ => {}
                 }
-            }
+                visit(object);
+                ControlFlow::Continue(())
+            });
         }
     }
 
     /// # Safety
-    /// I1, and `type_` is alive.
-    unsafe fn add(&mut self, type_: *mut PyObject, seen: &mut FxHashSet<usize>) {
-        if seen.insert(type_ as usize) {
-            self.types.push(type_);
+    /// I1.
+    unsafe fn complete(&mut self) {
+        if !self.is_complete {
             // SAFETY: the caller's promise.
-            let namespace = unsafe { c::gcr_type_namespace(type_) };
-            self.namespaces.insert(namespace as usize);
+            unsafe { self.pass(|_| ()) };
         }
     }
 }

@@ -11,7 +11,7 @@ import os
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -98,9 +98,9 @@ class Machine(RuleBasedStateMachine):
             return
         try:
             report = self.call(mapping, frames=frames, dry_run=dry_run)
-        except gcremap.RemapError:
-            assert graph.has_stale_classes()
-            assert set(mapping) & self.classes()
+        except gcremap.RemapError as error:
+            assert graph.has_stale_classes(), error
+            assert set(mapping) & self.classes(), error
             return
         assert report.leftovers == ()
         if not set(mapping) & self.classes():
@@ -156,6 +156,8 @@ TestModel.settings = settings(
     deadline=None,
     database=None,
     derandomize="GCREMAP_STEPS" not in os.environ,
+    # To shrink what fails takes minutes.
+    phases=[Phase.generate, *([Phase.shrink] if "GCREMAP_STEPS" in os.environ else [])],
     suppress_health_check=list(HealthCheck),
 )
 if "GCREMAP_STEPS" in os.environ:

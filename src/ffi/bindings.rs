@@ -83,6 +83,18 @@ unsafe extern "C" {
     ) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
+    pub fn gcr_types(
+        visit: gcr_object_visitor,
+        arg: *mut ::std::os::raw::c_void,
+    ) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
+    pub fn gcr_module_namespaces(
+        visit: gcr_object_visitor,
+        arg: *mut ::std::os::raw::c_void,
+    ) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
     pub fn gcr_traverse(
         holder: *mut PyObject,
         visit: gcr_object_visitor,
@@ -110,10 +122,12 @@ unsafe extern "C" {
 unsafe extern "C" {
     pub fn gcr_shows_all(holder: *mut PyObject) -> ::std::os::raw::c_int;
 }
+unsafe extern "C" {
+    pub fn gcr_is_definition(object: *mut PyObject) -> ::std::os::raw::c_int;
+}
 pub const GCR_NOTHING_ELSE: gcr_nature = 0;
-pub const GCR_IS_TYPE: gcr_nature = 1;
-pub const GCR_IS_MODULE: gcr_nature = 2;
-pub const GCR_STORES_HASHES: gcr_nature = 3;
+pub const GCR_IS_MODULE: gcr_nature = 1;
+pub const GCR_STORES_HASHES: gcr_nature = 2;
 pub type gcr_nature = ::std::os::raw::c_uint;
 unsafe extern "C" {
     pub fn gcr_nature_of(object: *mut PyObject) -> gcr_nature;

@@ -54,6 +54,24 @@ pub(crate) unsafe fn heap<F: FnMut(*mut PyObject) -> ControlFlow<()>>(mut visit:
     unsafe { c::gcr_heap(Some(object_trampoline::<F>), (&raw mut visit).cast()) };
 }
 
+/// Every type that is alive.
+///
+/// # Safety
+/// I1; as for `heap`.
+pub(crate) unsafe fn types<F: FnMut(*mut PyObject) -> ControlFlow<()>>(mut visit: F) {
+    // SAFETY: the caller's promise.
+    unsafe { c::gcr_types(Some(object_trampoline::<F>), (&raw mut visit).cast()) };
+}
+
+/// The namespace of every plain module in `sys.modules`.
+///
+/// # Safety
+/// I1; as for `heap`.
+pub(crate) unsafe fn module_namespaces<F: FnMut(*mut PyObject) -> ControlFlow<()>>(mut visit: F) {
+    // SAFETY: the caller's promise.
+    unsafe { c::gcr_module_namespaces(Some(object_trampoline::<F>), (&raw mut visit).cast()) };
+}
+
 /// What `holder`'s `tp_traverse` shows.
 ///
 /// # Safety

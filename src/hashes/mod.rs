@@ -196,7 +196,7 @@ pub(crate) unsafe fn entry(
 ///
 /// # Safety
 /// I1, I2 and I3.
-pub(crate) unsafe fn question(changes: &Changes, plan: &TypePlan, world: &World) -> Question {
+pub(crate) unsafe fn question(changes: &Changes, plan: &TypePlan, world: &mut World) -> Question {
     // SAFETY: the caller's promise, for every call in this function.
     unsafe {
         let mut changed = touched(changes, world);

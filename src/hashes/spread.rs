@@ -20,7 +20,7 @@ use crate::world::World;
 ///
 /// # Safety
 /// I1 and I2.
-pub(super) unsafe fn touched(changes: &Changes, world: &World) -> FxHashSet<usize> {
+pub(super) unsafe fn touched(changes: &Changes, world: &mut World) -> FxHashSet<usize> {
     let mut touched = FxHashSet::default();
     for Edit { holder, new, means, slot, .. } in &changes.edits {
         let holder = *holder;
@@ -59,11 +59,11 @@ pub(super) unsafe fn touched(changes: &Changes, world: &World) -> FxHashSet<usiz
 ///
 /// # Safety
 /// I1, and `object` is alive.
-unsafe fn has_readable_hash(object: *mut PyObject, world: &World) -> bool {
+unsafe fn has_readable_hash(object: *mut PyObject, world: &mut World) -> bool {
     // SAFETY: the caller's promise.
     unsafe {
         c::gcr_hash_depends(object) != 0
-            || (is_readable_part(object) && !world.namespaces.contains(&(object as usize)))
+            || (is_readable_part(object) && !world.is_namespace(object))
     }
 }
 
@@ -100,17 +100,19 @@ const PARTS: u8 = 2;
 pub(super) unsafe fn spread(
     changed: &mut FxHashSet<usize>,
     classes: &HashSet<usize>,
-    world: &World,
+    world: &mut World,
     holders: &Holders,
     tables: &mut HashMap<usize, HashSet<usize>>,
 ) {
     if changed.is_empty() && classes.is_empty() {
         return;
     }
-    let mut graph = Graph::new(Origin { changed, classes, namespaces: &world.namespaces });
+    // SAFETY: the caller's promise.
+    let (hashed, namespaces) = unsafe { world.hashed() };
+    let mut graph = Graph::new(Origin { changed, classes, namespaces });
     // SAFETY: the caller's promise, for every call in this function.
     unsafe {
-        for &stores in &world.hashed {
+        for &stores in hashed {
             graph.add_root(stores);
         }
         if graph.origin.may_be_in_unlisted() {
