@@ -34,6 +34,8 @@ class Source:
     """Modification time in nanoseconds and size of the file when it was read."""
     stored: frozenset[str] | None = None
     """The names that this version bound when it ran."""
+    origins: str | None = field(default=None, repr=False)
+    """The modules that it imports names from, a line each, once that was asked for."""
     _tree: ast.Module | None = field(default=None, repr=False)
     _index: Index | None = field(default=None, repr=False)
 
@@ -44,6 +46,15 @@ class Source:
             return True
         plain = importlib.machinery.SourceFileLoader.source_to_code
         return getattr(type(self.spec.loader), "source_to_code", None) is plain
+
+    def read(self) -> str | None:
+        """The text, without making more of it than that."""
+        if self.text is None and self.data is not None:
+            try:
+                return importlib.util.decode_source(self.data)
+            except (SyntaxError, ValueError):
+                return None
+        return self.text
 
     def unpack(self) -> None:
         """Make text and code of the bytes of the file."""
@@ -88,7 +99,8 @@ def remember(module: ModuleType, source: Source) -> None:
     _known[module] = source
 
 
-def _noted(module: ModuleType) -> Source | None:
+def noted(module: ModuleType) -> Source | None:
+    """The source that the content of `module` was seen to come from."""
     name = module_name(module)
     if name in _expected:
         _known[module] = _expected.pop(name)
@@ -102,7 +114,7 @@ def expect(name: str, source: Source) -> None:
 
 def loaded(module: ModuleType) -> Source:
     """The source that the present content of `module` came from, as far as can be known."""
-    known = _noted(module)
+    known = noted(module)
     if known is not None:
         known.unpack()
         return known
@@ -172,7 +184,7 @@ def is_stale(module: ModuleType) -> bool:
     now = stamp_of(path)
     if now is None:
         return False
-    known = _noted(module)
+    known = noted(module)
     then = known.stamp if known is not None else _stamps.get(module)
     return then is not None and now != then
 
