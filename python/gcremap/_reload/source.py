@@ -96,14 +96,15 @@ _expected: dict[str, Source] = {}
 
 def remember(module: ModuleType, source: Source) -> None:
     """Note that the present content of `module` is that of `source`."""
+    _expected.pop(module_name(module), None)
     _known[module] = source
 
 
 def noted(module: ModuleType) -> Source | None:
     """The source that the content of `module` was seen to come from."""
     name = module_name(module)
-    if name in _expected:
-        _known[module] = _expected.pop(name)
+    if name in _expected and sys.modules.get(name, module) is module:
+        return _expected[name]
     return _known.get(module)
 
 
