@@ -15,12 +15,15 @@ from gcremap._reload.definitions import Index
 from gcremap._reload.execute import Snapshot, execute
 from gcremap._reload.imports import Followers, in_order
 from gcremap._reload.match import Matcher, Site, is_class, is_function
+from gcremap._reload.near import Nursery, far_references
+from gcremap._reload.redirect import Redirection
 from gcremap._reload.registrations import drop_repeats, without_repeats
 from gcremap._reload.report import ReloadReport
 from gcremap._reload.script import Script
 from gcremap._reload.source import Source
 from gcremap._reload.state import Policy, Values
 from gcremap._reload.unbound import match_unbound
+from gcremap._report import RemapReport
 
 Identity = Literal["keep", "replace"]
 
@@ -71,6 +74,7 @@ class Transaction:
         self._modules = list(modules)
         self._matcher = Matcher()
         self._undo: list[Callable[[], Any]] = []
+        self._nursery = Nursery()
 
     def run(self) -> list[ReloadReport]:
         start = time.perf_counter()
@@ -78,13 +82,15 @@ class Transaction:
         hooks.before(jobs)
         done: list[Job] = []
         try:
-            for job in jobs:
-                done.append(job)
-                self._execute(job)
-                self._settle(job)
-            match_unbound(jobs, self._matcher)
-            self._withdraw(jobs)
-            reports = self._commit(jobs)
+            with self._nursery:
+                for job in jobs:
+                    done.append(job)
+                    self._execute(job)
+                    self._settle(job)
+                match_unbound(jobs, self._matcher, self._nursery)
+                self._withdraw(jobs)
+                applier, report = self._commit(jobs)
+            reports = self._conclude(jobs, applier, report)
         except BaseException:
             while self._undo:
                 self._undo.pop()()
@@ -261,18 +267,36 @@ class Transaction:
                 del namespace[key]
                 job.report.removed.append(key)
 
-    def _commit(self, jobs: list[Job]) -> list[ReloadReport]:
+    def _commit(self, jobs: list[Job]) -> tuple[Applier, RemapReport | None]:
         modules = {job.name for job in jobs}
         applier = Applier(self._matcher, self._undo, self._identity, modules)
-        drop_repeats(self._matcher.pairs, [job.snapshot.namespace for job in jobs], self._undo)
+        near = [job.namespace for job in jobs]
+        repeated = far_references(self._nursery, self._matcher.pairs, near)
+        drop_repeats(repeated, [job.snapshot.namespace for job in jobs], self._undo)
+        del repeated
         applier.decide()
         applier.apply(jobs)
-        report = None
+        for job in jobs:
+            job.dropped.clear()
+        self._matcher.values.clear()
+        if applier.all_stay and self._redirected(near, applier):
+            applier.refresh_caches()
+            return applier, None
         pairs = applier.remapping()
-        if pairs:
-            olds = [job.snapshot.namespace for job in jobs]
-            report = remap(pairs, exclude=[*olds, *applier.holders()])
-            self._undo.append(report.undo)
+        if not pairs:
+            return applier, None
+        olds = [job.snapshot.namespace for job in jobs]
+        report = remap(pairs, exclude=[*olds, *applier.holders()])
+        self._undo.append(report.undo)
+        return applier, report
+
+    def _redirected(self, near: list[Any], applier: Applier) -> bool:
+        pairs = self._matcher.pairs
+        return Redirection(self._nursery, pairs, near, applier.ours()).run(self._undo)
+
+    def _conclude(
+        self, jobs: list[Job], applier: Applier, report: RemapReport | None
+    ) -> list[ReloadReport]:
         applier.settle_abstract()
         followers = Followers(self._undo, [job.module for job in jobs])
         for job in jobs:
