@@ -136,6 +136,7 @@ def test_refused_remap_rolls_everything_back(project: Any, monkeypatch: Any) -> 
         raise gcremap.RemapError("refused")
 
     with monkeypatch.context() as patched:
+        patched.setattr(transaction.Redirection, "run", lambda self, undo: False)
         patched.setattr(transaction, "remap", refuse)
         with pytest.raises(gcremap.RemapError):
             project.reload(mod=source.format(2))

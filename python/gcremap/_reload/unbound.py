@@ -9,6 +9,7 @@ import sys
 import types
 from collections import defaultdict, deque
 from collections.abc import Iterable
+from itertools import chain
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -62,9 +63,11 @@ def _functions(job: Job, nursery: Nursery) -> list[FunctionType]:
     Nearly always these are what was made just now, and what the old names lead to.
     """
     namespace, gauge = vars(job.module), list[object]()
-    known = {id(each): each for each in (*_reachable(job), *(nursery.objects() or ()))}
+    # By itself: a list that is being made would be among the objects, and so hold itself.
+    young = nursery.objects() or []
+    known = {id(each): each for each in chain(_reachable(job), young)}
     found = [each for each in known.values() if is_function(each) and each.__globals__ is namespace]
-    del known
+    del known, young
     references = len(found) + (vars(job.module) is namespace)
     if sys.getrefcount(namespace) - sys.getrefcount(gauge) == references:
         return found
