@@ -334,7 +334,7 @@ def _registry(cls: abc.ABCMeta) -> Iterable[Any]:
 def _may_be_remembered(cls: type) -> bool:
     """Whether a cache knows the class, or one below it: by weak references with a callback."""
     return any(
-        reference.__callback__ is not None
+        type(reference) is weakref.ref and reference.__callback__ is not None
         for each in (cls, *migrate.subclasses(cls))
         for reference in weakref.getweakrefs(each)
     )

@@ -223,6 +223,7 @@ def _has_no_weak_references(value: Any) -> bool:
     gauge: list[Any] = [[]]
     return (
         len(references) == 1
+        and type(references[0]) is weakref.ref
         and references[0].__callback__ is None
         and sys.getrefcount(references[0]) == sys.getrefcount(gauge[0]) + len(value.__bases__)
     )
