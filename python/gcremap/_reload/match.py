@@ -272,7 +272,7 @@ def _held(wrapper: Any) -> Iterator[tuple[str, Any]]:
         yield from list(attributes.items())
     if isinstance(wrapper, functools.partial):
         yield "func", wrapper.func
-    for base in type(wrapper).__mro__:
+    for base in type(wrapper).__mro__ if type(wrapper) is not FunctionType else ():
         for name, slot in vars(base).items():
             if isinstance(slot, types.MemberDescriptorType) and name != "__wrapped__":
                 try:

@@ -81,7 +81,7 @@ class Source:
         """What each name is defined by, comparable with that of `like`; None if unknown."""
         if self.tree is not None and (like is None or like.tree is not None):
             if self._index is None:
-                self._index = index_of(self.tree)
+                self._index = index_of(self.tree, self.text)
             return self._index
         return bytecode.index_of(self.code) if self.code is not None else None
 

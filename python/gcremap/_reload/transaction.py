@@ -179,6 +179,7 @@ class Transaction:
         name = job.name
         old_index, new_index = job.old_index or {}, job.new_index or {}
         bound = [key for key in news if key in olds and key in job.stored]
+        attributes = _attributes(old_index, new_index)
         data = []
         for key in bound:
             site = Site(key, name, old_index.get(key), new_index.get(key))
@@ -191,7 +192,7 @@ class Transaction:
             else:
                 pair = self._matcher.match(olds[key], news[key], site)
                 if pair is not None:
-                    pair.attributes = _same_attributes(key, old_index, new_index)
+                    pair.attributes = attributes.get(key, frozenset())
         values = Values(olds, news, job.old_index, job.new_index, job.policy, self._matcher.final)
         self._matcher.values[name] = values
         for key in data:
@@ -325,10 +326,11 @@ def _remember(module: Target, now: Source) -> None:
         source.remember(module, now)
 
 
-def _same_attributes(name: str, old_index: Index, new_index: Index) -> frozenset[str]:
-    """The attributes of what `name` holds that the same statements set in both versions."""
-    return frozenset(
-        path.removeprefix(f"{name}.")
-        for path, definition in new_index.items()
-        if path.startswith(f"{name}.") and path in old_index and definition.same(old_index[path])
-    )
+def _attributes(old_index: Index, new_index: Index) -> dict[str, frozenset[str]]:
+    """By name, the attributes of what it holds that the same statements set in both versions."""
+    found: dict[str, set[str]] = {}
+    for path, definition in new_index.items():
+        name, dot, attribute = path.partition(".")
+        if dot and path in old_index and definition.same(old_index[path]):
+            found.setdefault(name, set()).add(attribute)
+    return {name: frozenset(attributes) for name, attributes in found.items()}
