@@ -303,11 +303,11 @@ class Applier:
 
     def finish(self) -> None:
         """What cannot be taken back, once nothing can fail any more."""
+        changed = {pair.module for pair in self._matcher.pairs if pair.changed}
         for pair in self._matcher.pairs:
-            if isinstance(pair.old, LRU_CACHE) and pair.keep:
-                inner = self._matcher.by_old.get(id(pair.old.__wrapped__))
-                if inner is not None and inner.changed:
-                    pair.old.cache_clear()
+            # What it remembers may have come from any of the code that changed.
+            if isinstance(pair.old, LRU_CACHE) and pair.keep and pair.module in changed:
+                pair.old.cache_clear()
 
     def _warn(self, module: str, text: str) -> None:
         self._warnings.setdefault(module, []).append(text)

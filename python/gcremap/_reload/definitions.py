@@ -77,7 +77,7 @@ class Definition:
     prints: list[Print] = field(default_factory=list)
     """What the statements say; two definitions are the same if these are."""
     reads: set[str] = field(default_factory=set)
-    """Module-level names that the value is computed from."""
+    """Module-level names that the value, or whether there is one, is computed from."""
     decorators: list[str] = field(default_factory=list)
     fresh: bool = False
     """Bound by an expression that makes a new object each time."""
@@ -170,9 +170,9 @@ class _Indexer:
     def statement(self, node: ast.stmt, context: str, reads: frozenset[str]) -> None:
         match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef():
-                self._code(DEF, node, context)
+                self._code(DEF, node, context, reads)
             case ast.ClassDef():
-                definition = self._code(CLASS, node, context)
+                definition = self._code(CLASS, node, context, reads)
                 # Of several, which one runs is not known.
                 single = len(definition.prints) == 1
                 definition.members = _index_of(node, self._lines) if single else None
@@ -236,8 +236,9 @@ class _Indexer:
         kind: str,
         node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef,
         context: str,
+        reads: frozenset[str],
     ) -> Definition:
-        definition = self._bind(node.name, kind, self._said(node, context), frozenset())
+        definition = self._bind(node.name, kind, self._said(node, context), reads)
         definition.decorators += [ast.dump(decorator) for decorator in node.decorator_list]
         for decorator in node.decorator_list:
             called: ast.expr = decorator.func if isinstance(decorator, ast.Call) else decorator

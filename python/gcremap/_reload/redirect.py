@@ -161,7 +161,7 @@ class Redirection:
                 )
             for access, holder, key in self._places:
                 self._put(done, access, holder, key, self._final(access.get(holder, key)))
-        except TypeError:  # a layout after all
+        except (AttributeError, TypeError):  # a layout, or a slot that C code keeps to itself
             undo.pop()()
             return False
         return True

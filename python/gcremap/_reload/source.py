@@ -122,6 +122,15 @@ def loaded(module: ModuleType) -> Source:
     name = module_name(module)
     path = getattr(module, "__file__", None)
     source = Source(name, path)
+    if isinstance(path, str) and module in _stamps and stamp_of(path) == _stamps[module]:
+        try:
+            with open(path, "rb") as file:
+                source.data = file.read()
+        except OSError:
+            pass
+        source.unpack()
+        if source.text is not None:
+            return source
     cached = getattr(module, "__cached__", None) or getattr(module.__spec__, "cached", None)
     if isinstance(cached, str):
         code = _read_cached(cached)

@@ -144,6 +144,7 @@ class Transaction:
             }
             bound = {key for key in stored if key in job.new_index or key.startswith("__")}
             stored = frozenset(bound | (asked & job.namespace.keys()) | self._starred(job, stored))
+        stored &= job.namespace.keys()  # globals().pop() is not seen
         job.stored = stored
         job.now.stored = stored
         job.policy = self._policy(job.module)
@@ -197,7 +198,7 @@ class Transaction:
         self._matcher.values[name] = values
         for key in data:
             self._settle_value(job, values, key, olds[key], news[key])
-        self._drop_names(job)
+        self._drop_names(job, values)
         for key in job.stored - olds.keys():
             if not key.startswith("__"):
                 job.report.added.append(key)
@@ -231,6 +232,8 @@ class Transaction:
     def _settle_value(self, job: Job, values: Values, key: str, old: Any, new: Any) -> None:
         definition = (job.new_index or {}).get(key)
         imported = definition is not None and definition.is_import
+        if key in ("__all__", "__annotations__") and type(old) is type(new) and old == new:
+            job.namespace[key] = old
         if key in state.RESERVED or old is new:
             return
         chosen = key in job.policy.keep or (not imported and values.keeps(key))
@@ -256,7 +259,7 @@ class Transaction:
         if definition is not None and definition.fresh and type(old) is type(new):
             self._matcher.add_data(old, new, site, keep=True)
 
-    def _drop_names(self, job: Job) -> None:
+    def _drop_names(self, job: Job, values: Values) -> None:
         """Names that the old source bound and the new one did not."""
         namespace = job.namespace
         stored = job.was.stored
@@ -264,6 +267,8 @@ class Transaction:
             stored = frozenset(job.old_index or ())
         for key in stored - job.stored - state.RESERVED - job.policy.keep:
             before = job.snapshot.namespace.get(key, _MISSING)
+            if values.stands(key):
+                continue
             if namespace.get(key, namespace) is before:
                 del namespace[key]
                 job.report.removed.append(key)
