@@ -5,27 +5,59 @@ from __future__ import annotations
 import _abc  # type: ignore[import-not-found]
 import functools
 import gc
+import sys
+from collections.abc import Iterator
 from types import FunctionType
 from typing import Any
+from weakref import WeakSet
 
 
 def _refresh() -> None:
     """Clears the caches of ABCs and generic functions; called by the engine."""
-    dispatcher = _dispatcher_code()
-    for value in gc.get_objects():
-        kind = type(value)
-        if kind is FunctionType:
-            if value.__code__ is dispatcher:
-                value._clear_cache()
-        # isinstance() would ask for a __class__, which may be anybody's code.
-        elif issubclass(kind, type) and "_abc_impl" in type.__dict__["__dict__"].__get__(value):
-            _abc._reset_caches(value)
+    for function in _generic_functions():
+        function._clear_cache()
+    for cls in _classes():
+        if "_abc_impl" in _namespace(cls):
+            _abc._reset_caches(cls)
 
 
-def _dispatcher_code() -> Any:
-    """The code that all generic functions of `functools.singledispatch` share."""
-    return next(
-        const
-        for const in functools.singledispatch.__code__.co_consts
-        if getattr(const, "co_name", None) == "wrapper"
-    )
+_namespace: Any = type.__dict__["__dict__"].__get__
+
+
+def _classes() -> Iterator[type]:
+    """All classes, each once; no code of a metaclass runs."""
+    seen: set[int] = set()
+    todo: list[type] = [object]
+    while todo:
+        cls = todo.pop()
+        if id(cls) not in seen:
+            seen.add(id(cls))
+            yield cls
+            todo += type.__subclasses__(cls)
+
+
+_code: Any = next(
+    const
+    for const in functools.singledispatch.__code__.co_consts
+    if getattr(const, "co_name", None) == "wrapper"
+)
+"""What all generic functions of `functools.singledispatch` run."""
+_known: WeakSet[Any] = WeakSet()
+_others = -1
+"""References to the code that are not those of the generic functions that are known."""
+
+
+def _generic_functions() -> list[Any]:
+    """All generic functions; the heap is looked through only if there are others than before."""
+    global _others
+    functions = list(_known)
+    if sys.getrefcount(_code) - len(functions) != _others:
+        functions = [
+            each
+            for each in gc.get_referrers(_code)
+            if type(each) is FunctionType and each.__code__ is _code
+        ]
+        _known.clear()
+        _known.update(functions)
+        _others = sys.getrefcount(_code) - len(functions)
+    return functions

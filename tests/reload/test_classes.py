@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -335,3 +336,16 @@ def test_enum_members_keep_their_identity(project: Any) -> None:
     assert [each.name for each in mod.Color] == ["RED", "GREEN", "BLUE"]
     assert rw == mod.Perm.R | mod.Perm.W
     assert mod.Perm.X.value == 4
+
+
+def test_weak_references_and_proxies_to_what_changes(project: Any) -> None:
+    mod = project.load(mod="class C:\n    v = 1\n    def m(self): return 1\ndef f(): return 1\n")
+    instance, fired = mod.C(), []
+    reference = weakref.ref(mod.C, fired.append)
+    proxies = weakref.proxy(mod.C), weakref.proxy(mod.f)
+    method = weakref.WeakMethod(instance.m)
+    project.reload(mod="class C:\n    v = 2\n    def m(self): return 2\ndef f(): return 2\n")
+    gc.collect()
+    assert reference() is mod.C
+    assert (proxies[0].v, proxies[1](), method()()) == (2, 2, 2)
+    assert fired == []

@@ -227,3 +227,19 @@ def test_coroutines_and_generators_change_kind(project: Any) -> None:
     with pytest.raises(StopIteration) as stop:
         f().send(None)
     assert stop.value.value == 3
+
+
+def test_a_cached_function_whose_helper_changed(project: Any) -> None:
+    source = """
+        import functools
+        def helper(x): return x + {0}
+        @functools.lru_cache
+        def cached(x): return helper(x)
+    """
+    mod = project.load(mod=source.format(1))
+    cached = mod.cached
+    assert cached(1) == 2
+    project.reload(mod=source.format(1))
+    assert cached.cache_info().currsize == 1
+    project.reload(mod=source.format(2))
+    assert cached(1) == mod.cached(1) == 3

@@ -136,6 +136,7 @@ def test_refused_remap_rolls_everything_back(project: Any, monkeypatch: Any) -> 
         raise gcremap.RemapError("refused")
 
     with monkeypatch.context() as patched:
+        patched.setattr(transaction.Redirection, "run", lambda self, undo: False)
         patched.setattr(transaction, "remap", refuse)
         with pytest.raises(gcremap.RemapError):
             project.reload(mod=source.format(2))
@@ -161,3 +162,24 @@ def test_what_is_no_module(project: Any) -> None:
     mod = project.load(mod="X = 1\n")
     with pytest.raises(ValueError, match="identity"):
         gcremap.reload(mod, identity="other")  # type: ignore[arg-type]
+
+
+def test_a_remap_that_fails_after_its_last_write(
+    project: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error is the first one, not that a class's own descriptors cannot be put back."""
+    mod = project.load(
+        mod="class C:\n    def m(self): return 1\n    def __hash__(self): return 1\n"
+    )
+    held = mod.C()
+
+    def refresh() -> None:
+        raise KeyboardInterrupt("late")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sys.modules["gcremap._dispatch"], "_refresh", refresh)
+        source = "class C:\n    def m(self): return 2\n    def __hash__(self): return 2\n"
+        with pytest.raises(KeyboardInterrupt, match="late"):
+            project.reload(mod=source)
+    project.reload(mod=source.replace("2", "3"))
+    assert held.m() == mod.C().m() == 3

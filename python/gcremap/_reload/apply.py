@@ -5,10 +5,12 @@ from __future__ import annotations
 import abc
 import enum
 import types
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
+from gcremap import _dispatch
 from gcremap._reload import codes, migrate, update
 from gcremap._reload.match import LRU_CACHE, Matcher, Pair, is_class, is_function
 from gcremap._reload.update import Updater
@@ -141,8 +143,11 @@ class Applier:
         for job in jobs:
             for old, new in job.dropped:
                 self._updater.merge(old, new)
-        if any(is_class(pair.old) and pair.changed for pair in self._matcher.pairs):
-            _reset_abc_caches()
+
+    def refresh_caches(self) -> None:
+        """Of answers by class, where no remap has done it."""
+        if any(map(_may_be_remembered, (pair.old for pair in self.changed_classes()))):
+            _dispatch._refresh()
 
     def _is_new(self, value: Any) -> bool:
         """Whether a function or class came with the new source and has no old side."""
@@ -226,6 +231,15 @@ class Applier:
 
     # What is left to remap, and what there is to say.
 
+    @property
+    def all_stay(self) -> bool:
+        """Whether no reference to anything old has to move."""
+        return not self._migrated and all(pair.keep for pair in self._matcher.pairs)
+
+    def ours(self) -> list[Any]:
+        """What keeps references to new sides that are to stay."""
+        return [self._updater.shells]
+
     def remapping(self) -> list[tuple[Any, Any]]:
         pairs = [
             (pair.new, pair.old) if pair.keep else (pair.old, pair.new)
@@ -289,11 +303,11 @@ class Applier:
 
     def finish(self) -> None:
         """What cannot be taken back, once nothing can fail any more."""
+        changed = {pair.module for pair in self._matcher.pairs if pair.changed}
         for pair in self._matcher.pairs:
-            if isinstance(pair.old, LRU_CACHE) and pair.keep:
-                inner = self._matcher.by_old.get(id(pair.old.__wrapped__))
-                if inner is not None and inner.changed:
-                    pair.old.cache_clear()
+            # What it remembers may have come from any of the code that changed.
+            if isinstance(pair.old, LRU_CACHE) and pair.keep and pair.module in changed:
+                pair.old.cache_clear()
 
     def _warn(self, module: str, text: str) -> None:
         self._warnings.setdefault(module, []).append(text)
@@ -317,8 +331,10 @@ def _registry(cls: abc.ABCMeta) -> Iterable[Any]:
     return abc._get_dump(cls)[0]  # type: ignore[attr-defined,no-any-return]
 
 
-def _reset_abc_caches() -> None:
-    """Answers that ABCs remember may be wrong, now that a class has other methods or bases."""
-    for cls in list(migrate.subclasses(object)):
-        if isinstance(cls, abc.ABCMeta):
-            abc._reset_caches(cls)  # type: ignore[attr-defined]
+def _may_be_remembered(cls: type) -> bool:
+    """Whether a cache knows the class, or one below it: by weak references with a callback."""
+    return any(
+        type(reference) is weakref.ref and reference.__callback__ is not None
+        for each in (cls, *migrate.subclasses(cls))
+        for reference in weakref.getweakrefs(each)
+    )

@@ -10,7 +10,7 @@ import dis
 from types import CodeType
 
 from gcremap._reload import codes
-from gcremap._reload.definitions import CLASS, DATA, DEF, IMPORT, LAMBDA, Definition, Index
+from gcremap._reload.definitions import CLASS, DATA, DEF, IMPORT, LAMBDA, Definition, Index, Said
 
 _STORES = frozenset({"STORE_NAME", "STORE_GLOBAL"})
 _LOADS = frozenset({"LOAD_NAME", "LOAD_GLOBAL"})
@@ -66,7 +66,7 @@ def _bind(index: Index, name: str, statement: list[dis.Instruction]) -> None:
     if own is not None:
         definition.decorators.append(_said(statement, own))
         _touch(index, statement, own)
-    definition.prints.append(_said(statement))
+    definition.prints.append(Said(_said(statement)))
 
 
 def _is_bare(operations: list[str]) -> bool:
@@ -79,13 +79,13 @@ def _touch(index: Index, statement: list[dis.Instruction], own: CodeType | None 
     operations = {item.opname for item in statement}
     if statement[-1].opname == "STORE_ATTR" and statement[-2].opname in _LOADS:
         path = f"{statement[-2].argval}.{statement[-1].argval}"
-        index.setdefault(path, Definition(path)).prints.append(_said(statement))
+        index.setdefault(path, Definition(path)).prints.append(Said(_said(statement)))
     if not operations & {"STORE_SUBSCR", "STORE_ATTR", "POP_TOP", "LOAD_ATTR", "LOAD_METHOD"}:
         return
     for name in sorted(_reads(statement)):
         definition = index.get(name)
         if definition is not None and definition.kinds <= {DATA}:
-            definition.prints.append(_said(statement, own))
+            definition.prints.append(Said(_said(statement, own)))
             definition.touched = True
 
 

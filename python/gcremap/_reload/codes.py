@@ -38,7 +38,7 @@ def _constants(code: CodeType) -> Shape:
 
 def same(old: CodeType, new: CodeType) -> bool:
     """Whether two codes do the same, wherever they stand in the file."""
-    return old is new or shape(old) == shape(new)
+    return old == new or shape(old) == shape(new)
 
 
 def _constant(constant: object) -> object:

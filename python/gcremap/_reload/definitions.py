@@ -17,16 +17,67 @@ LAMBDA = "lambda"
 DATA = "data"
 
 
+class Print:
+    """What a statement says, positions aside.
+
+    Most statements of two versions have the same text, which is quickly seen; of the others
+    the syntax tree tells.
+    """
+
+    __slots__ = ("_dump", "_node", "context", "text")
+
+    def __init__(self, node: ast.AST, context: str = "", text: str | None = None) -> None:
+        self._node = node
+        self._dump: str | None = None
+        self.context = context
+        """The conditions that it runs under."""
+        self.text = text
+
+    @property
+    def said(self) -> str:
+        if self._dump is None:
+            self._dump = ast.dump(self._node)
+        return self._dump
+
+    def mentions(self, name: str, dumped: str) -> bool:
+        """Whether `dumped`, in which `name` stands, is part of it."""
+        if dumped in self.context:
+            return True
+        return (self.text is None or name in self.text) and dumped in self.said
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Print):
+            return NotImplemented
+        if self.context != other.context or type(self._node) is not type(other._node):
+            return False
+        return (self.text is not None and self.text == other.text) or self.said == other.said
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Said(Print):
+    """The same, of which no more than this is known."""
+
+    __slots__ = ()
+
+    def __init__(self, said: str) -> None:
+        super().__init__(_NOTHING)
+        self._dump = said
+
+
+_NOTHING = ast.Pass()
+
+
 @dataclass(slots=True)
 class Definition:
     """All the statements that bind, or build up, one name."""
 
     name: str
     kinds: set[str] = field(default_factory=set)
-    prints: list[str] = field(default_factory=list)
-    """What the statements say, positions aside; two definitions are the same if these are."""
+    prints: list[Print] = field(default_factory=list)
+    """What the statements say; two definitions are the same if these are."""
     reads: set[str] = field(default_factory=set)
-    """Module-level names that the value is computed from."""
+    """Module-level names that the value, or whether there is one, is computed from."""
     decorators: list[str] = field(default_factory=list)
     fresh: bool = False
     """Bound by an expression that makes a new object each time."""
@@ -44,12 +95,15 @@ class Definition:
     def asks_for_itself(self) -> bool:
         """Bound only `if "NAME" not in globals()` or the like."""
         asked = f"Constant(value={self.name!r})"
-        return any(asked in said and "globals" in said for said in self.prints)
+        return any(
+            said.mentions("globals", "globals") and said.mentions(self.name, asked)
+            for said in self.prints
+        )
 
     @property
     def is_main(self) -> bool:
         """Bound `if __name__ == "__main__"`."""
-        return any("Name(id='__name__'" in said for said in self.prints)
+        return any(said.mentions("__name__", "Name(id='__name__'") for said in self.prints)
 
     @property
     def is_import(self) -> bool:
@@ -70,9 +124,15 @@ _FRESH_CALLS = frozenset(
 )
 
 
-def index_of(tree: ast.AST) -> Index:
-    """The index of a module's or class's body."""
-    indexer = _Indexer()
+def index_of(tree: ast.AST, text: str | None = None) -> Index:
+    """The index of the body of a module whose source is `text`."""
+    # Other line ends count as such for the tree, and would not here.
+    lines = text.split("\n") if text is not None and "\r" not in text else None
+    return _index_of(tree, lines)
+
+
+def _index_of(tree: ast.AST, lines: list[str] | None) -> Index:
+    indexer = _Indexer(lines)
     indexer.body(getattr(tree, "body", []), "", frozenset())
     return indexer.index
 
@@ -80,8 +140,27 @@ def index_of(tree: ast.AST) -> Index:
 class _Indexer:
     """Walks the statements of one namespace, in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, lines: list[str] | None) -> None:
         self.index: Index = {}
+        self._lines = lines
+
+    def _said(self, node: ast.stmt | ast.expr | ast.withitem, context: str) -> Print:
+        if self._lines is None or isinstance(node, ast.withitem) or node.end_lineno is None:
+            return Print(node, context)
+        first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))])
+        if first == node.end_lineno:
+            # There may be more on the line; columns of bytes are no columns of text.
+            line = self._lines[first - 1]
+            if not line.isascii():
+                return Print(node, context)
+            return Print(node, context, line[node.col_offset : node.end_col_offset])
+        lines = self._lines[first - 1 : node.end_lineno]
+        if not (lines[0].isascii() and lines[-1].isascii()):
+            return Print(node, context)
+        lines[-1] = lines[-1][: node.end_col_offset]
+        if first == node.lineno:
+            lines[0] = lines[0][node.col_offset :]
+        return Print(node, context, "\n".join(lines))
 
     def body(self, statements: Iterable[ast.stmt], context: str, reads: frozenset[str]) -> None:
         """Index `statements`, which run under the conditions `context` that read `reads`."""
@@ -91,15 +170,16 @@ class _Indexer:
     def statement(self, node: ast.stmt, context: str, reads: frozenset[str]) -> None:
         match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef():
-                self._code(DEF, node, context)
+                self._code(DEF, node, context, reads)
             case ast.ClassDef():
-                definition = self._code(CLASS, node, context)
+                definition = self._code(CLASS, node, context, reads)
                 # Of several, which one runs is not known.
-                definition.members = index_of(node) if len(definition.prints) == 1 else None
+                single = len(definition.prints) == 1
+                definition.members = _index_of(node, self._lines) if single else None
             case ast.Import() | ast.ImportFrom():
                 for alias in node.names:
                     name = alias.asname or alias.name.partition(".")[0]
-                    self._bind(name, IMPORT, context + ast.dump(node), frozenset())
+                    self._bind(name, IMPORT, self._said(node, context), frozenset())
             case ast.Assign(targets=targets, value=value):
                 self._assign(targets, value, node, context, reads)
             case ast.AnnAssign(target=target, value=value):
@@ -108,7 +188,7 @@ class _Indexer:
             case ast.AugAssign(target=target, value=value):
                 self._assign([target], value, node, context, reads, again=True)
             case ast.Expr(value=ast.Call(func=ast.Attribute() as called)):
-                self._touch(called, context + ast.dump(node), reads | names_read(node))
+                self._touch(called, self._said(node, context), reads | names_read(node))
             case ast.If(test=test) | ast.While(test=test):
                 inner = reads | names_read(test)
                 where = f"{context}{type(node).__name__} {ast.dump(test)}: "
@@ -118,14 +198,14 @@ class _Indexer:
                 inner = reads | names_read(iterable)
                 where = f"{context}for {ast.dump(node.target)} in {ast.dump(iterable)}: "
                 for name in _target_names(node.target):
-                    self._bind(name, DATA, where, inner)
+                    self._bind(name, DATA, self._said(node.iter, where), inner)
                 self.body(node.body, where, inner)
                 self.body(node.orelse, where, inner)
             case ast.With(items=items) | ast.AsyncWith(items=items):
                 for item in items:
                     reads = reads | names_read(item.context_expr)
                     for name in _target_names(item.optional_vars):
-                        self._bind(name, DATA, context + ast.dump(item), reads)
+                        self._bind(name, DATA, self._said(item, context), reads)
                 self.body(node.body, context, reads)
             case ast.Try() | ast.TryStar():
                 self.body(node.body, context, reads)
@@ -139,15 +219,15 @@ class _Indexer:
                     where = f"{context}case {ast.dump(case.pattern)}: "
                     for captured in ast.walk(case.pattern):
                         if isinstance(captured, ast.MatchAs | ast.MatchStar) and captured.name:
-                            self._bind(captured.name, DATA, where, inner)
+                            self._bind(captured.name, DATA, self._said(subject, where), inner)
                     self.body(case.body, where, inner)
             case ast.Delete():
                 for deleted in node.targets:
-                    self._touch(deleted, context + ast.dump(node), reads)
+                    self._touch(deleted, self._said(node, context), reads)
             case _:
                 if type(node).__name__ == "TypeAlias":
                     name = getattr(node, "name").id  # noqa: B009 - not in Python 3.11's ast
-                    self._bind(name, DATA, context + ast.dump(node), frozenset())
+                    self._bind(name, DATA, self._said(node, context), frozenset())
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             self._walruses(node, context, reads)
 
@@ -156,13 +236,15 @@ class _Indexer:
         kind: str,
         node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef,
         context: str,
+        reads: frozenset[str],
     ) -> Definition:
-        definition = self._bind(node.name, kind, context + ast.dump(node), frozenset())
+        definition = self._bind(node.name, kind, self._said(node, context), reads)
         definition.decorators += [ast.dump(decorator) for decorator in node.decorator_list]
         for decorator in node.decorator_list:
             called: ast.expr = decorator.func if isinstance(decorator, ast.Call) else decorator
             if isinstance(called, ast.Attribute) and root_name(called) != node.name:
-                self._touch(called, f"{context}@{ast.dump(decorator)} {node.name}", frozenset())
+                said = Print(decorator, f"{context}@{node.name} ")
+                self._touch(called, said, frozenset())
         return definition
 
     def _assign(
@@ -174,7 +256,7 @@ class _Indexer:
         reads: frozenset[str],
         again: bool = False,
     ) -> None:
-        said = context + ast.dump(node)
+        said = self._said(node, context)
         reads = reads | names_read(value)
         for target in targets:
             if isinstance(target, ast.Name) and isinstance(value, ast.Lambda):
@@ -187,14 +269,14 @@ class _Indexer:
             if not names:
                 self._touch(target, said, reads)
 
-    def _bind(self, name: str, kind: str, said: str, reads: frozenset[str]) -> Definition:
+    def _bind(self, name: str, kind: str, said: Print, reads: frozenset[str]) -> Definition:
         definition = self.index.setdefault(name, Definition(name))
         definition.kinds.add(kind)
         definition.prints.append(said)
         definition.reads |= reads
         return definition
 
-    def _touch(self, target: ast.expr, said: str, reads: frozenset[str]) -> None:
+    def _touch(self, target: ast.expr, said: Print, reads: frozenset[str]) -> None:
         """A statement that builds up what a name holds is part of the definition of it."""
         root = root_name(target)
         definition = self.index.get(root) if root is not None else None
@@ -212,7 +294,8 @@ class _Indexer:
                 for inner in ast.walk(expression):
                     if isinstance(inner, ast.NamedExpr):
                         found = reads | names_read(inner.value)
-                        self._bind(inner.target.id, DATA, context + ast.dump(inner), found)
+                        said = self._said(inner, context)
+                        self._bind(inner.target.id, DATA, said, found)
 
 
 def names_read(node: ast.AST) -> frozenset[str]:

@@ -156,7 +156,12 @@ def execute(
 
 def stored_globally(code: CodeType) -> set[str]:
     """The names that a module's code stores past its locals: some function says `global`."""
+    if _STORE_GLOBAL not in code.co_code[::2]:
+        return set()
     return {each.argval for each in dis.get_instructions(code) if each.opname == "STORE_GLOBAL"}
+
+
+_STORE_GLOBAL = dis.opmap["STORE_GLOBAL"]
 
 
 def _set_origin(module: Any, source: Source) -> None:

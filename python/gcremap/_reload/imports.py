@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import os
 import sys
+import sysconfig
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import ModuleType
-from typing import Any
-from weakref import WeakKeyDictionary
+from typing import Any, NamedTuple
 
 from gcremap._reload import source
 from gcremap._reload.definitions import imports_of
@@ -17,27 +18,78 @@ from gcremap._reload.match import is_class
 _MISSING: Any = object()
 
 
-_trees: WeakKeyDictionary[ModuleType, ast.Module | None] = WeakKeyDictionary()
-"""Trees of modules that were never reloaded, read from their files when first needed."""
+class FromImport(NamedTuple):
+    """A `from` statement outside of functions."""
+
+    path: str
+    """The class that it stands in, `C.D.`, or nothing."""
+    names: tuple[tuple[str, str], ...]
+    """What is imported, and the name that it gets here."""
 
 
-def tree_of(module: ModuleType) -> ast.Module | None:
-    """The syntax tree of what a module was loaded from; of its file where that is unknown."""
-    known = source.loaded(module)
-    if known.tree is not None:
-        return known.tree
-    if module not in _trees:
-        _trees[module] = _read_tree(module)
-    return _trees[module]
+_origins: dict[str, str] = {}
+"""What modules of which no source was noted import from: a line for each origin, by module.
+
+Many modules are looked at and few import what changed, so of the others no more is kept.
+"""
 
 
-def _read_tree(module: ModuleType) -> ast.Module | None:
+def from_imports(module: ModuleType, origin: str) -> list[FromImport]:
+    """The statements by which `module` imports names from the module `origin`."""
+    if _is_library(module.__name__) and not _is_library(origin):
+        return []
+    known = source.noted(module)
+    name = source.module_name(module)
+    origins = _origins.get(name) if known is None else known.origins
+    if origins is not None and origin not in origins.split("\n"):
+        return []
+    found = _read(module, known)
+    origins = "\n".join(found)
+    if known is None:
+        _origins[name] = origins
+    else:
+        known.origins = origins
+    return found.get(origin, [])
+
+
+def _read(module: ModuleType, known: source.Source | None) -> dict[str, list[FromImport]]:
+    """All statements by which `module` imports names, by the module they come from."""
+    found: dict[str, list[FromImport]] = {}
+    text = _text_of(module, known)
+    if text is None:
+        return found
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError):
+        return found
+    for path, node in imports_of(tree):
+        origin = absolute(node, module) if isinstance(node, ast.ImportFrom) else None
+        if isinstance(node, ast.ImportFrom) and origin is not None:
+            names = tuple((each.name, each.asname or each.name) for each in node.names)
+            found.setdefault(origin, []).append(FromImport(path, names))
+    return found
+
+
+def _is_library(name: str) -> bool:
+    """Whether it is in the standard library, which imports nothing from elsewhere."""
+    if name.partition(".")[0] not in sys.stdlib_module_names:
+        return False
+    path = getattr(sys.modules.get(name), "__file__", None)
+    return path is None or path.startswith(_LIBRARY)
+
+
+_LIBRARY = (os.path.dirname(os.__file__) + os.sep, sysconfig.get_path("platstdlib") + os.sep)
+
+
+def _text_of(module: ModuleType, known: source.Source | None) -> str | None:
+    """The source of what a module was loaded from; of its file where that is unknown."""
+    if known is not None:
+        return known.read()
     loader = getattr(module, "__loader__", None)
     if loader is None or not hasattr(loader, "get_source"):
         return None
     try:
-        text = loader.get_source(source.module_name(module))
-        return ast.parse(text) if text is not None else None
+        return loader.get_source(source.module_name(module))  # type: ignore[no-any-return]
     except (ImportError, OSError, SyntaxError, ValueError):
         return None
 
@@ -127,44 +179,41 @@ class Followers:
     ) -> Iterator[tuple[ModuleType, dict[str, Any], dict[str, Any]]]:
         name = source.module_name(module)
         held = {id(olds[key]) for key in changed if key in olds}
-        new_names = {key for key in changed if key not in olds}
-        public = {k: v for k, v in news.items() if not k.startswith("_")}
+        if changed - olds.keys():
+            # The importer of `*` gets what is new; it shows by what it has got already.
+            held.update(id(v) for k, v in news.items() if not k.startswith("_"))
         for importer in list(sys.modules.values()):
             if type(importer) is not ModuleType and not isinstance(importer, ModuleType):
                 continue
             if importer is module or id(importer) in self._skip:
                 continue
             namespace = vars(importer)
-            if not _holds(importer, namespace, held) and not (
-                new_names and any(namespace.get(k, _MISSING) is v for k, v in public.items())
-            ):
+            if not _holds(importer, namespace, held):
                 continue
-            tree = tree_of(importer)
-            if tree is None:
+            statements = from_imports(importer, name)
+            if not statements:
                 continue
             before = dict(namespace)
-            for path, node in imports_of(tree):
-                if isinstance(node, ast.ImportFrom) and absolute(node, importer) == name:
-                    holder = _resolve(importer, path)
-                    if holder is not None:
-                        self._statement(node, holder, changed, olds, news)
+            for statement in statements:
+                holder = _resolve(importer, statement.path)
+                if holder is not None:
+                    self._statement(statement, holder, changed, olds, news)
             yield importer, before, dict(namespace)
 
     def _statement(
         self,
-        node: ast.ImportFrom,
+        statement: FromImport,
         holder: Any,
         changed: set[str],
         olds: dict[str, Any],
         news: dict[str, Any],
     ) -> None:
-        for alias in node.names:
-            if alias.name == "*":
-                for name in _public(changed, olds, news):
-                    self._rebind(holder, name, olds.get(name, _MISSING), news.get(name, _MISSING))
-            elif alias.name in changed and alias.name in news:
-                target = alias.asname or alias.name
-                self._rebind(holder, target, olds.get(alias.name, _MISSING), news[alias.name])
+        for name, target in statement.names:
+            if name == "*":
+                for each in _public(changed, olds, news):
+                    self._rebind(holder, each, olds.get(each, _MISSING), news.get(each, _MISSING))
+            elif name in changed and name in news:
+                self._rebind(holder, target, olds.get(name, _MISSING), news[name])
 
     def _rebind(self, holder: Any, name: str, old: Any, new: Any) -> None:
         """Unless the importer has bound the name anew, or the remap has been there already."""
@@ -191,13 +240,14 @@ def _public(changed: set[str], olds: dict[str, Any], news: dict[str, Any]) -> se
 
 def _holds(module: ModuleType, namespace: dict[str, Any], values: set[int]) -> bool:
     """Whether the module, or the body of a class of it, has one of `values` under some name."""
-    if any(id(value) in values for value in list(namespace.values())):
+    present = list(namespace.values())
+    if not values.isdisjoint(map(id, present)):
         return True
     return any(
         is_class(value)
         and value.__module__ == module.__name__
-        and any(id(member) in values for member in list(vars(value).values()))
-        for value in list(namespace.values())
+        and not values.isdisjoint(map(id, list(vars(value).values())))
+        for value in present
     )
 
 

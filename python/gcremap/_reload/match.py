@@ -207,6 +207,7 @@ class Matcher:
         if old.__name__ != new.__name__ or old.__module__ != new.__module__:
             return None
         pair = self._add(old, new, site)
+        self._bases(old, new, site)
         bodies = (pair.old_members, pair.new_members)
         olds, news = vars(old), vars(new)
         if isinstance(old, enum.EnumType) and isinstance(new, enum.EnumType):
@@ -222,6 +223,14 @@ class Matcher:
                     continue
                 self.match(value, news[name], inside)
         return pair
+
+    def _bases(self, old: type, new: type, site: Site) -> None:
+        """Bases that no name leads to: `class P(namedtuple("P", "x y"))`."""
+        for before, after in zip(old.__bases__, new.__bases__, strict=False):
+            if before is not after and before.__module__ == old.__module__ == after.__module__:
+                self.match(
+                    before, after, Site(f"{site.path}.<base>", site.module, None, None, site.same)
+                )
 
     def _unwrapped(self, old: Any, new: Any, site: Site) -> Pair | None:
         """A function that became a property of it, or a static method, and the reverse."""
@@ -272,7 +281,7 @@ def _held(wrapper: Any) -> Iterator[tuple[str, Any]]:
         yield from list(attributes.items())
     if isinstance(wrapper, functools.partial):
         yield "func", wrapper.func
-    for base in type(wrapper).__mro__:
+    for base in type(wrapper).__mro__ if type(wrapper) is not FunctionType else ():
         for name, slot in vars(base).items():
             if isinstance(slot, types.MemberDescriptorType) and name != "__wrapped__":
                 try:

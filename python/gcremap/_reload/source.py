@@ -34,6 +34,8 @@ class Source:
     """Modification time in nanoseconds and size of the file when it was read."""
     stored: frozenset[str] | None = None
     """The names that this version bound when it ran."""
+    origins: str | None = field(default=None, repr=False)
+    """The modules that it imports names from, a line each, once that was asked for."""
     _tree: ast.Module | None = field(default=None, repr=False)
     _index: Index | None = field(default=None, repr=False)
 
@@ -44,6 +46,15 @@ class Source:
             return True
         plain = importlib.machinery.SourceFileLoader.source_to_code
         return getattr(type(self.spec.loader), "source_to_code", None) is plain
+
+    def read(self) -> str | None:
+        """The text, without making more of it than that."""
+        if self.text is None and self.data is not None:
+            try:
+                return importlib.util.decode_source(self.data)
+            except (SyntaxError, ValueError):
+                return None
+        return self.text
 
     def unpack(self) -> None:
         """Make text and code of the bytes of the file."""
@@ -70,7 +81,7 @@ class Source:
         """What each name is defined by, comparable with that of `like`; None if unknown."""
         if self.tree is not None and (like is None or like.tree is not None):
             if self._index is None:
-                self._index = index_of(self.tree)
+                self._index = index_of(self.tree, self.text)
             return self._index
         return bytecode.index_of(self.code) if self.code is not None else None
 
@@ -85,13 +96,15 @@ _expected: dict[str, Source] = {}
 
 def remember(module: ModuleType, source: Source) -> None:
     """Note that the present content of `module` is that of `source`."""
+    _expected.pop(module_name(module), None)
     _known[module] = source
 
 
-def _noted(module: ModuleType) -> Source | None:
+def noted(module: ModuleType) -> Source | None:
+    """The source that the content of `module` was seen to come from."""
     name = module_name(module)
-    if name in _expected:
-        _known[module] = _expected.pop(name)
+    if name in _expected and sys.modules.get(name, module) is module:
+        return _expected[name]
     return _known.get(module)
 
 
@@ -102,13 +115,22 @@ def expect(name: str, source: Source) -> None:
 
 def loaded(module: ModuleType) -> Source:
     """The source that the present content of `module` came from, as far as can be known."""
-    known = _noted(module)
+    known = noted(module)
     if known is not None:
         known.unpack()
         return known
     name = module_name(module)
     path = getattr(module, "__file__", None)
     source = Source(name, path)
+    if isinstance(path, str) and module in _stamps and stamp_of(path) == _stamps[module]:
+        try:
+            with open(path, "rb") as file:
+                source.data = file.read()
+        except OSError:
+            pass
+        source.unpack()
+        if source.text is not None:
+            return source
     cached = getattr(module, "__cached__", None) or getattr(module.__spec__, "cached", None)
     if isinstance(cached, str):
         code = _read_cached(cached)
@@ -172,7 +194,7 @@ def is_stale(module: ModuleType) -> bool:
     now = stamp_of(path)
     if now is None:
         return False
-    known = _noted(module)
+    known = noted(module)
     then = known.stamp if known is not None else _stamps.get(module)
     return then is not None and now != then
 

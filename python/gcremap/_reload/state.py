@@ -105,11 +105,24 @@ class Values:
         if self._old_index is None or self._new_index is None:
             return self._looks_unchanged(name)
         old, new = self._old_index.get(name), self._new_index.get(name)
+        if old is None and new is None:
+            # Bound by a call: to what, only the values say.
+            return _equal(self._olds[name], self._news[name])
         if old is None or new is None:
             return False
         if not old.same(new):
             return False
         return not any(self.changed(other) for other in new.reads if other != name)
+
+    def stands(self, name: str) -> bool:
+        """Whether the statements that bound `name` once are still there, under the same
+        conditions: `if not hasattr(C, "extra")` does not run its body twice."""
+        if self._old_index is None or self._new_index is None:
+            return False
+        old, new = self._old_index.get(name), self._new_index.get(name)
+        if old is None or new is None or not old.same(new):
+            return False
+        return bool(new.reads) and not any(map(self.changed, new.reads))
 
     def changed(self, name: str) -> bool:
         """Whether data that a value may be computed from is another than it was."""
@@ -132,7 +145,9 @@ class Values:
     def _looks_unchanged(self, name: str) -> bool:
         """Without the old source: a container or object stays, a constant is taken anew."""
         old, new = self._olds[name], self._news[name]
-        return type(old) is type(new) and not isinstance(new, SCALARS) and not callable(new)
+        if type(old) is not type(new) or callable(new):
+            return False
+        return not isinstance(new, SCALARS) or _equal(old, new)
 
 
 def _equal(old: Any, new: Any) -> bool:

@@ -15,12 +15,15 @@ from gcremap._reload.definitions import Index
 from gcremap._reload.execute import Snapshot, execute
 from gcremap._reload.imports import Followers, in_order
 from gcremap._reload.match import Matcher, Site, is_class, is_function
+from gcremap._reload.near import Nursery, far_references
+from gcremap._reload.redirect import Redirection
 from gcremap._reload.registrations import drop_repeats, without_repeats
 from gcremap._reload.report import ReloadReport
 from gcremap._reload.script import Script
 from gcremap._reload.source import Source
 from gcremap._reload.state import Policy, Values
 from gcremap._reload.unbound import match_unbound
+from gcremap._report import RemapReport
 
 Identity = Literal["keep", "replace"]
 
@@ -71,6 +74,7 @@ class Transaction:
         self._modules = list(modules)
         self._matcher = Matcher()
         self._undo: list[Callable[[], Any]] = []
+        self._nursery = Nursery()
 
     def run(self) -> list[ReloadReport]:
         start = time.perf_counter()
@@ -78,13 +82,15 @@ class Transaction:
         hooks.before(jobs)
         done: list[Job] = []
         try:
-            for job in jobs:
-                done.append(job)
-                self._execute(job)
-                self._settle(job)
-            match_unbound(jobs, self._matcher)
-            self._withdraw(jobs)
-            reports = self._commit(jobs)
+            with self._nursery:
+                for job in jobs:
+                    done.append(job)
+                    self._execute(job)
+                    self._settle(job)
+                match_unbound(jobs, self._matcher, self._nursery)
+                self._withdraw(jobs)
+                applier, report = self._commit(jobs)
+            reports = self._conclude(jobs, applier, report)
         except BaseException:
             while self._undo:
                 self._undo.pop()()
@@ -138,6 +144,7 @@ class Transaction:
             }
             bound = {key for key in stored if key in job.new_index or key.startswith("__")}
             stored = frozenset(bound | (asked & job.namespace.keys()) | self._starred(job, stored))
+        stored &= job.namespace.keys()  # globals().pop() is not seen
         job.stored = stored
         job.now.stored = stored
         job.policy = self._policy(job.module)
@@ -173,6 +180,7 @@ class Transaction:
         name = job.name
         old_index, new_index = job.old_index or {}, job.new_index or {}
         bound = [key for key in news if key in olds and key in job.stored]
+        attributes = _attributes(old_index, new_index)
         data = []
         for key in bound:
             site = Site(key, name, old_index.get(key), new_index.get(key))
@@ -185,12 +193,12 @@ class Transaction:
             else:
                 pair = self._matcher.match(olds[key], news[key], site)
                 if pair is not None:
-                    pair.attributes = _same_attributes(key, old_index, new_index)
+                    pair.attributes = attributes.get(key, frozenset())
         values = Values(olds, news, job.old_index, job.new_index, job.policy, self._matcher.final)
         self._matcher.values[name] = values
         for key in data:
             self._settle_value(job, values, key, olds[key], news[key])
-        self._drop_names(job)
+        self._drop_names(job, values)
         for key in job.stored - olds.keys():
             if not key.startswith("__"):
                 job.report.added.append(key)
@@ -224,6 +232,8 @@ class Transaction:
     def _settle_value(self, job: Job, values: Values, key: str, old: Any, new: Any) -> None:
         definition = (job.new_index or {}).get(key)
         imported = definition is not None and definition.is_import
+        if key in ("__all__", "__annotations__") and type(old) is type(new) and old == new:
+            job.namespace[key] = old
         if key in state.RESERVED or old is new:
             return
         chosen = key in job.policy.keep or (not imported and values.keeps(key))
@@ -249,7 +259,7 @@ class Transaction:
         if definition is not None and definition.fresh and type(old) is type(new):
             self._matcher.add_data(old, new, site, keep=True)
 
-    def _drop_names(self, job: Job) -> None:
+    def _drop_names(self, job: Job, values: Values) -> None:
         """Names that the old source bound and the new one did not."""
         namespace = job.namespace
         stored = job.was.stored
@@ -257,22 +267,42 @@ class Transaction:
             stored = frozenset(job.old_index or ())
         for key in stored - job.stored - state.RESERVED - job.policy.keep:
             before = job.snapshot.namespace.get(key, _MISSING)
+            if values.stands(key):
+                continue
             if namespace.get(key, namespace) is before:
                 del namespace[key]
                 job.report.removed.append(key)
 
-    def _commit(self, jobs: list[Job]) -> list[ReloadReport]:
+    def _commit(self, jobs: list[Job]) -> tuple[Applier, RemapReport | None]:
         modules = {job.name for job in jobs}
         applier = Applier(self._matcher, self._undo, self._identity, modules)
-        drop_repeats(self._matcher.pairs, [job.snapshot.namespace for job in jobs], self._undo)
+        near = [job.namespace for job in jobs]
+        repeated = far_references(self._nursery, self._matcher.pairs, near)
+        drop_repeats(repeated, [job.snapshot.namespace for job in jobs], self._undo)
+        del repeated
         applier.decide()
         applier.apply(jobs)
-        report = None
+        for job in jobs:
+            job.dropped.clear()
+        self._matcher.values.clear()
+        if applier.all_stay and self._redirected(near, applier):
+            applier.refresh_caches()
+            return applier, None
         pairs = applier.remapping()
-        if pairs:
-            olds = [job.snapshot.namespace for job in jobs]
-            report = remap(pairs, exclude=[*olds, *applier.holders()])
-            self._undo.append(report.undo)
+        if not pairs:
+            return applier, None
+        olds = [job.snapshot.namespace for job in jobs]
+        report = remap(pairs, exclude=[*olds, *applier.holders()])
+        self._undo.append(report.undo)
+        return applier, report
+
+    def _redirected(self, near: list[Any], applier: Applier) -> bool:
+        pairs = self._matcher.pairs
+        return Redirection(self._nursery, pairs, near, applier.ours()).run(self._undo)
+
+    def _conclude(
+        self, jobs: list[Job], applier: Applier, report: RemapReport | None
+    ) -> list[ReloadReport]:
         applier.settle_abstract()
         followers = Followers(self._undo, [job.module for job in jobs])
         for job in jobs:
@@ -301,10 +331,11 @@ def _remember(module: Target, now: Source) -> None:
         source.remember(module, now)
 
 
-def _same_attributes(name: str, old_index: Index, new_index: Index) -> frozenset[str]:
-    """The attributes of what `name` holds that the same statements set in both versions."""
-    return frozenset(
-        path.removeprefix(f"{name}.")
-        for path, definition in new_index.items()
-        if path.startswith(f"{name}.") and path in old_index and definition.same(old_index[path])
-    )
+def _attributes(old_index: Index, new_index: Index) -> dict[str, frozenset[str]]:
+    """By name, the attributes of what it holds that the same statements set in both versions."""
+    found: dict[str, set[str]] = {}
+    for path, definition in new_index.items():
+        name, dot, attribute = path.partition(".")
+        if dot and path in old_index and definition.same(old_index[path]):
+            found.setdefault(name, set()).add(attribute)
+    return {name: frozenset(attributes) for name, attributes in found.items()}

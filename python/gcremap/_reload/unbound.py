@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
+import builtins
+import functools
 import gc
-from collections import defaultdict
+import sys
+import types
+from collections import defaultdict, deque
 from collections.abc import Iterable
+from itertools import chain
 from types import CodeType, FunctionType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gcremap._reload import codes
-from gcremap._reload.match import Matcher, Site
+from gcremap._reload.match import LRU_CACHE, Matcher, Site, is_class, is_function
+from gcremap._reload.near import Nursery
 
 if TYPE_CHECKING:
     from gcremap._reload.transaction import Job
 
 
-def match_unbound(jobs: Iterable[Job], matcher: Matcher) -> None:
+def match_unbound(jobs: Iterable[Job], matcher: Matcher, nursery: Nursery) -> None:
     """Find every living function of the modules by its globals.
 
     Where one old function and one new one have matching code they are a pair. The others
     that run old code (closures made many times) get their new code one by one.
     """
     for job in jobs:
-        namespace = vars(job.module)
         fresh = _identities(job.ran)
         olds: dict[CodeType, list[FunctionType]] = defaultdict(list)
         news: dict[int, list[FunctionType]] = defaultdict(list)
-        for function in gc.get_referrers(namespace):
-            if not isinstance(function, FunctionType) or function.__globals__ is not namespace:
-                continue
+        for function in _functions(job, nursery):
             if id(function.__code__) in fresh:
                 if id(function) not in matcher.by_new:
                     news[id(function.__code__)].append(function)
@@ -44,6 +47,56 @@ def match_unbound(jobs: Iterable[Job], matcher: Matcher) -> None:
                 matcher.match(functions[0], twins[0], site)
             elif code != became or code.co_filename != became.co_filename:
                 matcher.orphans += [(function, became) for function in functions]
+
+
+_ENOUGH = 10_000
+"""After so many objects on the way a look at the whole heap is as well."""
+_WAYS = (
+    dict, list, tuple, set, frozenset, deque, types.CellType, types.MethodType,
+    property, staticmethod, classmethod, functools.partial, LRU_CACHE,
+)  # fmt: skip
+
+
+def _functions(job: Job, nursery: Nursery) -> list[FunctionType]:
+    """All living functions with the namespace of a module as their globals.
+
+    Nearly always these are what was made just now, and what the old names lead to.
+    """
+    namespace, gauge = vars(job.module), list[object]()
+    # By itself: a list that is being made would be among the objects, and so hold itself.
+    young = nursery.objects() or []
+    known = {id(each): each for each in chain(_reachable(job), young)}
+    found = [each for each in known.values() if is_function(each) and each.__globals__ is namespace]
+    del known, young
+    references = len(found) + (vars(job.module) is namespace)
+    if sys.getrefcount(namespace) - sys.getrefcount(gauge) == references:
+        return found
+    return [
+        each
+        for each in gc.get_referrers(namespace)
+        if is_function(each) and each.__globals__ is namespace
+    ]
+
+
+def _reachable(job: Job) -> list[Any]:
+    """What the old names of a module lead to, over its own functions, classes and objects."""
+    seen: dict[int, Any] = {id(job.namespace): None, id(vars(builtins)): None}
+    todo = list(job.snapshot.namespace.values())
+    while todo and len(seen) < _ENOUGH:
+        each = todo.pop()
+        if id(each) in seen:
+            continue
+        seen[id(each)] = each
+        kind = type(each)
+        if is_class(each):
+            if each.__module__ == job.name:
+                todo += vars(each).values()
+        elif kind is FunctionType:
+            if each.__module__ == job.name:
+                todo += gc.get_referents(each)
+        elif kind in _WAYS or kind.__module__ == job.name:
+            todo += gc.get_referents(each)
+    return [each for each in seen.values() if each is not None]
 
 
 def _identities(code: CodeType | None) -> set[int]:

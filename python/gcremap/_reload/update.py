@@ -160,6 +160,8 @@ class Updater:
             return True
         if type(old) is not type(new):
             return False
+        if isinstance(old, staticmethod | classmethod):
+            return self._equal(old.__func__, new.__func__)
         if isinstance(old, tuple | list):
             return len(old) == len(new) and all(map(self._equal, old, new))
         if isinstance(old, dict):
@@ -242,7 +244,10 @@ class Updater:
             return
         if before is not _MISSING and not callable(value):
             made_by_same = pair.same_definition and name not in pair.new_members
-            if self._equal(before, value) or (made_by_same and type(before) is type(value)):
+            if self._equal(before, value) or (
+                (made_by_same or name in pair.attributes)
+                and type(before) is self._matcher.final(type(value))
+            ):
                 return
         if (
             before is not _MISSING

@@ -1,0 +1,111 @@
+"""References to what was made just now: nearly always, what refers to it was made just now too.
+
+So it is looked for among the youngest objects of the collector only, and counted; the
+reference counts prove that nothing else refers to it, or that something does.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections import Counter
+from types import TracebackType
+from typing import Any
+
+from gcremap._reload.match import Pair
+
+_MANY = 50_000
+"""Of more young objects than these it is no gain to look at them alone."""
+_CHUNK = 256
+
+
+class Nursery:
+    """Keeps all that is made from now on in the youngest generation, where it can be listed."""
+
+    def __enter__(self) -> Nursery:
+        self._enabled = gc.isenabled()
+        if self._enabled:
+            gc.collect(0)
+            gc.disable()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._enabled:
+            gc.enable()
+
+    def objects(self) -> list[Any] | None:
+        """What was made since, and perhaps more; None where there is very much more."""
+        return gc.get_objects(generation=0) if gc.get_count()[0] <= _MANY else None
+
+
+class Census:
+    """Which young or `near` objects refer to what is wanted, and whether others do.
+
+    wanted   a list; like anything else that holds these, it was made in the nursery
+    """
+
+    def __init__(self, nursery: Nursery, wanted: list[Any], near: list[Any]) -> None:
+        self._gauge: list[Any] = []
+        self._wanted = [*wanted, self._gauge]
+        self.holders: list[Any] = []
+        self.hits: list[list[int]] = []
+        """For each of the holders, the identities of what it refers to."""
+        young = nursery.objects()
+        self.strays: list[Any] = wanted if young is None else self._look(young, near)
+        """What something refers to that is not among these objects."""
+
+    def _look(self, young: list[Any], near: list[Any]) -> list[Any]:
+        listed = set(map(id, young))
+        others = [each for each in near if id(each) not in listed]
+        wanted = {id(each) for each in self._wanted}
+        counts: Counter[int] = Counter()
+        found = []
+        for place in (young, others):
+            for start in range(0, len(place), _CHUNK):
+                if wanted.isdisjoint(map(id, gc.get_referents(*place[start : start + _CHUNK]))):
+                    continue
+                for index in range(start, min(start + _CHUNK, len(place))):
+                    hits = [key for key in map(id, gc.get_referents(place[index])) if key in wanted]
+                    if hits:
+                        counts.update(hits)
+                        found.append((place, index, hits))
+        # What the gauge has more than was counted, everything has that is in the list of
+        # young objects; `others` and what is not tracked differ by what they are not in.
+        nearby = set(map(id, others))
+        excess = [
+            sys.getrefcount(each) - counts[id(each)] - (id(each) in listed) - (id(each) in nearby)
+            for each in self._wanted
+        ]
+        for place, index, hits in found:
+            if place[index] is not self._wanted:
+                self.holders.append(place[index])
+                self.hits.append(hits)
+        return [
+            each for each, count in zip(self._wanted, excess, strict=True) if count != excess[-1]
+        ]
+
+
+def far_references(nursery: Nursery, pairs: list[Pair], near: list[Any]) -> list[Pair]:
+    """The pairs whose new side an older object refers to, itself or through a tuple."""
+    code = [pair for pair in pairs if not pair.data]
+    wanted = [pair.new for pair in code]
+    near = [*near, wanted]
+    census = Census(nursery, wanted, near)
+    far = set(map(id, census.strays))
+    if len(far) < len(wanted):
+        tuples = [each for each in census.holders if type(each) is tuple]
+        inside = [
+            hits for h, hits in zip(census.holders, census.hits, strict=True) if type(h) is tuple
+        ]
+        del census
+        further = Census(nursery, tuples, near)
+        strays = set(map(id, further.strays))
+        for entry, hits in zip(tuples, inside, strict=True):
+            if id(entry) in strays:
+                far.update(hits)
+    return [pair for pair in code if id(pair.new) in far]
