@@ -98,9 +98,9 @@ class Machine(RuleBasedStateMachine):
             return
         try:
             report = self.call(mapping, frames=frames, dry_run=dry_run)
-        except gcremap.RemapError as error:
-            assert graph.has_stale_classes(), error
-            assert set(mapping) & self.classes(), error
+        except gcremap.RemapError:
+            if not graph.has_stale_classes() or not set(mapping) & self.classes():
+                raise
             return
         assert report.leftovers == ()
         if not set(mapping) & self.classes():
