@@ -243,3 +243,54 @@ def test_a_cached_function_whose_helper_changed(project: Any) -> None:
     assert cached.cache_info().currsize == 1
     project.reload(mod=source.format(2))
     assert cached(1) == mod.cached(1) == 3
+
+
+def test_new_defaults_of_closures_handed_out(project: Any) -> None:
+    source = """
+        def make(n):
+            def inner(x, y={0}, *, z={0}): return (n, x, y, z)
+            return inner
+    """
+    mod = project.load(mod=source.format(1))
+    first, second = mod.make(10), mod.make(20)
+    project.reload(mod=source.format(2))
+    assert first(0) == (10, 0, 2, 2)
+    assert second(0) == (20, 0, 2, 2)
+    project.reload(mod=source.format("None"))
+    assert first(0) == (10, 0, None, None)
+
+
+def test_defaults_that_only_the_maker_knows_stay(project: Any) -> None:
+    source = """
+        def make(n):
+            def inner(x, y=n, z={0}): return (x, y, z)
+            return inner
+    """
+    mod = project.load(mod=source.format(1))
+    inner = mod.make(10)
+    other = mod.make(20)
+    project.reload(mod=source.format(2))
+    assert (inner(0), other(0)) == ((0, 10, 2), (0, 20, 2))
+
+
+def test_closures_that_never_captured_what_the_new_code_needs(project: Any) -> None:
+    """They stay as they are, whole, and the report says so: nobody knows the value any more."""
+    mod = project.load(
+        mod="""
+            def make(n, scale=3):
+                def inner(x): return n + x
+                return inner
+        """
+    )
+    first, second = mod.make(10), mod.make(20)
+    [report] = project.reload(
+        mod="""
+            def make(n, scale=3):
+                def inner(x): return (n + x) * scale
+                return inner
+        """
+    )
+    assert (mod.make(1)(1)) == 6
+    assert (first(1), second(1)) == (11, 21)
+    assert len(report.warnings) == 2
+    assert "never captured scale" in report.warnings[0]

@@ -213,3 +213,13 @@ if __name__ == "__main__":
         [sys.executable, str(script)], capture_output=True, text=True, check=False
     )
     assert result.stdout == "fine\n", result.stderr
+
+
+def test_names_that_a_star_brought_go_at_the_first_reload(project: Any) -> None:
+    project.load(lib="A = 1\ndef B(): pass\n_C = 2\n")
+    mod = project.load(mod="from lib import *\nX = 1\n")
+    mod.SET_BY_HAND = 5
+    project.reload(mod="X = 1\n")
+    assert not hasattr(mod, "A")
+    assert not hasattr(mod, "B")
+    assert (mod.X, mod.SET_BY_HAND) == (1, 5)

@@ -14,7 +14,7 @@ MODULES = (
     "argparse", "base64", "bdb", "calendar", "cmd", "codecs", "collections",
     "configparser", "contextlib", "csv", "dataclasses", "difflib", "dis", "email.message",
     "fractions", "graphlib", "heapq", "json.decoder", "logging", "mimetypes", "numbers",
-    "optparse", "pprint", "queue", "random", "sched", "shelve", "statistics", "string",
+    "functools", "optparse", "pprint", "queue", "random", "sched", "shelve", "statistics", "string",
     "tarfile", "textwrap", "tokenize", "uuid", "zipfile",
 )  # fmt: skip
 

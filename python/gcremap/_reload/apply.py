@@ -138,8 +138,9 @@ class Applier:
         for pair in self._matcher.pairs:
             if is_class(pair.old) and pair.changed and tells_instances(pair):
                 self._updater.make_shell(pair)
-        for function, code in self._matcher.orphans:
-            self._orphan(function, code)
+        for function, code, parts in self._matcher.orphans:
+            if self._orphan(function, code) and parts is not None:
+                self._updater.set_defaults(function, parts)
         for job in jobs:
             for old, new in job.dropped:
                 self._updater.merge(old, new)
@@ -206,13 +207,13 @@ class Applier:
                 return new  # type: ignore[no-any-return]
         return self._matcher.final(cls)  # type: ignore[no-any-return]
 
-    def _orphan(self, function: FunctionType, code: types.CodeType) -> None:
-        """A closure handed out before: the new code, over what it captured."""
+    def _orphan(self, function: FunctionType, code: types.CodeType) -> bool:
+        """A closure handed out before: the new code, over what it captured; whether it can."""
         if codes.same(function.__code__, code):
             before = function.__code__
             function.__code__ = code
             self._undo.append(lambda: setattr(function, "__code__", before))
-            return
+            return True
         cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
         missing = [name for name in code.co_freevars if name not in cells]
         if missing:
@@ -221,13 +222,14 @@ class Applier:
                 f"{function.__qualname__}, handed out before, keeps its old code: "
                 f"it never captured {', '.join(missing)}",
             )
-            return
+            return False
         closure = tuple(cells[name] for name in code.co_freevars)
         twin = FunctionType(code, function.__globals__, function.__name__, None, closure)
         twin.__defaults__, twin.__kwdefaults__ = function.__defaults__, function.__kwdefaults__
         twin.__qualname__, twin.__module__ = function.__qualname__, function.__module__
         twin.__dict__.update(function.__dict__)
         update.swap(function, twin, self._undo)
+        return True
 
     # What is left to remap, and what there is to say.
 

@@ -11,6 +11,7 @@ from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from gcremap._reload import codes
+from gcremap._reload.defaults import Parts
 from gcremap._reload.definitions import Definition, Index
 
 if TYPE_CHECKING:
@@ -108,8 +109,9 @@ class Matcher:
         """Qualified names that several functions have: these match by their code alone."""
         self.values: dict[str, Values] = {}
         """What is known of the data of each module."""
-        self.orphans: list[tuple[FunctionType, CodeType]] = []
-        """Functions that run old code and have no new side, with the code they should run."""
+        self.orphans: list[tuple[FunctionType, CodeType, Parts | None]] = []
+        """Functions that run old code and have no new side: the code that they should run,
+        and their defaults, where these are others."""
 
     def learn_codes(self, old: CodeType | None, new: CodeType | None) -> None:
         """Note which code of a module became which."""
@@ -185,6 +187,9 @@ class Matcher:
     def _functions(self, old: FunctionType, new: FunctionType, site: Site) -> Pair | None:
         became = self.code_map.get(old.__code__)
         same_code = became is new.__code__ or became == new.__code__
+        if became is None:
+            # Not the module's own code: a namedtuple's __new__ is made by eval().
+            same_code = codes.same(old.__code__, new.__code__)
         name = new.__code__.co_qualname
         if not same_code:
             if not site.is_code and not self._is_one_definition(old, new, site):

@@ -150,6 +150,13 @@ class Values:
         return not isinstance(new, SCALARS) or _equal(old, new)
 
 
+def is_constant(value: Any) -> bool:
+    """Whether it is a value, and not an object that something else may be compared with."""
+    if isinstance(value, tuple | frozenset):
+        return all(map(is_constant, value))
+    return isinstance(value, SCALARS) or callable(value)
+
+
 def _equal(old: Any, new: Any) -> bool:
     if type(old) is not type(new):
         return False

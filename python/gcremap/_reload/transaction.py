@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,9 +13,9 @@ from typing import Any, Literal
 from gcremap._native import remap
 from gcremap._reload import hooks, source, state
 from gcremap._reload.apply import Applier
-from gcremap._reload.definitions import Index
+from gcremap._reload.definitions import Index, imports_of
 from gcremap._reload.execute import Snapshot, execute
-from gcremap._reload.imports import Followers, in_order
+from gcremap._reload.imports import Followers, absolute, in_order
 from gcremap._reload.match import Matcher, Site, is_class, is_function
 from gcremap._reload.near import Nursery, far_references
 from gcremap._reload.redirect import Redirection
@@ -134,9 +136,10 @@ class Transaction:
             gone = frozenset(job.old_index) - frozenset(job.new_index)
         job.ran = self._code_to_run(job)
         stored = execute(job.module, job.now, gone, job.ran)
-        if stored is None:
-            before, after = job.snapshot.namespace, job.namespace
-            stored = frozenset(n for n, v in after.items() if before.get(n, _MISSING) is not v)
+        # A function may bind names as well, and a loader that runs the code itself any.
+        before, after = job.snapshot.namespace, job.namespace
+        others = (n for n, v in after.items() if before.get(n, _MISSING) is not v)
+        stored = (stored or frozenset()) | frozenset(others)
         if job.new_index is not None:
             main = job.name == "__main__"
             asked = {
@@ -236,6 +239,9 @@ class Transaction:
             job.namespace[key] = old
         if key in state.RESERVED or old is new:
             return
+        pair = self._matcher.by_new.get(id(new))
+        if pair is not None and pair.old is old:
+            return  # a member of an Enum, bound by a decorator of that
         chosen = key in job.policy.keep or (not imported and values.keeps(key))
         site = Site(key, job.name)
         if chosen:
@@ -264,7 +270,7 @@ class Transaction:
         namespace = job.namespace
         stored = job.was.stored
         if stored is None:
-            stored = frozenset(job.old_index or ())
+            stored = frozenset(job.old_index or ()) | self._brought_by_star(job)
         for key in stored - job.stored - state.RESERVED - job.policy.keep:
             before = job.snapshot.namespace.get(key, _MISSING)
             if values.stands(key):
@@ -272,6 +278,20 @@ class Transaction:
             if namespace.get(key, namespace) is before:
                 del namespace[key]
                 job.report.removed.append(key)
+
+    def _brought_by_star(self, job: Job) -> frozenset[str]:
+        """The names that the old source had by `from ... import *`, as far as they still say so."""
+        found: set[str] = set()
+        for _, node in imports_of(job.was.tree) if job.was.tree is not None else ():
+            if not isinstance(node, ast.ImportFrom) or node.names[0].name != "*":
+                continue
+            origin = sys.modules.get(absolute(node, job.module) or "")
+            for key, value in dict(vars(origin)).items() if origin is not None else ():
+                present = job.snapshot.namespace.get(key, _MISSING)
+                same = present is value or present is self._matcher.final(value)
+                if same and not key.startswith("__"):
+                    found.add(key)
+        return frozenset(found - (job.old_index or {}).keys())
 
     def _commit(self, jobs: list[Job]) -> tuple[Applier, RemapReport | None]:
         modules = {job.name for job in jobs}

@@ -14,6 +14,7 @@ from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 from gcremap._reload import codes
+from gcremap._reload.defaults import Defaults
 from gcremap._reload.match import LRU_CACHE, Matcher, Site, is_class, is_function
 from gcremap._reload.near import Nursery
 
@@ -29,6 +30,7 @@ def match_unbound(jobs: Iterable[Job], matcher: Matcher, nursery: Nursery) -> No
     """
     for job in jobs:
         fresh = _identities(job.ran)
+        defaults = Defaults(job.was.tree, job.now.tree)
         olds: dict[CodeType, list[FunctionType]] = defaultdict(list)
         news: dict[int, list[FunctionType]] = defaultdict(list)
         for function in _functions(job, nursery):
@@ -45,8 +47,12 @@ def match_unbound(jobs: Iterable[Job], matcher: Matcher, nursery: Nursery) -> No
             if len(functions) == len(twins) == 1:
                 site = Site(became.co_qualname, job.name)
                 matcher.match(functions[0], twins[0], site)
-            elif code != became or code.co_filename != became.co_filename:
-                matcher.orphans += [(function, became) for function in functions]
+                continue
+            same = code == became and code.co_filename == became.co_filename
+            for function in functions:
+                parts = defaults.of(function, became)
+                if parts is not None or not same:
+                    matcher.orphans.append((function, became, parts))
 
 
 _ENOUGH = 10_000

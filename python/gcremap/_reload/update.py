@@ -11,12 +11,13 @@ from typing import Any
 
 from gcremap import _native
 from gcremap._reload import codes, state
+from gcremap._reload.defaults import Parts
 from gcremap._reload.match import Matcher, Pair, is_class
 
 Undo = list[Callable[[], Any]]
 
 _MISSING: Any = object()
-_OF_THE_LAYOUT = frozenset({"__dict__", "__weakref__", "_abc_impl", "__slots__"})
+_OF_THE_LAYOUT = frozenset({"__dict__", "__weakref__", "_abc_impl", "__slots__", "__slotnames__"})
 _LAYOUT_FLAGS = (1 << 2) | (1 << 3) | (1 << 4) | (1 << 14) | (0xFF << 24)
 """Inline values, managed weak references and dict, GC, the fast subclass bits (object.h)."""
 
@@ -104,6 +105,10 @@ class Updater:
             if wanted:
                 self._set(old, name, wanted)
 
+    def set_defaults(self, function: FunctionType, parts: Parts) -> None:
+        self._set(function, "__defaults__", parts[0])
+        self._set(function, "__kwdefaults__", parts[1])
+
     def _defaults(
         self, olds: tuple[Any, ...] | None, news: tuple[Any, ...] | None
     ) -> tuple[Any, ...] | None:
@@ -111,7 +116,11 @@ class Updater:
         if olds is None or news is None or len(olds) != len(news):
             return news
         chosen = [
-            new if isinstance(new, state.SCALARS) and not self._equal(old, new) else old
+            new
+            if isinstance(new, state.SCALARS)
+            and state.is_constant(new)
+            and not self._equal(old, new)
+            else old
             for old, new in zip(olds, news, strict=True)
         ]
         return olds if all(a is b for a, b in zip(chosen, olds, strict=True)) else tuple(chosen)
