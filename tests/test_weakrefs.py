@@ -442,3 +442,16 @@ def test_counts_of_referents_are_untouched() -> None:
     pair.remap()
     assert (sys.getrefcount(pair.old), sys.getrefcount(pair.new)) == before
     assert len(references) == 3
+
+
+def test_a_weak_reference_to_a_weak_reference_is_a_key() -> None:
+    class Reference(weakref.ref[Any]):
+        pass
+
+    old, new = Thing(), Thing()
+    inner = Reference(old)
+    table = {Reference(inner): 1}
+    gcremap.remap([(old, new)])
+    assert inner() is new
+    equal = Reference(new)
+    assert table[Reference(inner)] == table[Reference(equal)] == 1

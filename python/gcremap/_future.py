@@ -111,6 +111,12 @@ class _StandIn:
         return self._object is other or self._eq(self._object, other)
 
 
+class _Reference(weakref.ref[Any]):
+    """One that can be referred to weakly itself, as an instance of a subclass may be."""
+
+    __slots__ = ("__weakref__",)
+
+
 def _method_of_none(method: object, function: object) -> _StandIn:
     """`types.MethodType` makes none, but a method's slot may come to hold None."""
 
@@ -245,7 +251,7 @@ class _Future:
         if target is None:
             return value
         self._targets.append(target)
-        return weakref.ref(target)
+        return _Reference(target)
 
     def _instance(self, value: Any) -> Any:
         """An instance of a class made by Python code, with its future class and state."""
