@@ -26,8 +26,10 @@ from gcremap._reload import Patch, Reloader, ReloadReport, exec_file, patch, rel
 from gcremap._reload.record import install as _record_imports
 from gcremap._report import RemapReport
 from gcremap._slots import Slot, referrers
+from gcremap._watch import Outcome, Watcher, watch
 
 __all__ = [
+    "Outcome",
     "Patch",
     "Refusal",
     "ReloadReport",
@@ -35,6 +37,7 @@ __all__ = [
     "RemapError",
     "RemapReport",
     "Slot",
+    "Watcher",
     "__version__",
     "backend",
     "exec_file",
@@ -44,6 +47,7 @@ __all__ = [
     "reload_all",
     "remap",
     "remapped",
+    "watch",
 ]
 __version__ = "0.1.0"
 
