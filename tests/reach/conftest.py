@@ -29,7 +29,8 @@ class Folder:
         """Write modules and import them; returns the first."""
         self.write(**sources)
         importlib.invalidate_caches()
-        return [importlib.import_module(name) for name in sources][0]
+        modules = [importlib.import_module(name) for name in sources]
+        return modules[0]
 
 
 @pytest.fixture

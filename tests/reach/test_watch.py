@@ -260,7 +260,7 @@ def test_watch_in_another_thread_reloads_in_its_own(folder: Any) -> None:
 
 
 def test_path_that_does_not_exist(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="cannot watch .*/nowhere"):
+    with pytest.raises(FileNotFoundError, match=r"cannot watch .*/nowhere"):
         gcremap.watch(tmp_path / "nowhere")
 
 

@@ -47,10 +47,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(chosen: argparse.Namespace) -> int:
     try:
-        if chosen.module:
-            start = program.module(chosen.module)
-        else:
-            start = program.script(chosen.program)
+        start = program.module(chosen.module) if chosen.module else program.script(chosen.program)
         # Stopped at exit: the program may go on in other threads after its last line.
         gcremap.watch(*(chosen.watch or [start.folder]))
     except (ImportError, FileNotFoundError) as error:

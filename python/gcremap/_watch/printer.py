@@ -36,7 +36,8 @@ class Printer:
         if not report.changed:
             self._print(f"↻ {report.module.__name__}: nothing to change", "green")
         else:
-            self._print(f"↻ {report.module.__name__} ({report.seconds * 1000:,.0f} ms)", "bold green")
+            milliseconds = f"{report.seconds * 1000:,.0f} ms"
+            self._print(f"↻ {report.module.__name__} ({milliseconds})", "bold green")
         self._line("changed", "cyan", _names(report.updated))
         self._line("added", "cyan", _names(report.added))
         self._line("removed", "cyan", _names(report.removed))
