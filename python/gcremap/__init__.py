@@ -18,6 +18,8 @@ except ImportError as error:
         name="gcremap._native",
     ) from error
 
+from typing import Any as _Any
+
 from gcremap import _dispatch, _future
 from gcremap._context import remapped
 from gcremap._errors import Refusal, RemapError
@@ -53,6 +55,21 @@ __version__ = "0.1.0"
 
 backend = "stock"
 """Where slots come from: "stock" for walkers and the probe."""
+
+
+def load_ipython_extension(shell: _Any) -> None:
+    """`%load_ext gcremap`: called by IPython with its shell."""
+    from gcremap import _ipython
+
+    _ipython.load(shell)
+
+
+def unload_ipython_extension(shell: _Any) -> None:
+    """`%unload_ext gcremap`: called by IPython with its shell."""
+    from gcremap import _ipython
+
+    _ipython.unload(shell)
+
 
 _record_imports()
 

@@ -27,7 +27,6 @@ class Outcome:
     """Modules that failed before, have not been saved since, and were left out this time."""
     gone: list[ModuleType] = field(default_factory=list)
     """Modules whose file was deleted or renamed; they go on as they were loaded."""
-    seconds: float = 0.0
 
     def traceback(self) -> str:
         """The error as Python prints it, from the first line of the user's own code on."""

@@ -16,6 +16,7 @@ from gcremap._reload import source
 from gcremap._reload.reloader import Reloader
 from gcremap._reload.reloader import _is_own as is_own
 from gcremap._watch import safepoint
+from gcremap._watch.attempts import Attempts
 from gcremap._watch.outcome import Outcome
 from gcremap._watch.safepoint import Schedule
 
@@ -29,7 +30,7 @@ never do."""
 _PATIENCE = 0.5
 """Seconds that the main thread has to come to a safe point."""
 
-Stamps = dict[str, tuple[int, int] | None]
+Stamps = dict[ModuleType, tuple[int, int] | None]
 
 
 def watch(
@@ -91,14 +92,12 @@ class Watcher:
         notify: Callable[..., Iterator[object]],
     ) -> None:
         self.paths = tuple(paths)
-        self._reloader = reloader
+        self._attempts = Attempts(reloader)
         self._report = report
         self._schedule = schedule
         self._notify = notify
         self._inside: dict[str, bool] = {}
-        self._failed: dict[str, object] = {}
-        """The stamp of each module's file with which it last failed."""
-        self._gone: set[str] = set()
+        self._gone: set[ModuleType] = set()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="gcremap.watch", daemon=True)
 
@@ -146,47 +145,28 @@ class Watcher:
 
     def _look(self) -> None:
         """Reload what was saved, if anything was."""
-        stamps = self._settled()
-        modules = {module.__name__: module for module in self._modules()}
-        stale = [name for name in stamps if stamps[name] is not None and name in modules]
-        fresh = [name for name in stale if self._failed.get(name) != stamps[name]]
-        away = {name for name in stamps if stamps[name] is None and name in modules}
-        gone = sorted(away - self._gone)
+        modules = self._settled()
+        stale = [module for module, stamp in modules.items() if stamp is not None]
+        away = {module for module, stamp in modules.items() if stamp is None}
+        gone = [module for module in away if module not in self._gone]
         self._gone = away
+        fresh = self._attempts.fresh(stale)
         if self._stopping.is_set() or not (fresh or gone):
             return
-        outcome = Outcome(gone=[modules[name] for name in gone])
-        started = time.perf_counter()
+        outcome = Outcome()
         if fresh:
-            outcome.modules = [modules[name] for name in stale]
-            again = [modules[name] for name in fresh]
-            safepoint.run(lambda: self._reload(outcome, again), self._schedule, _PATIENCE)
-            for name in stale:
-                if outcome.error is not None:
-                    self._failed[name] = stamps[name]
-                elif modules[name] not in outcome.waiting:
-                    self._failed.pop(name, None)
-        outcome.seconds = time.perf_counter() - started
+            done: list[Outcome] = []
+            safepoint.run(
+                lambda: done.append(self._attempts.reload(stale)), self._schedule, _PATIENCE
+            )
+            if not done:
+                return  # interrupted by the user
+            [outcome] = done
+        outcome.gone = gone
         self._report(outcome)
 
-    def _reload(self, outcome: Outcome, fresh: list[ModuleType]) -> None:
-        """Reload all that is stale; or at least what was saved now, if something else fails."""
-        try:
-            outcome.reports = self._reloader.reload(*outcome.modules)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:
-            if len(fresh) == len(outcome.modules):
-                outcome.error = error
-                return
-        else:
-            return
-        outcome.waiting = [each for each in outcome.modules if each not in fresh]
-        outcome.modules = fresh
-        self._reload(outcome, fresh)
-
     def _settled(self) -> Stamps:
-        """The files that are not what was loaded, by module, once they keep still.
+        """The modules whose files are not what was loaded, once these keep still.
 
         An editor may empty a file before it writes it, or put a new one in its place.
         """
@@ -195,8 +175,8 @@ class Watcher:
         while True:
             stamps = self._stamps()
             halfway = any(
-                stamp[1] == 0 if stamp is not None else name not in self._gone
-                for name, stamp in stamps.items()
+                stamp[1] == 0 if stamp is not None else module not in self._gone
+                for module, stamp in stamps.items()
             )
             if (stamps == before and not halfway) or time.monotonic() >= deadline:
                 return stamps
@@ -206,7 +186,7 @@ class Watcher:
 
     def _stamps(self) -> Stamps:
         return {
-            module.__name__: source.stamp_of(path)
+            module: source.stamp_of(path)
             for module in self._modules()
             if (path := module.__file__) is not None
             and (source.is_stale(module) or not os.path.exists(path))
@@ -221,7 +201,7 @@ class Watcher:
             and not is_own(module)
             and isinstance(path := getattr(module, "__file__", None), str)
             and self._is_inside(path)
-            and self._reloader.controls(module)
+            and self._attempts.reloader.controls(module)
         ]
 
     def _is_inside(self, path: str) -> bool:
