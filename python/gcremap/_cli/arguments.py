@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 import gcremap
-from gcremap._cli import program
+from gcremap._cli import attach, program
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -19,6 +19,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not (chosen.module or chosen.program):
             parser.error("run: say which script, or which module with -m")
         return _run(chosen)
+    if chosen.command == "attach":
+        return _attach(parser, chosen)
     parser.print_help()
     return 2
 
@@ -42,6 +44,22 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument("-m", dest="module", nargs=argparse.REMAINDER, help="run a module")
     run.add_argument("program", nargs=argparse.REMAINDER, help="the script and its arguments")
+    attaching = commands.add_parser(
+        "attach",
+        help="reload modules of programs that run already (Python 3.14 and later)",
+        usage="%(prog)s [-h] [--timeout SECONDS] (PID ... | --children PID) reload MODULE ...",
+    )
+    attaching.add_argument(
+        "--children", type=int, metavar="PID", help="all that this process has started"
+    )
+    attaching.add_argument(
+        "--timeout",
+        type=float,
+        default=10.0,
+        metavar="SECONDS",
+        help="how long to wait for them to come to a safe point",
+    )
+    attaching.add_argument("words", nargs="*", help="process ids, the word reload, modules")
     return parser
 
 
@@ -54,3 +72,46 @@ def _run(chosen: argparse.Namespace) -> int:
         print(f"gcremap: {error}", file=sys.stderr)
         return 2
     return start.run()
+
+
+def _attach(parser: argparse.ArgumentParser, chosen: argparse.Namespace) -> int:
+    words: list[str] = chosen.words
+    at = words.index("reload") if "reload" in words else len(words)
+    pids, names = words[:at], words[at + 1 :]
+    if not names or not all(pid.isdecimal() for pid in pids):
+        parser.error("attach: say which processes, then: reload MODULE ...")
+    if bool(pids) == (chosen.children is not None):
+        parser.error("attach: say either process ids or --children PID")
+    processes = [int(pid) for pid in pids]
+    if chosen.children is not None:
+        processes = attach.descendants(chosen.children)
+        if not processes:
+            print(f"gcremap: process {chosen.children} has no children", file=sys.stderr)
+            return 1
+    try:
+        answers = attach.reload(processes, names, chosen.timeout)
+    except NotImplementedError as error:
+        print(f"gcremap: {error}", file=sys.stderr)
+        return 2
+    return max([_say(answer, names, chosen.timeout) for answer in answers])
+
+
+def _say(answer: attach.Answer, names: list[str], timeout: float) -> int:
+    """Print what a process did; returns 1 if it did not, else 0."""
+    if answer.refused is not None:
+        problem = f"not reloaded: {answer.refused}"
+    elif answer.pending:
+        problem = f"busy or asleep for {timeout:g} s; it reloads as soon as it is not"
+    elif answer.error is not None:
+        print(answer.error, end="", file=sys.stderr)
+        problem = "not reloaded, nothing has changed"
+    elif not answer.reports:
+        problem = f"has not imported {', '.join(names)}"
+    else:
+        for report in answer.reports:
+            facts = [f"{word} {', '.join(what)}" for word, what in report.items()
+                     if word != "module" and what]  # fmt: skip
+            print(f"{answer.pid}: {report['module']}: {'; '.join(facts) or 'nothing to change'}")
+        return 0
+    print(f"{answer.pid}: {problem}", file=sys.stderr)
+    return 1
