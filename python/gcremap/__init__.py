@@ -28,11 +28,13 @@ from gcremap._reload import Patch, Reloader, ReloadReport, exec_file, patch, rel
 from gcremap._reload.record import install as _record_imports
 from gcremap._report import RemapReport
 from gcremap._slots import Slot, referrers
+from gcremap._tree import ReferrerTree, referrer_tree
 from gcremap._watch import Outcome, Watcher, watch
 
 __all__ = [
     "Outcome",
     "Patch",
+    "ReferrerTree",
     "Refusal",
     "ReloadReport",
     "Reloader",
@@ -44,6 +46,7 @@ __all__ = [
     "backend",
     "exec_file",
     "patch",
+    "referrer_tree",
     "referrers",
     "reload",
     "reload_all",

@@ -11,6 +11,7 @@ from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, line_magic, magics_class
 
+from gcremap import _html
 from gcremap._ipython.cells import Cells
 from gcremap._reload.reloader import Reloader
 from gcremap._reload.report import ReloadReport
@@ -109,15 +110,16 @@ class GcremapMagics(Magics):
             print(f"gcremap: {names} not reloaded, nothing has changed", file=sys.stderr)
 
 
-def load(shell: InteractiveShell) -> None:
-    """Register the magics and watch the cells of `shell`."""
+def load(shell: Any) -> None:
+    """Register the magics, watch the cells of `shell`, and show reports as tables."""
     if id(shell) not in _loaded:
         magics = _loaded[id(shell)] = GcremapMagics(shell)
         shell.register_magics(magics)
+        shell.display_formatter.formatters["text/html"].for_type(ReloadReport, _html.of_reload)
         magics.start()
 
 
-def unload(shell: InteractiveShell) -> None:
+def unload(shell: Any) -> None:
     """Leave the cells of `shell` alone again."""
     magics = _loaded.pop(id(shell), None)
     if magics is not None:
