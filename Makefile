@@ -2,7 +2,7 @@
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: demo test matrix stress lint bench clean help
+.PHONY: demo test matrix stress lint bench dist clean help
 
 demo:    ## Build, install into .venv, and run the examples
 	@scripts/environment $(PYTHON) .venv
@@ -32,8 +32,11 @@ bench:   ## Measure what the README claims
 	@scripts/environment $(PYTHON) .venv test
 	@for bench in benches/*.py; do .venv/bin/python "$$bench" || exit; done
 
-clean:   ## Remove .venv and target
-	@rm -rf .venv target
+dist:    ## Make the sdist, and a wheel from it, offline; try it in a clean environment
+	@scripts/dist $(PYTHON)
+
+clean:   ## Remove .venv, target and dist
+	@rm -rf .venv target dist
 
 help:    ## Show this help
 	@sed -n 's/^\([a-z]*\): *## \(.*\)/\1\t\2/p' Makefile | expand -t 10

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import re
 import subprocess
 import sys
@@ -27,8 +26,3 @@ def test_suite_that_uses_the_plugin() -> None:
     assert re.findall(r"::(\w+) PASSED", done.stdout) == [
         name for name in wanted if name != "test_failing_test"
     ]
-
-
-def test_pytest_finds_the_plugin_once_it_is_installed() -> None:
-    [plugin] = importlib.metadata.entry_points(group="pytest11", name="gcremap.testing")
-    assert hasattr(plugin.load(), "replace_everywhere")
