@@ -47,9 +47,18 @@ class Watched:
 
 
 @pytest.fixture(autouse=True)
-def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+def waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test waits long for what is to happen, nor fails where the machine is slow."""
     monkeypatch.setattr(watcher, "_LONGEST", 0.4)
     monkeypatch.setattr(watcher, "_TICK", 200)
+    monkeypatch.setattr(watcher, "_PATIENCE", 30)
+
+
+@pytest.fixture
+def patient(waits: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests that save in two steps, between which the machine may do other things."""
+    monkeypatch.setattr(watcher, "_LONGEST", 30)
+    monkeypatch.setattr(watcher, "_STEP", 0.2)
 
 
 @pytest.fixture
@@ -72,7 +81,10 @@ def test_save_reloads_in_the_main_thread_though_it_waits(watched: Watched) -> No
     assert mod.RAN_IN[0] == threading.main_thread().name
 
 
-def test_main_thread_that_does_not_come_by_is_not_waited_for(watched: Watched) -> None:
+def test_main_thread_that_does_not_come_by_is_not_waited_for(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watcher, "_PATIENCE", 0.2)
     mod = watched.folder.load(shop=PRICE.format(1))
     old = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
@@ -138,12 +150,14 @@ def test_exit_in_a_module_is_a_failure_like_another(watched: Watched) -> None:
     assert mod.price() == 1
 
 
-def test_a_file_that_is_emptied_before_it_is_written_is_waited_for(watched: Watched) -> None:
+def test_a_file_that_is_emptied_before_it_is_written_is_waited_for(
+    patient: None, watched: Watched
+) -> None:
     mod = watched.folder.load(shop=PRICE.format(1))
     mod.CACHE.append("state")
     path = watched.folder.path("shop")
     path.write_text("")
-    time.sleep(0.2)
+    time.sleep(0.3)
     path.write_text(PRICE.format(2))
     outcome = watched.next()
     assert outcome.reports[0].removed == []
@@ -156,7 +170,7 @@ def test_a_file_that_becomes_empty_for_good_is_reloaded(watched: Watched) -> Non
     assert not hasattr(mod, "price")
 
 
-def test_a_new_file_in_place_of_the_old_one(watched: Watched) -> None:
+def test_a_new_file_in_place_of_the_old_one(patient: None, watched: Watched) -> None:
     mod = watched.folder.load(shop=PRICE.format(1))
     path = watched.folder.path("shop")
     fresh = path.with_suffix(".py.tmp")
@@ -181,7 +195,7 @@ def test_a_deleted_file_is_said_once_and_may_come_back(watched: Watched) -> None
     assert (outcome.gone, mod.price()) == ([], 2)
 
 
-def test_saved_together_is_reloaded_together(watched: Watched) -> None:
+def test_saved_together_is_reloaded_together(patient: None, watched: Watched) -> None:
     shop = watched.folder.load(shop="def price():\n    return 1\n", till="from shop import price\n")
     till = sys.modules["till"]
     outcome = watched.save(
@@ -228,6 +242,24 @@ def test_a_report_that_raises_does_not_end_it(
             calls.get(timeout=20)
     assert mod.price() == 3
     assert "RuntimeError: no paper" in capsys.readouterr().err
+
+
+def test_a_schedule_that_raises_ends_it(folder: Any) -> None:
+    folder.load(shop=PRICE.format(1))
+    raised: queue.Queue[threading.ExceptHookArgs] = queue.Queue()
+
+    def schedule(job: Any) -> None:
+        raise RuntimeError("closed")
+
+    before, threading.excepthook = threading.excepthook, raised.put
+    try:
+        watched = Watched(folder, schedule=schedule)
+        folder.write(shop=PRICE.format(2))
+        assert str(raised.get(timeout=20).exc_value) == "closed"
+        watched.watcher.stop()
+    finally:
+        threading.excepthook = before
+    assert repr(watched.watcher).startswith("<stopped ")
 
 
 def test_nothing_happens_after_stop(watched: Watched) -> None:

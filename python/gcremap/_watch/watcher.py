@@ -45,9 +45,10 @@ def watch(
       reloader   which modules, and by what policy; all modules under `paths` by default
       report     called with the `Outcome` of each save; the default prints it
       schedule   called with a function, which it arranges to be called at a good moment:
-                 `loop.call_soon_threadsafe`, for one. By default a reload happens in the main
-                 thread, between two steps of the program; in a thread of its own where the
-                 main thread is busy in C code, or `watch` was called in another thread.
+                 `loop.call_soon_threadsafe`, for one; if it raises, watching ends. By default a
+                 reload happens in the main thread, between two steps of the program; in a
+                 thread of its own where the main thread is busy in C code, or `watch` was
+                 called in another thread.
 
     What is saved together is reloaded together. If that fails nothing changes, and the
     program goes on.
@@ -138,10 +139,7 @@ class Watcher:
             raise_interrupt=False,
         )
         for _ in ticks:
-            try:
-                self._look()
-            except Exception:
-                traceback.print_exc()
+            self._look()
 
     def _look(self) -> None:
         """Reload what was saved, if anything was."""
@@ -156,14 +154,19 @@ class Watcher:
         outcome = Outcome()
         if fresh:
             done: list[Outcome] = []
-            safepoint.run(
-                lambda: done.append(self._attempts.reload(stale)), self._schedule, _PATIENCE
-            )
+            safepoint.run(lambda: self._reload(stale, done), self._schedule, _PATIENCE)
             if not done:
-                return  # interrupted by the user
+                return  # interrupted by the user, or stopped meanwhile
             [outcome] = done
         outcome.gone = gone
-        self._report(outcome)
+        try:
+            self._report(outcome)
+        except Exception:
+            traceback.print_exc()
+
+    def _reload(self, stale: list[ModuleType], done: list[Outcome]) -> None:
+        if not self._stopping.is_set():
+            done.append(self._attempts.reload(stale))
 
     def _settled(self) -> Stamps:
         """The modules whose files are not what was loaded, once these keep still.
