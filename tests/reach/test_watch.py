@@ -35,7 +35,7 @@ class Watched:
         self.watcher = gcremap.watch(folder.root, report=self._outcomes.put, **options)
 
     def next(self) -> gcremap.Outcome:
-        return self._outcomes.get(timeout=20)
+        return self._outcomes.get(timeout=60)
 
     def save(self, **sources: str) -> gcremap.Outcome:
         self.folder.write(**sources)
@@ -113,7 +113,7 @@ def test_schedule_chooses_the_moment(folder: Any) -> None:
 
         with gcremap.watch(folder.root, report=report, schedule=schedule):
             folder.write(shop=PRICE.format(2))
-            outcome = await asyncio.wait_for(done, 20)
+            outcome = await asyncio.wait_for(done, 60)
         assert seen == ["gcremap.watch"]
         return outcome
 
@@ -239,7 +239,7 @@ def test_a_report_that_raises_does_not_end_it(
     with gcremap.watch(folder.root, report=report):
         for price in (2, 3):
             folder.write(shop=PRICE.format(price))
-            calls.get(timeout=20)
+            calls.get(timeout=60)
     assert mod.price() == 3
     assert "RuntimeError: no paper" in capsys.readouterr().err
 
@@ -255,7 +255,7 @@ def test_a_schedule_that_raises_ends_it(folder: Any) -> None:
     try:
         watched = Watched(folder, schedule=schedule)
         folder.write(shop=PRICE.format(2))
-        assert str(raised.get(timeout=20).exc_value) == "closed"
+        assert str(raised.get(timeout=60).exc_value) == "closed"
         watched.watcher.stop()
     finally:
         threading.excepthook = before
@@ -284,7 +284,7 @@ def test_watch_in_another_thread_reloads_in_its_own(folder: Any) -> None:
         thread.start()
         thread.join()
         open(shop.__file__, "w").write({PRICE.format(2)!r})
-        done.get(timeout=20)
+        done.get(timeout=60)
         print(shop.price(), shop.RAN_IN[0])
     """
     assert child.run(script) == "2 gcremap.watch\n"
