@@ -20,6 +20,7 @@ from rich.console import Console
 import child
 import gcremap
 from gcremap._watch import watcher
+from gcremap._watch.attempts import Attempts
 from gcremap._watch.printer import Printer
 
 PRICE = "import threading\nCACHE = []\nRAN_IN = [threading.current_thread().name, {0}]\n"
@@ -49,8 +50,8 @@ class Watched:
 @pytest.fixture(autouse=True)
 def waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test waits long for what is to happen, nor fails where the machine is slow."""
-    monkeypatch.setattr(watcher, "_LONGEST", 0.4)
-    monkeypatch.setattr(watcher, "_TICK", 200)
+    monkeypatch.setattr(watcher, "_LONGEST", 0.3)
+    monkeypatch.setattr(watcher, "_TICK", 100)
     monkeypatch.setattr(watcher, "_PATIENCE", 30)
 
 
@@ -128,7 +129,7 @@ def test_half_typed_source_changes_nothing_and_the_next_save_does(watched: Watch
     assert isinstance(outcome.error, SyntaxError)
     assert str(watched.folder.path("shop")) in outcome.traceback().splitlines()[0]
     assert mod.price() == 1
-    assert watched.is_quiet(0.5)  # said once
+    assert watched.is_quiet(0.4)  # said once
     assert watched.save(shop=PRICE.format(3)).error is None
     assert mod.price() == 3
 
@@ -190,7 +191,7 @@ def test_a_deleted_file_is_said_once_and_may_come_back(watched: Watched) -> None
     outcome = watched.next()
     assert (outcome.gone, outcome.reports) == ([mod], [])
     assert mod.price() == 1
-    assert watched.is_quiet(0.5)
+    assert watched.is_quiet(0.4)
     outcome = watched.save(shop=PRICE.format(2))
     assert (outcome.gone, mod.price()) == ([], 2)
 
@@ -312,10 +313,12 @@ def test_without_the_extra_one_sentence_says_what_to_install(name: str) -> None:
     assert said.endswith("which is not installed: pip install 'gcremap[watch]'\n")
 
 
-def test_what_is_printed(watched: Watched) -> None:
-    mod = watched.folder.load(shop=PRICE.format(1) + "def old():\n    pass\n")
+def test_what_is_printed(folder: Any) -> None:
+    mod = folder.load(shop=PRICE.format(1) + "def old():\n    pass\n")
+    attempts = Attempts(gcremap.Reloader())
     edited = PRICE.format(2) + "def new():\n    pass\n"
-    good = printed(watched.save(shop=edited))
+    folder.write(shop=edited)
+    good = printed(attempts.reload([mod]))
     assert good[0].startswith("↻ shop (")
     assert [line.split() for line in good[1:]] == [
         ["changed", "RAN_IN,", "price"],
@@ -323,14 +326,16 @@ def test_what_is_printed(watched: Watched) -> None:
         ["removed", "old"],
         ["kept", "CACHE"],
     ]
-    bad = printed(watched.save(shop=edited + "1 / 0\n"))
+    folder.write(shop=edited + "1 / 0\n")
+    bad = printed(attempts.reload([mod]))
     assert bad[0] == "Traceback (most recent call last):"
     assert bad[-2:] == [
         "ZeroDivisionError: division by zero",
         "✗ shop: not reloaded, nothing has changed",
     ]
-    os.unlink(mod.__file__)
-    assert printed(watched.next()) == [f"? shop: {mod.__file__} is gone; it goes on"]
+    assert printed(gcremap.Outcome(gone=[mod])) == [f"? shop: {mod.__file__} is gone; it goes on"]
+    still = printed(gcremap.Outcome(waiting=[mod]))
+    assert still == ["  waiting  shop still fails as it did before"]
 
 
 def printed(outcome: gcremap.Outcome) -> list[str]:
