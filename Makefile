@@ -2,11 +2,13 @@
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: demo test matrix stress lint bench clean help
+.PHONY: demo test matrix stress lint bench dist clean help
 
-demo:    ## Build, install into .venv, and run examples/demo.py
+demo:    ## Build, install into .venv, and run the examples
 	@scripts/environment $(PYTHON) .venv
 	@.venv/bin/python examples/demo.py
+	@.venv/bin/python examples/live_server.py
+	@.venv/bin/python examples/workers.py
 
 test:    ## Build and run the tests on the default Python
 	@scripts/environment $(PYTHON) .venv test
@@ -15,10 +17,12 @@ test:    ## Build and run the tests on the default Python
 matrix:  ## Run the tests on every interpreter of scripts/interpreters
 	@scripts/matrix
 
-stress:  ## 100,000 steps (GCREMAP_STEPS) of the model-based test, hundreds of reloads
+stress:  ## 100,000 steps (GCREMAP_STEPS) of the model-based test, hundreds of reloads, Dask
 	@scripts/environment $(PYTHON) .venv test
 	@GCREMAP_STEPS=$${GCREMAP_STEPS:-100000} .venv/bin/python -X faulthandler -m pytest tests/test_model.py
 	@.venv/bin/python -X faulthandler -m pytest tests/reload/leaks.py
+	@scripts/environment $(PYTHON) .venv test,dask
+	@.venv/bin/python -X faulthandler -m pytest tests/reach/dask_cluster.py
 
 lint:    ## Check form, types, bindings and the rules of CONTRIBUTING.md
 	@scripts/environment $(PYTHON) .venv test,lint,watch,ipython
@@ -28,8 +32,11 @@ bench:   ## Measure what the README claims
 	@scripts/environment $(PYTHON) .venv test
 	@for bench in benches/*.py; do .venv/bin/python "$$bench" || exit; done
 
-clean:   ## Remove .venv and target
-	@rm -rf .venv target
+dist:    ## Make the sdist, and a wheel from it, offline; try it in a clean environment
+	@scripts/dist $(PYTHON)
+
+clean:   ## Remove .venv, target and dist
+	@rm -rf .venv target dist
 
 help:    ## Show this help
 	@sed -n 's/^\([a-z]*\): *## \(.*\)/\1\t\2/p' Makefile | expand -t 10

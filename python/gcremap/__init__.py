@@ -18,6 +18,8 @@ except ImportError as error:
         name="gcremap._native",
     ) from error
 
+from typing import Any as _Any
+
 from gcremap import _dispatch, _future
 from gcremap._context import remapped
 from gcremap._errors import Refusal, RemapError
@@ -26,29 +28,51 @@ from gcremap._reload import Patch, Reloader, ReloadReport, exec_file, patch, rel
 from gcremap._reload.record import install as _record_imports
 from gcremap._report import RemapReport
 from gcremap._slots import Slot, referrers
+from gcremap._tree import ReferrerTree, referrer_tree
+from gcremap._watch import Outcome, Watcher, watch
 
 __all__ = [
+    "Outcome",
     "Patch",
+    "ReferrerTree",
     "Refusal",
     "ReloadReport",
     "Reloader",
     "RemapError",
     "RemapReport",
     "Slot",
+    "Watcher",
     "__version__",
     "backend",
     "exec_file",
     "patch",
+    "referrer_tree",
     "referrers",
     "reload",
     "reload_all",
     "remap",
     "remapped",
+    "watch",
 ]
 __version__ = "0.1.0"
 
 backend = "stock"
 """Where slots come from: "stock" for walkers and the probe."""
+
+
+def load_ipython_extension(shell: _Any) -> None:
+    """`%load_ext gcremap`: called by IPython with its shell."""
+    from gcremap import _ipython
+
+    _ipython.load(shell)
+
+
+def unload_ipython_extension(shell: _Any) -> None:
+    """`%unload_ext gcremap`: called by IPython with its shell."""
+    from gcremap import _ipython
+
+    _ipython.unload(shell)
+
 
 _record_imports()
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Protocol
 
-from gcremap import _native
+from gcremap import _html, _native
 
 
 class _Log(Protocol):
@@ -112,6 +112,25 @@ class RemapReport:
             lines.append(f"pinned {_count(self.pinned, 'object')}")
         lines.append(f"scanned {_count(self.scanned, 'object')} in {self.seconds:.3f} s")
         return "<RemapReport\n  " + "\n  ".join(lines) + ">"
+
+    def _repr_html_(self) -> str:
+        by_type = sorted(self.by_type.items(), key=lambda item: (-item[1], item[0]))
+        left = [f"{count:,} to a {type(old).__name__}" for old, count in self.leftovers]
+        return _html.table(
+            f"remap in {self.seconds:.3f} s",
+            [
+                ("slots replaced", f"{self.replaced:,} in {_count(self.holders, 'holder')}"),
+                ("by type of holder", ", ".join(f"{count:,} {name}" for name, count in by_type)),
+                ("tables rehashed", self.rehashed),
+                ("entries lost to equal keys", len(self.collisions)),
+                ("weak references retargeted", self.weakrefs),
+                ("weak references left with olds", self.weakrefs_left),
+                ("running frames", self.frames),
+                ("left over", ", ".join(left)),
+                ("pinned", self.pinned),
+                ("objects scanned", f"{self.scanned:,}"),
+            ],
+        )
 
 
 def _report(

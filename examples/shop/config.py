@@ -1,0 +1,2 @@
+NAME = "corner shop"
+TAX = 20
