@@ -105,6 +105,25 @@ gcr_cached_hash(PyObject *object)
     return NULL;
 }
 
+/* Whether instances may be tables, or store a hash of their own that depends on others. */
+static inline int
+gcr_instances_store_hashes(PyTypeObject *type)
+{
+#if GCR_PY315
+    if (PyType_IsSubtype(type, &PyFrozenDict_Type)) {
+        return 1;
+    }
+#endif
+#if GCR_PY314
+    if (type->tp_flags & Py_TPFLAGS_TUPLE_SUBCLASS) {
+        return 1;
+    }
+#endif
+    return (type->tp_flags & Py_TPFLAGS_DICT_SUBCLASS) || PyType_IsSubtype(type, &PySet_Type)
+           || PyType_IsSubtype(type, &PyFrozenSet_Type)
+           || PyType_IsSubtype(type, &_PyWeakref_RefType);
+}
+
 /* Since 3.12 the weak references of static builtin types are in the
  * interpreter's state, which is not exported (gh-103083). */
 static inline int

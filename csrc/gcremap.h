@@ -137,7 +137,20 @@ typedef enum gcr_nature {
     GCR_STORES_HASHES, /* a table with other keys than str; or its own hash, now */
 } gcr_nature;
 
+/* What an instance of the type may be at most. */
+gcr_nature gcr_nature_of_instances(PyObject *type);
 gcr_nature gcr_nature_of(PyObject *object);
+
+/* Slots at equal distances, some of them NULL. */
+typedef struct gcr_span {
+    PyObject **first;
+    size_t step; /* in words */
+    size_t count;
+} gcr_span;
+
+/* The slots that tp_traverse of an exact dict shows: its values, and its keys unless
+ * they are all str. Returns how many spans that is. */
+int gcr_dict_spans(PyObject *dict, gcr_span spans[2]);
 
 /* ---- walkers --------------------------------------------------------- */
 

@@ -135,12 +135,44 @@ stores_hashes(PyObject *object)
 }
 
 gcr_nature
-gcr_nature_of(PyObject *object)
+gcr_nature_of_instances(PyObject *object)
 {
-    if (PyModule_CheckExact(object)) {
+    PyTypeObject *type = (PyTypeObject *)object;
+    if (type == &PyModule_Type) {
         return GCR_IS_MODULE;
     }
-    return stores_hashes(object) ? GCR_STORES_HASHES : GCR_NOTHING_ELSE;
+    return gcr_instances_store_hashes(type) ? GCR_STORES_HASHES : GCR_NOTHING_ELSE;
+}
+
+gcr_nature
+gcr_nature_of(PyObject *object)
+{
+    gcr_nature nature = gcr_nature_of_instances((PyObject *)Py_TYPE(object));
+    if (nature == GCR_STORES_HASHES && !stores_hashes(object)) {
+        return GCR_NOTHING_ELSE;
+    }
+    return nature;
+}
+
+int
+gcr_dict_spans(PyObject *object, gcr_span spans[2])
+{
+    PyDictObject *dict = (PyDictObject *)object;
+    PyDictKeysObject *keys = dict->ma_keys;
+    size_t count = (size_t)keys->dk_nentries;
+    if (dict->ma_values != NULL) {
+        spans[0] = (gcr_span){dict->ma_values->values, 1, count};
+        return 1;
+    }
+    if (DK_IS_UNICODE(keys)) {
+        spans[0] = (gcr_span){&DK_UNICODE_ENTRIES(keys)->me_value,
+                              sizeof(PyDictUnicodeEntry) / sizeof(PyObject *), count};
+        return 1;
+    }
+    const size_t step = sizeof(PyDictKeyEntry) / sizeof(PyObject *);
+    spans[0] = (gcr_span){&DK_ENTRIES(keys)->me_value, step, count};
+    spans[1] = (gcr_span){&DK_ENTRIES(keys)->me_key, step, count};
+    return 2;
 }
 
 int

@@ -40,7 +40,7 @@ pub(crate) unsafe fn full(map: &ForwardingMap, world: &mut World) -> Holders {
         world.pass(|holder| {
             holders.scanned += 1;
             let mut hit = false;
-            ffi::traverse(holder, |referent| match map.find(referent as usize) {
+            ffi::referents(holder, |referent| match map.find(referent) {
                 Some(_) => {
                     hit = true;
                     ControlFlow::Break(())

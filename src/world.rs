@@ -4,7 +4,7 @@
 
 use std::ops::ControlFlow;
 
-use pyo3_ffi::{PyModule_GetDict, PyObject};
+use pyo3_ffi::{PyModule_GetDict, PyObject, PyTypeObject};
 use rustc_hash::FxHashSet;
 
 use crate::ffi::{self, bindings as c};
@@ -72,14 +72,17 @@ impl World {
     /// I1; `visit` must not allocate, track or untrack Python objects.
     pub(crate) unsafe fn pass(&mut self, mut visit: impl FnMut(*mut PyObject)) {
         self.is_complete = true;
+        let mut natures = Natures::new();
         // SAFETY: the caller's promise.
         unsafe {
             ffi::heap(|object| {
-                match c::gcr_nature_of(object) {
+                match natures.of_instances((*object).ob_type) {
                     c::GCR_IS_MODULE => {
                         self.namespaces.insert(PyModule_GetDict(object) as usize);
                     }
-                    c::GCR_STORES_HASHES => self.hashed.push(object),
+                    c::GCR_STORES_HASHES if c::gcr_nature_of(object) == c::GCR_STORES_HASHES => {
+                        self.hashed.push(object);
+                    }
                     _ => {}
                 }
                 visit(object);
@@ -95,5 +98,28 @@ impl World {
             // SAFETY: the caller's promise.
             unsafe { self.pass(|_| ()) };
         }
+    }
+}
+
+/// What instances of the types met last are: a heap has few types for its objects.
+struct Natures([(usize, c::gcr_nature); Natures::SIZE]);
+
+impl Natures {
+    const SIZE: usize = 256;
+
+    fn new() -> Self {
+        Natures([(0, c::GCR_NOTHING_ELSE); Natures::SIZE])
+    }
+
+    /// # Safety
+    /// I1, for as long as this lives; `type_` is alive.
+    #[inline]
+    unsafe fn of_instances(&mut self, type_: *mut PyTypeObject) -> c::gcr_nature {
+        let entry = &mut self.0[(type_ as usize >> 4) % Natures::SIZE];
+        if entry.0 != type_ as usize {
+            // SAFETY: the caller's promise.
+            *entry = (type_ as usize, unsafe { c::gcr_nature_of_instances(type_.cast()) });
+        }
+        entry.1
     }
 }

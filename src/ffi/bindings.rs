@@ -130,7 +130,20 @@ pub const GCR_IS_MODULE: gcr_nature = 1;
 pub const GCR_STORES_HASHES: gcr_nature = 2;
 pub type gcr_nature = ::std::os::raw::c_uint;
 unsafe extern "C" {
+    pub fn gcr_nature_of_instances(type_: *mut PyObject) -> gcr_nature;
+}
+unsafe extern "C" {
     pub fn gcr_nature_of(object: *mut PyObject) -> gcr_nature;
+}
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct gcr_span {
+    pub first: *mut *mut PyObject,
+    pub step: usize,
+    pub count: usize,
+}
+unsafe extern "C" {
+    pub fn gcr_dict_spans(dict: *mut PyObject, spans: *mut gcr_span) -> ::std::os::raw::c_int;
 }
 pub const GCR_NONE: gcr_coverage = 0;
 pub const GCR_PARTIAL: gcr_coverage = 1;
