@@ -2,7 +2,6 @@
 //! `arguments` is an exception raised.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
 use std::ffi::{c_char, c_int, CStr};
 use std::ops::ControlFlow;
 use std::ptr;
@@ -10,6 +9,7 @@ use std::time::Instant;
 
 use pyo3_ffi as py;
 use pyo3_ffi::PyObject;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::arguments::{self, Pairs};
 use crate::edit::Edit;
@@ -98,7 +98,7 @@ unsafe fn run(call: &Call, base: usize) -> Result<Owned, Raised> {
     unsafe {
         let mut pairs = Pairs::read(call.mapping)?;
         let mut options = Options {
-            owned: HashMap::new(),
+            owned: FxHashMap::default(),
             frames: call.frames != 0,
             weak_references: call.weakrefs != 0,
             permissive: call.permissive != 0,
@@ -149,7 +149,7 @@ unsafe fn run(call: &Call, base: usize) -> Result<Owned, Raised> {
 struct Facts {
     replaced: usize,
     holders: usize,
-    by_type: HashMap<String, usize>,
+    by_type: FxHashMap<String, usize>,
     frames: usize,
 }
 
@@ -157,9 +157,9 @@ impl Facts {
     /// # Safety
     /// The GIL is held; the edits' holders are alive.
     unsafe fn of(outcome: &Outcome) -> Self {
-        let mut by_type = HashMap::new();
-        let mut holders = HashSet::new();
-        let mut frames = HashSet::new();
+        let mut by_type = FxHashMap::default();
+        let mut holders = FxHashSet::default();
+        let mut frames = FxHashSet::default();
         for Edit { holder, slot, .. } in &outcome.edits {
             let name = if !slot.frame.is_null() {
                 frames.insert(slot.frame);

@@ -1,11 +1,11 @@
 //! From what the caller passed to checked pairs and excluded holders.
 
-use std::collections::{HashMap, HashSet};
 use std::ffi::CStr;
 use std::ops::ControlFlow;
 
 use pyo3_ffi as py;
 use pyo3_ffi::PyObject;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::ffi::{self, bindings as c};
 use crate::forwarding::{ForwardingMap, Pair};
@@ -19,7 +19,7 @@ pub(crate) struct Pairs {
     items: Vec<Owned>,
     pub(crate) map: ForwardingMap,
     /// The mapping and its pairs: holders that stay as they are.
-    pub(crate) holders: HashSet<usize>,
+    pub(crate) holders: FxHashSet<usize>,
 }
 
 impl Pairs {
@@ -27,7 +27,7 @@ impl Pairs {
     /// The GIL is held; `mapping` is alive.
     pub(crate) unsafe fn read(mapping: *mut PyObject) -> Result<Self, Raised> {
         let (mut objects, mut given) = (Vec::new(), Vec::new());
-        let mut holders = HashSet::from([mapping as usize]);
+        let mut holders = FxHashSet::from_iter([mapping as usize]);
         let mut pairs = Vec::new();
         // SAFETY: the caller's promise; every object is owned while it is used.
         unsafe {
@@ -78,8 +78,8 @@ impl Pairs {
     }
 
     /// How many counts of each object the pairs hold.
-    pub(crate) fn owned(&self) -> HashMap<usize, usize> {
-        let mut owned = HashMap::new();
+    pub(crate) fn owned(&self) -> FxHashMap<usize, usize> {
+        let mut owned = FxHashMap::default();
         for object in self.objects.iter().chain(&self.items) {
             *owned.entry(object.as_ptr() as usize).or_default() += 1;
         }
@@ -93,7 +93,7 @@ impl Pairs {
 /// The GIL is held; `exclude` is alive.
 pub(crate) unsafe fn excluded(
     exclude: *mut PyObject,
-    holders: &mut HashSet<usize>,
+    holders: &mut FxHashSet<usize>,
 ) -> Result<Vec<Owned>, Raised> {
     let mut kept = Vec::new();
     holders.insert(exclude as usize);

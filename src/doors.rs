@@ -1,12 +1,12 @@
 //! Doors for the tests: what walkers, traversals and the probe say of one object.
 
-use std::collections::{HashMap, HashSet};
 use std::ffi::{c_int, CStr};
 use std::ops::ControlFlow;
 use std::ptr;
 
 use pyo3_ffi as py;
 use pyo3_ffi::PyObject;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::api::returned;
 use crate::ffi::{self, bindings as c};
@@ -91,7 +91,7 @@ pub(crate) unsafe extern "C" fn probe(
     _module: *mut PyObject,
     holder: *mut PyObject,
 ) -> *mut PyObject {
-    let mut shown: HashMap<usize, usize> = HashMap::new();
+    let mut shown: FxHashMap<usize, usize> = FxHashMap::default();
     // SAFETY: CPython passes a live object and holds the GIL; I1 while the
     // probe runs.
     let result = unsafe {
@@ -100,7 +100,7 @@ pub(crate) unsafe extern "C" fn probe(
             ControlFlow::Continue(())
         });
         let mut missing = Missing::new(shown);
-        let known = HashSet::new();
+        let known = FxHashSet::default();
         let readable = Readable::now();
         let slots = probe::probe(holder, &mut missing, &known, &readable);
         (|| {

@@ -1,8 +1,7 @@
 //! What is to change: the edits of slots, and what else moves with them.
 
-use std::collections::{HashMap, HashSet};
-
 use pyo3_ffi::PyObject;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::error::Refusal;
 use crate::ffi::bindings as c;
@@ -67,14 +66,14 @@ pub(crate) struct Restore {
 #[derive(Debug, Clone)]
 pub(crate) enum Scope {
     /// All but these, which stay as they are.
-    Except(HashSet<usize>),
+    Except(FxHashSet<usize>),
     /// Only these.
-    Only(HashSet<usize>),
+    Only(FxHashSet<usize>),
 }
 
 impl Default for Scope {
     fn default() -> Self {
-        Scope::Except(HashSet::new())
+        Scope::Except(FxHashSet::default())
     }
 }
 
@@ -90,7 +89,7 @@ impl Scope {
 /// How the mappings of contexts change.
 #[derive(Debug)]
 pub(crate) struct ContextChange {
-    pub(crate) forward: HashMap<usize, usize>,
+    pub(crate) forward: FxHashMap<usize, usize>,
     pub(crate) contexts: Scope,
 }
 

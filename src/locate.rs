@@ -1,10 +1,10 @@
 //! From "this holder shows old" to "this slot holds old".
 
 use std::cell::OnceCell;
-use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use pyo3_ffi::PyObject;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::ffi::{self, bindings as c};
 use crate::forwarding::ForwardingMap;
@@ -34,8 +34,8 @@ impl Locator {
     /// # Safety
     /// I1, I3, and `holder` and the olds are alive.
     pub(crate) unsafe fn locate(&self, holder: *mut PyObject, map: &ForwardingMap) -> Located {
-        let mut shown: HashMap<usize, isize> = HashMap::new();
-        let mut perhaps: HashMap<usize, isize> = HashMap::new();
+        let mut shown: FxHashMap<usize, isize> = FxHashMap::default();
+        let mut perhaps: FxHashMap<usize, isize> = FxHashMap::default();
         let mut located = Located::default();
         // SAFETY: the caller's promise.
         unsafe {
@@ -64,7 +64,7 @@ impl Locator {
         }
         // SAFETY: the caller's promise.
         let has_traverse = unsafe { c::gcr_is_gc(holder) } != 0;
-        let mut missing = HashMap::new();
+        let mut missing = FxHashMap::default();
         // SAFETY: the caller's promise.
         let running = unsafe { c::gcr_is_running(holder) } != 0;
         for (pair, count) in shown {
@@ -79,7 +79,7 @@ impl Locator {
         if missing.is_empty() {
             return located;
         }
-        let known: HashSet<usize> =
+        let known: FxHashSet<usize> =
             located.slots.iter().map(|(slot, _)| slot.address as usize).collect();
         let mut missing = Missing::new(missing);
         let readable = self.readable.get_or_init(Readable::now);

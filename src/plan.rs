@@ -1,10 +1,10 @@
 //! The plan: all that a remap will do, made while nothing is changed yet.
 
-use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::ptr;
 
 use pyo3_ffi::{PyObject, PyTypeObject, PyType_Check};
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::edit::{Changes, ContextChange, Edit, Scope};
 use crate::error::{Place, Refusal, NO_MEMORY};
@@ -20,7 +20,7 @@ use crate::world::World;
 #[derive(Debug, Default)]
 pub(crate) struct Options {
     /// Holders whose slots stay as they are.
-    pub(crate) excluded: HashSet<usize>,
+    pub(crate) excluded: FxHashSet<usize>,
     /// Holders that are looked at first, alive: the mapping, what is excluded.
     pub(crate) near: Vec<*mut PyObject>,
     /// Rewrite the locals of running frames.
@@ -30,7 +30,7 @@ pub(crate) struct Options {
     /// Skip the refusals about what kind of object a slot may hold.
     pub(crate) permissive: bool,
     /// How many counts of each object the engine itself holds.
-    pub(crate) owned: HashMap<usize, usize>,
+    pub(crate) owned: FxHashMap<usize, usize>,
 }
 
 #[derive(Debug, Default)]
@@ -68,13 +68,13 @@ struct Planner<'a> {
     map: &'a ForwardingMap,
     options: &'a Options,
     locator: Locator,
-    seen_holders: HashSet<usize>,
-    seen_slots: HashSet<usize>,
+    seen_holders: FxHashSet<usize>,
+    seen_slots: FxHashSet<usize>,
     /// What an old class says of itself: its MRO, its bases, the descriptors of
     /// its own fields.
-    parts: HashSet<usize>,
+    parts: FxHashSet<usize>,
     /// Pairs refused for the sake of all instances: one refusal is enough.
-    refused_classes: HashSet<(usize, &'static str)>,
+    refused_classes: FxHashSet<(usize, &'static str)>,
     /// By pair: counts of the old, those of the engine aside.
     counted: Vec<usize>,
     /// By pair: how many of them slots explain.
@@ -97,10 +97,10 @@ impl<'a> Planner<'a> {
             map,
             options,
             locator: Locator::default(),
-            seen_holders: HashSet::new(),
-            seen_slots: HashSet::new(),
-            parts: HashSet::new(),
-            refused_classes: HashSet::new(),
+            seen_holders: FxHashSet::default(),
+            seen_slots: FxHashSet::default(),
+            parts: FxHashSet::default(),
+            refused_classes: FxHashSet::default(),
             open: counted.iter().filter(|&&count| count > 0).count(),
             explained: vec![0; counted.len()],
             counted,

@@ -7,10 +7,11 @@
 //! shown. Every candidate gets a twin of its own, so one traversal answers for
 //! all of them at once. No Python code runs while a word is changed.
 
-use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
+use std::collections::{BinaryHeap, VecDeque};
 use std::ops::ControlFlow;
 
 use pyo3_ffi::PyObject;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::ffi::{self, bindings as c};
 use crate::memory::{read_words, Readable};
@@ -19,13 +20,13 @@ use crate::slot::Slot;
 /// What is looked for: olds, and how many slots of each are still missing.
 #[derive(Debug, Default)]
 pub(crate) struct Missing {
-    counts: HashMap<usize, usize>,
+    counts: FxHashMap<usize, usize>,
     low: usize,
     high: usize,
 }
 
 impl Missing {
-    pub(crate) fn new(counts: HashMap<usize, usize>) -> Self {
+    pub(crate) fn new(counts: FxHashMap<usize, usize>) -> Self {
         let low = counts.keys().copied().min().unwrap_or(usize::MAX);
         let high = counts.keys().copied().max().unwrap_or(0);
         Missing { counts, low, high }
@@ -91,7 +92,7 @@ impl Candidate {
 pub(crate) unsafe fn probe(
     holder: *mut PyObject,
     missing: &mut Missing,
-    known: &HashSet<usize>,
+    known: &FxHashSet<usize>,
     readable: &Readable,
 ) -> Vec<Slot> {
     let mut found = Vec::new();
@@ -121,14 +122,14 @@ pub(crate) unsafe fn probe(
 unsafe fn probe_round(
     holder: *mut PyObject,
     missing: &mut Missing,
-    located: &mut HashSet<usize>,
+    located: &mut FxHashSet<usize>,
     readable: &Readable,
     window: usize,
     found: &mut Vec<Slot>,
 ) {
     // Other holders' memory is not ours to search: what the holder shows, and
     // its type, are objects with slots of their own.
-    let mut shown: HashSet<usize> = HashSet::new();
+    let mut shown: FxHashSet<usize> = FxHashSet::default();
     // SAFETY: the caller's promise.
     unsafe {
         ffi::traverse(holder, |referent| {
@@ -145,7 +146,7 @@ unsafe fn probe_round(
     // Breadth first, and by turns what looks most like the holder's own: what a
     // block dense with what the holder shows points to, or a long chain is never
     // followed to its end. A block met again from a denser one moves ahead.
-    let mut best: HashMap<usize, usize> = HashMap::new();
+    let mut best: FxHashMap<usize, usize> = FxHashMap::default();
     let mut queue = VecDeque::from([(start as usize, end as usize)]);
     let mut likely = BinaryHeap::new();
     let mut turn = false;
@@ -234,7 +235,7 @@ unsafe fn test(
     holder: *mut PyObject,
     candidates: &mut Vec<Candidate>,
     missing: &mut Missing,
-    located: &mut HashSet<usize>,
+    located: &mut FxHashSet<usize>,
     found: &mut Vec<Slot>,
 ) {
     // The same word can be met twice, through two pointers to one block.

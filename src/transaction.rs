@@ -1,13 +1,13 @@
 //! From changes to a changed heap: ask for hashes, prepare what can fail, apply
 //! what cannot, release what is no longer needed.
 
-use std::collections::HashMap;
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use pyo3_ffi as py;
 use pyo3_ffi::PyObject;
+use rustc_hash::FxHashMap;
 
 use crate::edit::{Changes, Edit};
 use crate::error::{raise_remap_error, Place, Refusal};
@@ -51,7 +51,7 @@ pub(crate) struct Outcome {
     pub(crate) contexts: Vec<Owned>,
     pub(crate) variables: usize,
     /// What the mappings of contexts were changed by.
-    pub(crate) forward: HashMap<usize, usize>,
+    pub(crate) forward: FxHashMap<usize, usize>,
     pub(crate) rehashed: usize,
     pub(crate) pinned: usize,
 }
@@ -317,7 +317,7 @@ impl Outcome {
     unsafe fn take_collisions(&mut self, question: &Question, answer: &Answer) {
         for (table, edits) in question.tables(answer) {
             // The value that a winner has by then.
-            let mut values: HashMap<isize, *mut PyObject> = HashMap::new();
+            let mut values: FxHashMap<isize, *mut PyObject> = FxHashMap::default();
             let new_key = |position: isize| {
                 let edit = edits.iter().find(|edit| edit.entry == position && !edit.key.is_null());
                 edit.map(|edit| edit.key)
@@ -341,7 +341,7 @@ impl Outcome {
     /// # Safety
     /// I1, after the commit.
     unsafe fn take_dropped(&mut self, dropped: Vec<Dropped>) {
-        let mut prints: HashMap<usize, u64> = HashMap::new();
+        let mut prints: FxHashMap<usize, u64> = FxHashMap::default();
         for Dropped { table, dropped } in dropped {
             // SAFETY: the caller's promise.
             unsafe {

@@ -4,7 +4,6 @@
 //! report may be part of a cycle); the search knows the type and never rewrites
 //! what a log holds.
 
-use std::collections::{HashMap, HashSet};
 use std::ffi::{c_int, c_void, CStr};
 use std::ops::ControlFlow;
 use std::ptr;
@@ -12,6 +11,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 
 use pyo3_ffi as py;
 use pyo3_ffi::{PyObject, PyTypeObject, Py_DECREF};
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::edit::{Changes, ContextChange, Edit, Restore, Scope};
 use crate::ffi::{self, bindings as c};
@@ -286,22 +286,23 @@ fn identity(slot: &Slot, now: usize) -> (usize, isize, usize) {
 /// I1 and I3; `done` owns its objects.
 unsafe fn put_back(done: &Outcome) -> Changes {
     let mut changes = Changes::default();
-    let forwarded: HashMap<usize, usize> =
+    let forwarded: FxHashMap<usize, usize> =
         done.edits.iter().map(|edit| (edit.old as usize, edit.new as usize)).collect();
-    let news: HashSet<usize> = forwarded.values().copied().collect();
+    let news: FxHashSet<usize> = forwarded.values().copied().collect();
     let Ok(map) = ForwardingMap::new(news.iter().map(|&old| Pair { old, new: 0 })) else {
         return changes;
     };
-    let lost: HashSet<(usize, isize)> =
+    let lost: FxHashSet<(usize, isize)> =
         done.dropped.iter().map(|lost| (lost.table as usize, lost.dropped.entry)).collect();
     // Where the loser cannot come back, the winner keeps its key and its value.
     // SAFETY: the caller's promise.
-    let won: HashSet<(usize, isize)> = unsafe {
+    let won: FxHashSet<(usize, isize)> = unsafe {
         let gone = done.dropped.iter().filter(|lost| !can_come_back(lost));
         gone.map(|lost| (lost.table as usize, lost.dropped.winner)).collect()
     };
     let moved = MovedValues::of(done);
-    let mut by_holder: HashMap<usize, HashMap<(usize, isize, usize), &Edit>> = HashMap::new();
+    let mut by_holder: FxHashMap<usize, FxHashMap<(usize, isize, usize), &Edit>> =
+        FxHashMap::default();
     for edit in &done.edits {
         let entry = (edit.holder as usize, edit.slot.index);
         if edit.is_key() && (lost.contains(&entry) || won.contains(&entry)) {
@@ -334,7 +335,7 @@ unsafe fn put_back(done: &Outcome) -> Changes {
     }
     let locator = Locator::default();
     // From 3.13 on an instance and its dict may show the same slots.
-    let mut seen = HashSet::new();
+    let mut seen = FxHashSet::default();
     for (holder, applied) in by_holder {
         let holder = holder as *mut PyObject;
         // SAFETY: the caller's promise.
@@ -394,16 +395,16 @@ unsafe fn put_back_weak(done: &Outcome, changes: &mut Changes) {
 #[derive(Debug, Default)]
 struct MovedValues {
     /// By table and entry: the key of the winner that has its value.
-    in_winner: HashMap<(usize, isize), *mut PyObject>,
+    in_winner: FxHashMap<(usize, isize), *mut PyObject>,
     /// By table and entry: which of the dropped has its value.
-    dropped: HashMap<(usize, isize), usize>,
+    dropped: FxHashMap<(usize, isize), usize>,
 }
 
 impl MovedValues {
     fn of(done: &Outcome) -> Self {
         let mut moved = MovedValues::default();
         // By table and winner: the entry whose value the winner has so far.
-        let mut latest: HashMap<(usize, isize), isize> = HashMap::new();
+        let mut latest: FxHashMap<(usize, isize), isize> = FxHashMap::default();
         for (at, lost) in done.dropped.iter().enumerate() {
             // SAFETY: the outcome owns the table; I1.
             if lost.dropped.value.is_null() || !unsafe { can_come_back(lost) } {

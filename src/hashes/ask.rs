@@ -1,13 +1,14 @@
 //! The conversation with `gcremap._future`, which runs user code.
 
 use std::cell::Cell;
-use std::collections::{HashMap, HashSet};
 use std::ptr;
 
 use pyo3_ffi as py;
 use pyo3_ffi::PyObject;
 
 use super::{for_each_entry, Answer, Question};
+use rustc_hash::{FxHashMap, FxHashSet};
+
 use crate::ffi::bindings as c;
 use crate::object::{append, module, Owned, Raised};
 
@@ -98,7 +99,7 @@ unsafe fn tuples<const N: usize>(rows: &[[Owned; N]]) -> Result<Owned, Raised> {
 unsafe fn read_answer(question: &Question, answers: &Owned) -> Result<Answer, Raised> {
     let mut answer = Answer::default();
     for (index, table) in question.tables.iter().enumerate() {
-        let new_keys: HashMap<isize, *mut PyObject> = table
+        let new_keys: FxHashMap<isize, *mut PyObject> = table
             .entries
             .iter()
             .filter_map(|entry| Some((entry.position, entry.new_key.as_ref()?.as_ptr())))
@@ -155,7 +156,7 @@ pub(crate) unsafe extern "C" fn entries_with(
             return ptr::null_mut();
         }
         (|| {
-            let mut hashes = HashSet::new();
+            let mut hashes = FxHashSet::default();
             let iterator = Owned::steal(py::PyObject_GetIter(wanted))?;
             while let Ok(hash) = Owned::steal(py::PyIter_Next(iterator.as_ptr())) {
                 hashes.insert(py::PyLong_AsSsize_t(hash.as_ptr()));

@@ -8,12 +8,11 @@
 mod ask;
 mod spread;
 
-use std::collections::{HashMap, HashSet};
 use std::ptr;
 
 use pyo3_ffi as py;
 use pyo3_ffi::PyObject;
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::edit::{Changes, Means, Restore};
 use crate::ffi::bindings as c;
@@ -91,8 +90,8 @@ impl Question {
     }
 
     /// How many counts of each object the question holds.
-    pub(crate) fn owned(&self) -> HashMap<usize, usize> {
-        let mut owned = HashMap::new();
+    pub(crate) fn owned(&self) -> FxHashMap<usize, usize> {
+        let mut owned = FxHashMap::default();
         let mut count = |object: &Owned| *owned.entry(object.as_ptr() as usize).or_default() += 1;
         for table in &self.tables {
             count(&table.table);
@@ -201,7 +200,7 @@ pub(crate) unsafe fn question(changes: &Changes, plan: &TypePlan, world: &mut Wo
     unsafe {
         let mut changed = touched(changes, world);
         let classes = types::rehashed_classes(plan, changes, world);
-        let mut tables: HashMap<usize, HashSet<usize>> = HashMap::new();
+        let mut tables: FxHashMap<usize, FxHashSet<usize>> = FxHashMap::default();
         for edit in changes.edits.iter().filter(|edit| edit.is_key()) {
             tables.entry(edit.holder as usize).or_default().insert(edit.old as usize);
         }
@@ -241,10 +240,10 @@ unsafe fn write_down(
     changes: &Changes,
     plan: &TypePlan,
     changed: &FxHashSet<usize>,
-    tables: HashMap<usize, HashSet<usize>>,
+    tables: FxHashMap<usize, FxHashSet<usize>>,
 ) -> Question {
     let mut question = Question::default();
-    let mut new_keys: HashMap<(usize, usize), *mut PyObject> = HashMap::new();
+    let mut new_keys: FxHashMap<(usize, usize), *mut PyObject> = FxHashMap::default();
     // SAFETY: the caller's promise.
     let own = |object: *mut PyObject| unsafe { Owned::borrow(object) };
     question.changed = changed.iter().map(|&object| own(object as *mut PyObject)).collect();

@@ -1,14 +1,13 @@
 //! From the changed objects to all whose hash depends on them, and to the tables
 //! that have such a key.
 
-use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use pyo3_ffi as py;
 use pyo3_ffi::{PyObject, PyTypeObject};
-use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::for_each_entry;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::edit::{Changes, Edit, Means};
 use crate::ffi::{self, bindings as c};
@@ -99,10 +98,10 @@ const PARTS: u8 = 2;
 /// I1 and I3; what is changed is alive.
 pub(super) unsafe fn spread(
     changed: &mut FxHashSet<usize>,
-    classes: &HashSet<usize>,
+    classes: &FxHashSet<usize>,
     world: &mut World,
     holders: &Holders,
-    tables: &mut HashMap<usize, HashSet<usize>>,
+    tables: &mut FxHashMap<usize, FxHashSet<usize>>,
 ) {
     if changed.is_empty() && classes.is_empty() {
         return;
@@ -146,7 +145,7 @@ pub(super) unsafe fn spread(
 struct Origin<'a> {
     changed: &'a FxHashSet<usize>,
     /// Classes of which all instances hash differently.
-    classes: &'a HashSet<usize>,
+    classes: &'a FxHashSet<usize>,
     /// Dicts on which no hash depends.
     namespaces: &'a FxHashSet<usize>,
 }

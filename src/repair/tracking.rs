@@ -2,9 +2,8 @@
 //! an untracked container may only hold untracked objects, or cycles through it
 //! would never be freed.
 
-use std::collections::{HashMap, HashSet};
-
 use pyo3_ffi::PyObject;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::edit::Edit;
 use crate::ffi::bindings as c;
@@ -16,13 +15,13 @@ use crate::search::Holders;
 /// I1 and I2.
 pub(crate) unsafe fn plan(edits: &[Edit], holders: &Holders) -> Vec<*mut PyObject> {
     let mut to_track = Vec::new();
-    let mut around: HashMap<usize, Vec<*mut PyObject>> = HashMap::new();
+    let mut around: FxHashMap<usize, Vec<*mut PyObject>> = FxHashMap::default();
     for &(inner, outer) in &holders.untracked {
         around.entry(inner as usize).or_default().push(outer);
     }
     let mut pending: Vec<*mut PyObject> =
         edits.iter().map(|edit| edit.holder).filter(|holder| !holder.is_null()).collect();
-    let mut seen = HashSet::new();
+    let mut seen = FxHashSet::default();
     while let Some(holder) = pending.pop() {
         // SAFETY: the caller's promise: holders are alive.
         let untracked = unsafe { c::gcr_is_gc(holder) != 0 && c::gcr_is_tracked(holder) == 0 };

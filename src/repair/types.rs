@@ -1,13 +1,13 @@
 //! Classes and functions that must follow: instances that change class, classes
 //! whose bases or namespaces change, functions whose fields do.
 
-use std::collections::{HashMap, HashSet};
 use std::ffi::{c_int, c_void, CStr};
 use std::mem::MaybeUninit;
 use std::ops::ControlFlow;
 use std::ptr;
 
 use pyo3_ffi::{PyObject, PyTypeObject};
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::edit::{Changes, Edit, Means, Scope};
 use crate::ffi::{self, bindings as c};
@@ -35,7 +35,7 @@ pub(crate) type Refused = (Edit, &'static str);
 pub(crate) unsafe fn plan(edits: &[Edit], world: &World) -> (TypePlan, Vec<Refused>) {
     let mut plan = TypePlan::default();
     let mut refused = Vec::new();
-    let mut by_holder: HashMap<usize, Vec<&Edit>> = HashMap::new();
+    let mut by_holder: FxHashMap<usize, Vec<&Edit>> = FxHashMap::default();
     for edit in edits.iter().filter(|edit| !edit.holder.is_null()) {
         if edit.slot.role == c::GCR_FUNCTION {
             plan.functions.push(edit.holder);
@@ -244,8 +244,8 @@ pub(crate) unsafe fn rehashed_classes(
     plan: &TypePlan,
     changes: &Changes,
     world: &World,
-) -> HashSet<usize> {
-    let mut sources: HashSet<usize> =
+) -> FxHashSet<usize> {
+    let mut sources: FxHashSet<usize> =
         plan.methods.iter().map(|(class, ..)| *class as usize).collect();
     for &(old, new) in &changes.classes {
         // SAFETY: the caller's promise: both are classes and alive.
