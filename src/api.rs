@@ -129,6 +129,10 @@ unsafe fn run(call: &Call, base: usize) -> Result<Owned, Raised> {
         let mut outcome = match outcome {
             Ok(outcome) => outcome,
             Err(Failure::Raised) => return Err(Raised),
+            Err(Failure::Late(done)) => {
+                undo::revert(&done, base);
+                return Err(Raised);
+            }
             Err(Failure::Refused(refusals)) => {
                 let forward = |old| pairs.map.find(old).map_or(old, |at| pairs.map.pairs()[at].new);
                 return Err(raise_refusals(&refusals, forward));

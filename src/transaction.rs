@@ -99,6 +99,8 @@ pub(crate) enum Failure {
     Refused(Vec<Refusal>),
     /// An exception is set.
     Raised,
+    /// An exception is set, and all has been done.
+    Late(Box<Outcome>),
 }
 
 impl From<Raised> for Failure {
@@ -235,8 +237,8 @@ pub(crate) unsafe fn run(
             apply::release(&outcome.edits);
             drop(repairs);
             drop(changes);
-            if classes_changed {
-                refresh_dispatch()?;
+            if classes_changed && refresh_dispatch().is_err() {
+                return Err(Failure::Late(Box::new(outcome)));
             }
             return Ok(outcome);
         }

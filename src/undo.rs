@@ -230,6 +230,23 @@ unsafe extern "C" fn leftovers(log: *mut PyObject, _: *mut PyObject) -> *mut PyO
     api::returned(result)
 }
 
+/// Undoes what failed when all had been done. The exception that is set stays.
+///
+/// # Safety
+/// The GIL is held, and an exception is set; `base` is from `ffi::call_with_base`.
+#[allow(deprecated, reason = "3.11 has no other way to keep an exception")]
+pub(crate) unsafe fn revert(done: &Outcome, base: usize) {
+    let (mut kind, mut value, mut traceback) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
+    // SAFETY: the caller's promise.
+    unsafe {
+        py::PyErr_Fetch(&raw mut kind, &raw mut value, &raw mut traceback);
+        // What comes late again, or is refused, is less than what came first.
+        let _ = transaction::run(false, base, |_| put_back(done));
+        py::PyErr_Clear();
+        py::PyErr_Restore(kind, value, traceback);
+    }
+}
+
 unsafe extern "C" fn undo(log: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
     // SAFETY: the method is called with a live log and the GIL.
     unsafe {
@@ -241,6 +258,14 @@ unsafe extern "C" fn undo(log: *mut PyObject, _: *mut PyObject) -> *mut PyObject
                 restores = changes.restores.len();
                 changes
             });
+            // All is as it was before, whatever a cache said to it.
+            let undone = match undone {
+                Err(Failure::Late(undone)) => {
+                    py::PyErr_WriteUnraisable(log);
+                    Ok(*undone)
+                }
+                undone => undone,
+            };
             match undone {
                 Ok(undone) => {
                     let moved: usize = undone.weak.iter().map(|m| m.references.len()).sum();

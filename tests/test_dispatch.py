@@ -9,6 +9,7 @@ import dataclasses
 import enum
 import functools
 import gc
+import sys
 import types
 import typing
 import weakref
@@ -391,3 +392,24 @@ def test_the_old_class_dies() -> None:
     gc.collect()
     assert died == [1]
     assert instance.hello() == sub().hello() == "new"
+
+
+def test_an_interrupt_at_the_very_end_leaves_all_as_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Old:
+        pass
+
+    class New:
+        pass
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt("late")
+
+    monkeypatch.setattr(sys.modules["gcremap._dispatch"], "_refresh", interrupted)
+    old, instance, held = Old, Old(), [Old]
+    with pytest.raises(KeyboardInterrupt, match="late"):
+        gcremap.remap([(Old, New)], exclude=[])
+    assert held == [Old] == [old] == [type(instance)]
+    assert Old.__name__ == "Old"
+    assert Old is not New

@@ -534,12 +534,20 @@ def test_referrers_say_where() -> None:
 
 
 def test_the_old_dies_when_nothing_uses_it() -> None:
-    old, new = Thing("old"), Thing("new")
-    holder = [old]
+    holder: list[Thing] = []
     died: list[int] = []
-    weakref.finalize(old, died.append, 1)
-    gcremap.remap([(old, new)], frames=False, weakrefs=False)
-    del old
+    new = Thing("new")
+
+    def replace() -> None:
+        old = Thing("old")
+        holder.append(old)
+        weakref.finalize(old, died.append, 1)
+        gcremap.remap([(old, new)], frames=False, weakrefs=False)
+
+    # On a stack of its own, of which no word is left over.
+    thread = threading.Thread(target=replace)
+    thread.start()
+    thread.join()
     # A pin is released by a later remap that no longer finds the object in use.
     gcremap.remap([(Thing("other"), new)])
     gc.collect()

@@ -244,12 +244,19 @@ class Updater:
                 type.__setattr__(shell, name, self.shells.get(id(value), value))
         self.shells[id(pair.old)] = shell
 
+    @staticmethod
+    def _is_of_a_member(value: object) -> bool:
+        """What 3.11 puts into an Enum for each of its members, to look it up by name."""
+        return type(value) is enum.property and value.fget is None and value.fset is None
+
     def _class_attribute(self, pair: Pair, name: str, before: Any, value: Any) -> None:
         wanted = self._matcher.final(value)
         if before is wanted:
             inner = self._matcher.by_old.get(id(before))
             if inner is not None and inner.changed:
                 pair.changed = True
+            return
+        if self._is_of_a_member(before) and self._is_of_a_member(value):
             return
         if before is not _MISSING and not callable(value):
             made_by_same = pair.same_definition and name not in pair.new_members
