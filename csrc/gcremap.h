@@ -133,6 +133,7 @@ int gcr_is_definition(PyObject *object);
 /* What an object is to a remap besides a holder. */
 typedef enum gcr_nature {
     GCR_NOTHING_ELSE = 0,
+    GCR_IS_TYPE,
     GCR_IS_MODULE,
     GCR_STORES_HASHES, /* a table with other keys than str; or its own hash, now */
 } gcr_nature;

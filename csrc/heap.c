@@ -138,6 +138,9 @@ gcr_nature
 gcr_nature_of_instances(PyObject *object)
 {
     PyTypeObject *type = (PyTypeObject *)object;
+    if (type->tp_flags & Py_TPFLAGS_TYPE_SUBCLASS) {
+        return GCR_IS_TYPE;
+    }
     if (type == &PyModule_Type) {
         return GCR_IS_MODULE;
     }

@@ -305,20 +305,40 @@ future_table(gcr_hierarchy *h, PyTypeObject *type)
     return copy;
 }
 
+/* Of the j-th base, whether it changes. */
 static int
-move_entry(gcr_hierarchy *h, PyTypeObject *type, PyTypeObject *from, PyTypeObject *to)
+changes_base(const changed_class *change, Py_ssize_t j)
 {
-    if (!(to->tp_flags & Py_TPFLAGS_HEAPTYPE)) {
-        return refuse(h, to, "a static type's list of subclasses cannot be changed");
+    return PyTuple_GET_ITEM(change->type->tp_bases, j) != PyTuple_GET_ITEM(change->bases, j);
+}
+
+/* Two bases may trade places: first leave all tables that one left is in, then enter. */
+static int
+move_entry(gcr_hierarchy *h, changed_class *change)
+{
+    PyObject *key = PyLong_FromVoidPtr(change->type);
+    PyObject *entry = NULL;
+    int failed = key == NULL;
+    Py_ssize_t count = PyTuple_GET_SIZE(change->bases);
+    for (Py_ssize_t j = 0; !failed && j < count; j++) {
+        if (changes_base(change, j)) {
+            PyTypeObject *from = (PyTypeObject *)PyTuple_GET_ITEM(change->type->tp_bases, j);
+            PyObject *table = future_table(h, from);
+            PyObject *found = table == NULL ? NULL : PyDict_GetItemWithError(table, key);
+            Py_XSETREF(entry, Py_XNewRef(found));
+            failed = found == NULL || PyDict_DelItem(table, key) < 0;
+        }
     }
-    PyObject *source = future_table(h, from);
-    PyObject *target = future_table(h, to);
-    PyObject *key = PyLong_FromVoidPtr(type);
-    PyObject *entry = source == NULL || key == NULL ? NULL : PyDict_GetItemWithError(source, key);
-    int failed = target == NULL || entry == NULL || PyDict_SetItem(target, key, entry) < 0 ||
-                 PyDict_DelItem(source, key) < 0;
+    for (Py_ssize_t j = 0; !failed && j < count; j++) {
+        if (changes_base(change, j)) {
+            PyTypeObject *to = (PyTypeObject *)PyTuple_GET_ITEM(change->bases, j);
+            PyObject *table = future_table(h, to);
+            failed = table == NULL || PyDict_SetItem(table, key, entry) < 0;
+        }
+    }
+    Py_XDECREF(entry);
     Py_XDECREF(key);
-    return failed ? refuse(h, type, no_memory) : 0;
+    return failed ? refuse(h, change->type, no_memory) : 0;
 }
 
 static int
@@ -331,12 +351,13 @@ plan_tables(gcr_hierarchy *h)
     for (size_t i = 0; i < h->class_count; i++) {
         changed_class *change = &h->classes[i];
         for (Py_ssize_t j = 0; change->bases && j < PyTuple_GET_SIZE(change->bases); j++) {
-            PyObject *from = PyTuple_GET_ITEM(change->type->tp_bases, j);
-            PyObject *to = PyTuple_GET_ITEM(change->bases, j);
-            if (from != to &&
-                move_entry(h, change->type, (PyTypeObject *)from, (PyTypeObject *)to) < 0) {
-                return -1;
+            PyTypeObject *to = (PyTypeObject *)PyTuple_GET_ITEM(change->bases, j);
+            if (changes_base(change, j) && !(to->tp_flags & Py_TPFLAGS_HEAPTYPE)) {
+                return refuse(h, to, "a static type's list of subclasses cannot be changed");
             }
+        }
+        if (change->bases != NULL && move_entry(h, change) < 0) {
+            return -1;
         }
     }
     for (size_t i = 0; i < h->table_count; i++) {

@@ -17,12 +17,12 @@ use crate::error::Refusal;
 use crate::ffi::{self, bindings as c};
 use crate::forwarding::{ForwardingMap, Pair};
 use crate::locate::Locator;
-use crate::object::{append, module, Owned, Raised};
+use crate::object::{list, module, Owned, Raised};
 use crate::plan::{self, Options, Plan};
 use crate::search;
 use crate::slot::Slot;
 use crate::transaction::{self, Failure, Outcome};
-use crate::{pins, undo};
+use crate::{log, pins, undo};
 
 /// `remap(mapping, /, *, exclude=(), weakrefs=True, frames=True, unsafe=False, dry_run=False)`
 ///
@@ -110,7 +110,7 @@ unsafe fn run(call: &Call, base: usize) -> Result<Owned, Raised> {
             false => arguments::excluded(call.exclude, &mut options.excluded)?,
         };
         options.near.extend(kept.iter().map(Owned::as_ptr));
-        let log = Owned::steal(undo::allocate())?;
+        let log = Owned::steal(log::allocate())?;
         let mut plan = Plan::default();
         let outcome = transaction::run(call.dry_run != 0, base, |asked| {
             options.owned = pairs.owned();
@@ -144,7 +144,7 @@ unsafe fn run(call: &Call, base: usize) -> Result<Owned, Raised> {
             }
         }
         let report = report(&plan, &outcome, &log, started)?;
-        undo::fill(log.as_ptr(), outcome, call.dry_run != 0);
+        log::fill(log.as_ptr(), outcome, call.dry_run != 0);
         Ok(report)
     }
 }
@@ -244,8 +244,7 @@ pub(crate) unsafe fn raise_refusals(
     // SAFETY: the caller's promise.
     let _: Result<(), Raised> = unsafe {
         (|| {
-            let list = Owned::steal(py::PyList_New(0))?;
-            for refusal in refusals {
+            let all = list(refusals.iter().map(|refusal| {
                 let old = refusal.old;
                 let new = forward(old);
                 let place = match &refusal.place {
@@ -258,21 +257,20 @@ pub(crate) unsafe fn raise_refusals(
                     refusal.reason.as_ptr().cast(),
                     refusal.reason.len() as isize,
                 ))?;
-                let entry = Owned::steal(py::Py_BuildValue(
+                Owned::steal(py::Py_BuildValue(
                     c"((OO)OO)".as_ptr(),
                     old as *mut PyObject,
                     new as *mut PyObject,
                     place.as_ptr(),
                     reason.as_ptr(),
-                ))?;
-                append(&list, &entry)?;
-            }
+                ))
+            }))?;
             let home = module(c"gcremap._errors")?;
             let error = Owned::steal(py::PyObject_CallMethod(
                 home.as_ptr(),
                 c"_refused".as_ptr(),
                 c"O".as_ptr(),
-                list.as_ptr(),
+                all.as_ptr(),
             ))?;
             py::PyErr_SetObject((*error.as_ptr()).ob_type.cast(), error.as_ptr());
             Err(Raised)
@@ -300,7 +298,7 @@ pub(crate) unsafe extern "C" fn referrers(
             let locator = Locator::default();
             let mut slots = Vec::new();
             for holder in search::deep(&map).found {
-                if holder == objects || undo::is_log(holder) {
+                if holder == objects || log::is_log(holder) {
                     continue;
                 }
                 let located = locator.locate(holder, &map);
@@ -323,11 +321,12 @@ pub(crate) unsafe extern "C" fn referrers(
                 }
                 ControlFlow::Continue(())
             });
-            let list = Owned::steal(py::PyList_New(0))?;
-            for (holder, slot, value) in &slots {
-                append(&list, &slot_tuple(holder.as_ptr(), Some(slot), *value)?)?;
-            }
-            Ok(list.into_ptr())
+            list(
+                slots
+                    .iter()
+                    .map(|(holder, slot, value)| slot_tuple(holder.as_ptr(), Some(slot), *value)),
+            )
+            .map(Owned::into_ptr)
         })()
     };
     returned(result)

@@ -11,7 +11,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::api::returned;
 use crate::ffi::{self, bindings as c};
 use crate::memory::Readable;
-use crate::object::{append, Owned};
+use crate::object::{list, Owned};
 use crate::pins;
 use crate::probe::{self, Missing};
 
@@ -34,26 +34,21 @@ pub(crate) unsafe extern "C" fn walk(
             }
             ControlFlow::Continue(())
         });
-        (|| {
-            let list = Owned::steal(py::PyList_New(0))?;
-            for (slot, value) in &slots {
-                let entry = Owned::steal(py::Py_BuildValue(
-                    c"(niiiiznO)".as_ptr(),
-                    slot.address as isize,
-                    slot.kind as c_int,
-                    slot.role as c_int,
-                    slot.accepts as c_int,
-                    slot.flags as c_int,
-                    slot.name().map_or(ptr::null(), CStr::as_ptr),
-                    slot.index,
-                    value.as_ptr(),
-                ));
-                append(&list, &entry?)?;
-            }
-            Ok(list.into_ptr())
-        })()
+        list(slots.iter().map(|(slot, value)| {
+            Owned::steal(py::Py_BuildValue(
+                c"(niiiiznO)".as_ptr(),
+                slot.address as isize,
+                slot.kind as c_int,
+                slot.role as c_int,
+                slot.accepts as c_int,
+                slot.flags as c_int,
+                slot.name().map_or(ptr::null(), CStr::as_ptr),
+                slot.index,
+                value.as_ptr(),
+            ))
+        }))
     };
-    returned(result)
+    returned(result.map(Owned::into_ptr))
 }
 
 /// What `tp_traverse` of the object shows, as a list.
@@ -71,15 +66,9 @@ pub(crate) unsafe extern "C" fn traverse(
             shown.push(Owned::borrow(referent));
             ControlFlow::Continue(())
         });
-        (|| {
-            let list = Owned::steal(py::PyList_New(0))?;
-            for referent in &shown {
-                append(&list, referent)?;
-            }
-            Ok(list.into_ptr())
-        })()
+        list(shown.into_iter().map(Ok))
     };
-    returned(result)
+    returned(result.map(Owned::into_ptr))
 }
 
 /// The addresses of the slots that the probe finds for everything
@@ -103,16 +92,9 @@ pub(crate) unsafe extern "C" fn probe(
         let known = FxHashSet::default();
         let readable = Readable::now();
         let slots = probe::probe(holder, &mut missing, &known, &readable);
-        (|| {
-            let list = Owned::steal(py::PyList_New(0))?;
-            for slot in slots {
-                let address = Owned::steal(py::PyLong_FromSize_t(slot.address as usize))?;
-                append(&list, &address)?;
-            }
-            Ok(list.into_ptr())
-        })()
+        list(slots.iter().map(|slot| Owned::steal(py::PyLong_FromSize_t(slot.address as usize))))
     };
-    returned(result)
+    returned(result.map(Owned::into_ptr))
 }
 
 /// How complete the walker of the object is.
@@ -134,13 +116,7 @@ pub(crate) unsafe extern "C" fn coverage(
 pub(crate) unsafe extern "C" fn pinned(_module: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
     // SAFETY: the GIL is held; the list owns what it names.
     let result = unsafe {
-        (|| {
-            let list = Owned::steal(py::PyList_New(0))?;
-            for object in pins::owned() {
-                append(&list, &Owned::borrow(object as *mut PyObject))?;
-            }
-            Ok(list.into_ptr())
-        })()
+        list(pins::owned().into_iter().map(|object| Ok(Owned::borrow(object as *mut PyObject))))
     };
-    returned(result)
+    returned(result.map(Owned::into_ptr))
 }

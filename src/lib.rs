@@ -44,6 +44,7 @@ mod ffi;
 mod forwarding;
 mod hashes;
 mod locate;
+mod log;
 mod memory;
 mod object;
 mod pins;
@@ -139,7 +140,7 @@ unsafe extern "C" fn exec(module: *mut PyObject) -> c_int {
             PyErr_SetString(PyExc_ImportError, refusal);
             return -1;
         }
-        if undo::create_type().is_null() {
+        if log::create_type().is_null() {
             return -1;
         }
         PyModule_AddFunctions(module, METHODS.0.get().cast())

@@ -53,11 +53,28 @@ impl Drop for Owned {
 
 /// # Safety
 /// The GIL is held.
-pub(crate) unsafe fn append(list: &Owned, item: &Owned) -> Result<(), Raised> {
+unsafe fn append(list: &Owned, item: &Owned) -> Result<(), Raised> {
     // SAFETY: the caller's promise.
     match unsafe { PyList_Append(list.as_ptr(), item.as_ptr()) } {
         0 => Ok(()),
         _ => Err(Raised),
+    }
+}
+
+/// A new list of what is made one by one.
+///
+/// # Safety
+/// The GIL is held.
+pub(crate) unsafe fn list(
+    items: impl IntoIterator<Item = Result<Owned, Raised>>,
+) -> Result<Owned, Raised> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let list = Owned::steal(pyo3_ffi::PyList_New(0))?;
+        for item in items {
+            append(&list, &item?)?;
+        }
+        Ok(list)
     }
 }
 

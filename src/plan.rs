@@ -343,7 +343,7 @@ impl<'a> Planner<'a> {
         // SAFETY: the caller's promise.
         let excluded = self.options.excluded.contains(&(holder as usize))
             || self.parts.contains(&(holder as usize))
-            || unsafe { crate::undo::is_log(holder) };
+            || unsafe { crate::log::is_log(holder) };
         let is_old = self.map.find(holder as usize).is_some();
         for (slot, pair) in located.slots {
             if !self.seen_slots.insert(slot.address as usize) {

@@ -1,233 +1,59 @@
-//! The apply log: what a report needs to put every slot back.
-//!
-//! A Python object of its own, so that the collector sees what it holds (a
-//! report may be part of a cycle); the search knows the type and never rewrites
-//! what a log holds.
+//! The way back: from what a remap did to the changes that undo it, as far as it
+//! still stands.
 
-use std::ffi::{c_int, c_void, CStr};
 use std::ops::ControlFlow;
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, Ordering};
 
 use pyo3_ffi as py;
-use pyo3_ffi::{PyObject, PyTypeObject, Py_DECREF};
+use pyo3_ffi::PyObject;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::edit::{Changes, ContextChange, Edit, Restore, Scope};
 use crate::ffi::{self, bindings as c};
 use crate::forwarding::{ForwardingMap, Pair};
 use crate::locate::Locator;
-use crate::object::{append, Owned};
+use crate::object::{Owned, Raised};
 use crate::repair::weak::WeakMove;
 use crate::slot::Slot;
 use crate::transaction::{self, Failure, Lost, Outcome};
 use crate::{api, hashes};
 
-#[repr(C)]
-struct Log {
-    base: PyObject,
-    /// Owned; null once undone or cleared.
-    done: *mut Outcome,
-    /// Owned; null once cleared.
-    told: *mut Told,
-}
-
-/// What the report says of objects, kept here so that it is no holder of them for
-/// later remaps, whatever became of the log by then.
-#[derive(Debug, Default)]
-struct Told {
-    collisions: Vec<[Owned; 3]>,
-    leftovers: Vec<(Owned, usize)>,
-}
-
-impl Told {
-    fn objects(&self) -> impl Iterator<Item = *mut PyObject> + '_ {
-        let leftovers = self.leftovers.iter().map(|(old, _)| old);
-        self.collisions.iter().flatten().chain(leftovers).map(Owned::as_ptr)
-    }
-}
-
-static LOG_TYPE: AtomicPtr<PyTypeObject> = AtomicPtr::new(ptr::null_mut());
-
-/// Whether `object` is an apply log.
+/// Undoes what a remap did; returns how many references were put back. An error means
+/// that nothing was.
 ///
 /// # Safety
-/// `object` is alive.
-pub(crate) unsafe fn is_log(object: *mut PyObject) -> bool {
-    // SAFETY: the caller's promise.
-    unsafe { (*object).ob_type == LOG_TYPE.load(Ordering::Relaxed) }
-}
-
-/// Creates the type; a new reference, or null with an exception.
-pub(crate) fn create_type() -> *mut PyObject {
-    let slots = Box::new([
-        py::PyType_Slot { slot: py::Py_tp_traverse, pfunc: traverse as *mut c_void },
-        py::PyType_Slot { slot: py::Py_tp_clear, pfunc: clear as *mut c_void },
-        py::PyType_Slot { slot: py::Py_tp_dealloc, pfunc: dealloc as *mut c_void },
-        py::PyType_Slot { slot: py::Py_tp_methods, pfunc: methods().cast() },
-        py::PyType_Slot { slot: 0, pfunc: ptr::null_mut() },
-    ]);
-    let mut spec = py::PyType_Spec {
-        name: c"gcremap._native.Log".as_ptr(),
-        basicsize: size_of::<Log>() as c_int,
-        itemsize: 0,
-        flags: (py::Py_TPFLAGS_DEFAULT
-            | py::Py_TPFLAGS_HAVE_GC
-            | py::Py_TPFLAGS_DISALLOW_INSTANTIATION
-            | py::Py_TPFLAGS_IMMUTABLETYPE) as u32,
-        slots: Box::leak(slots).as_mut_ptr(),
-    };
-    // SAFETY: the spec and its slots are complete and terminated; they outlive
-    // the type.
-    let type_ = unsafe { py::PyType_FromSpec(&raw mut spec) };
-    LOG_TYPE.store(type_.cast(), Ordering::Relaxed);
-    type_
-}
-
-fn methods() -> *mut py::PyMethodDef {
-    let method = |name: &'static CStr, function: py::PyCFunction| py::PyMethodDef {
-        ml_name: name.as_ptr(),
-        ml_meth: py::PyMethodDefPointer { PyCFunction: function },
-        ml_flags: py::METH_NOARGS,
-        ml_doc: ptr::null(),
-    };
-    Box::leak(Box::new([
-        method(c"collisions", collisions),
-        method(c"leftovers", leftovers),
-        py::PyMethodDef {
-            ml_name: c"undo".as_ptr(),
-            ml_meth: py::PyMethodDefPointer { PyCFunction: undo },
-            ml_flags: py::METH_NOARGS,
-            ml_doc: c"Put back every rewritten slot that still holds new; how many.".as_ptr(),
-        },
-        py::PyMethodDef::zeroed(),
-    ]))
-    .as_mut_ptr()
-}
-
-/// An empty log; null with an exception when memory is out.
-pub(crate) fn allocate() -> *mut PyObject {
-    let type_ = LOG_TYPE.load(Ordering::Relaxed);
-    // SAFETY: the type was created when the module was.
-    unsafe {
-        let log = py::PyType_GenericAlloc(type_, 0).cast::<Log>();
-        if !log.is_null() {
-            (*log).done = Box::into_raw(Box::default());
-            (*log).told = Box::into_raw(Box::default());
-        }
-        log.cast()
-    }
-}
-
-/// Hands what a remap did, or with `dry_run` would do, to a fresh log.
-///
-/// # Safety
-/// `log` is from [`allocate`].
-pub(crate) unsafe fn fill(log: *mut PyObject, mut outcome: Outcome, dry_run: bool) {
-    let collisions = std::mem::take(&mut outcome.collisions);
-    let leftovers = std::mem::take(&mut outcome.leftovers);
+/// The GIL is held; `done` owns its objects and `base` is from `ffi::call_with_base`.
+pub(crate) unsafe fn undo(
+    done: &Outcome,
+    base: usize,
+    log: *mut PyObject,
+) -> Result<usize, Raised> {
+    let mut restores = 0;
     // SAFETY: the caller's promise.
     unsafe {
-        let log = log.cast::<Log>();
-        *(*log).told = Told { collisions, leftovers };
-        if !dry_run {
-            *(*log).done = outcome;
-        }
-    }
-}
-
-unsafe extern "C" fn traverse(log: *mut PyObject, visit: py::visitproc, arg: *mut c_void) -> c_int {
-    // SAFETY: the collector passes a live log; heap types visit their type.
-    unsafe {
-        let result = visit((*log).ob_type.cast(), arg);
-        if result != 0 {
-            return result;
-        }
-        let log = log.cast::<Log>();
-        let done = (*log).done.as_ref().into_iter().flat_map(Outcome::objects);
-        let told = (*log).told.as_ref().into_iter().flat_map(Told::objects);
-        for object in done.chain(told) {
-            let result = visit(object, arg);
-            if result != 0 {
-                return result;
+        let undone = match transaction::run(false, base, |_| {
+            let changes = put_back(done);
+            restores = changes.restores.len();
+            changes
+        }) {
+            Ok(undone) => undone,
+            // All is as it was before, whatever a cache said to it.
+            Err(Failure::Late(undone)) => {
+                py::PyErr_WriteUnraisable(log);
+                *undone
             }
-        }
-    }
-    0
-}
-
-unsafe extern "C" fn clear(log: *mut PyObject) -> c_int {
-    // SAFETY: the collector passes a live log.
-    unsafe { drop((take(log), take_told(log))) };
-    0
-}
-
-unsafe extern "C" fn dealloc(log: *mut PyObject) {
-    // SAFETY: the last reference is gone; the type is a heap type, of which each
-    // instance owns a count.
-    unsafe {
-        let type_ = (*log).ob_type;
-        py::PyObject_GC_UnTrack(log.cast());
-        drop((take(log), take_told(log)));
-        py::PyObject_GC_Del(log.cast());
-        Py_DECREF(type_.cast());
-    }
-}
-
-/// Takes what was done out, so that no finalizer sees it twice.
-///
-/// # Safety
-/// `log` is a log.
-unsafe fn take(log: *mut PyObject) -> Option<Box<Outcome>> {
-    // SAFETY: the caller's promise; a non-null pointer is from `allocate`.
-    unsafe {
-        let done = std::mem::replace(&mut (*log.cast::<Log>()).done, ptr::null_mut());
-        (!done.is_null()).then(|| Box::from_raw(done))
-    }
-}
-
-/// # Safety
-/// `log` is a log.
-unsafe fn take_told(log: *mut PyObject) -> Option<Box<Told>> {
-    // SAFETY: the caller's promise; a non-null pointer is from `allocate`.
-    unsafe {
-        let told = std::mem::replace(&mut (*log.cast::<Log>()).told, ptr::null_mut());
-        (!told.is_null()).then(|| Box::from_raw(told))
-    }
-}
-
-/// `collisions()`: a list of (container, key, lost value).
-unsafe extern "C" fn collisions(log: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
-    // SAFETY: the method is called with a live log and the GIL.
-    let result = unsafe {
-        (|| {
-            let list = Owned::steal(py::PyList_New(0))?;
-            let told = (*log.cast::<Log>()).told.as_ref();
-            for [table, key, value] in told.into_iter().flat_map(|told| &told.collisions) {
-                let (table, key, value) = (table.as_ptr(), key.as_ptr(), value.as_ptr());
-                append(&list, &Owned::steal(py::PyTuple_Pack(3, table, key, value))?)?;
+            Err(Failure::Raised) => return Err(Raised),
+            Err(Failure::Refused(refusals)) => {
+                let back = |new: usize| {
+                    let edit = done.edits.iter().find(|edit| edit.new as usize == new);
+                    edit.map_or(new, |edit| edit.old as usize)
+                };
+                return Err(api::raise_refusals(&refusals, back));
             }
-            Ok(list.into_ptr())
-        })()
-    };
-    api::returned(result)
-}
-
-/// `leftovers()`: a list of (old, count).
-unsafe extern "C" fn leftovers(log: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
-    // SAFETY: the method is called with a live log and the GIL.
-    let result = unsafe {
-        (|| {
-            let list = Owned::steal(py::PyList_New(0))?;
-            let told = (*log.cast::<Log>()).told.as_ref();
-            for (old, count) in told.into_iter().flat_map(|told| &told.leftovers) {
-                let entry = py::Py_BuildValue(c"(On)".as_ptr(), old.as_ptr(), *count);
-                append(&list, &Owned::steal(entry)?)?;
-            }
-            Ok(list.into_ptr())
-        })()
-    };
-    api::returned(result)
+        };
+        let moved: usize = undone.weak.iter().map(|moved| moved.references.len()).sum();
+        Ok(undone.edits.len() + undone.variables + moved + restores)
+    }
 }
 
 /// Undoes what failed when all had been done. The exception that is set stays.
@@ -244,47 +70,6 @@ pub(crate) unsafe fn revert(done: &Outcome, base: usize) {
         let _ = transaction::run(false, base, |_| put_back(done));
         py::PyErr_Clear();
         py::PyErr_Restore(kind, value, traceback);
-    }
-}
-
-unsafe extern "C" fn undo(log: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
-    // SAFETY: the method is called with a live log and the GIL.
-    unsafe {
-        ffi::call_with_base(|base| {
-            let Some(done) = take(log) else { return py::PyLong_FromSize_t(0) };
-            let mut restores = 0;
-            let undone = transaction::run(false, base, |_| {
-                let changes = put_back(&done);
-                restores = changes.restores.len();
-                changes
-            });
-            // All is as it was before, whatever a cache said to it.
-            let undone = match undone {
-                Err(Failure::Late(undone)) => {
-                    py::PyErr_WriteUnraisable(log);
-                    Ok(*undone)
-                }
-                undone => undone,
-            };
-            match undone {
-                Ok(undone) => {
-                    let moved: usize = undone.weak.iter().map(|m| m.references.len()).sum();
-                    py::PyLong_FromSize_t(undone.edits.len() + undone.variables + moved + restores)
-                }
-                Err(failure) => {
-                    if let Failure::Refused(refusals) = failure {
-                        let back = |new: usize| {
-                            let edit = done.edits.iter().find(|edit| edit.new as usize == new);
-                            edit.map_or(new, |edit| edit.old as usize)
-                        };
-                        api::raise_refusals(&refusals, back);
-                    }
-                    // Nothing was changed: it can be tried again.
-                    (*log.cast::<Log>()).done = Box::into_raw(done);
-                    ptr::null_mut()
-                }
-            }
-        })
     }
 }
 

@@ -31,8 +31,7 @@ impl World {
         // SAFETY: I1; the visitors allocate Rust memory only.
         unsafe {
             ffi::types(|type_| {
-                world.types.push(type_);
-                world.namespaces.insert(c::gcr_type_namespace(type_) as usize);
+                world.add_type(type_);
                 ControlFlow::Continue(())
             });
             ffi::module_namespaces(|namespace| {
@@ -77,6 +76,9 @@ impl World {
         unsafe {
             ffi::heap(|object| {
                 match natures.of_instances((*object).ob_type) {
+                    // One that left its base's list of subclasses, as a class may on its
+                    // way out.
+                    c::GCR_IS_TYPE => self.add_type(object),
                     c::GCR_IS_MODULE => {
                         self.namespaces.insert(PyModule_GetDict(object) as usize);
                     }
@@ -88,6 +90,15 @@ impl World {
                 visit(object);
                 ControlFlow::Continue(())
             });
+        }
+    }
+
+    /// # Safety
+    /// I1; `type_` is a type and alive.
+    unsafe fn add_type(&mut self, type_: *mut PyObject) {
+        // SAFETY: the caller's promise.
+        if self.namespaces.insert(unsafe { c::gcr_type_namespace(type_) } as usize) {
+            self.types.push(type_);
         }
     }
 

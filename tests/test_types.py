@@ -442,3 +442,22 @@ def test_a_metaclass_that_is_no_metaclass_is_refused() -> None:
     with pytest.raises(gcremap.RemapError):
         gcremap.remap([(old, make("new"))], frames=False, unsafe=True)
     assert type(class_) is old
+
+
+def test_bases_of_one_class_trade_places() -> None:
+    class A:
+        pass
+
+    class B:
+        pass
+
+    class C(A, B):
+        pass
+
+    a, b = keep = [A, B]
+    gcremap.remap([(a, b), (b, a)], exclude=[keep], frames=False)
+    assert C.__bases__ == (b, a)
+    assert a.__subclasses__() == b.__subclasses__() == [C]
+    gcremap.remap([(a, b), (b, a)], exclude=[keep], frames=False)
+    assert C.__mro__ == (C, a, b, object)
+    assert a.__subclasses__() == b.__subclasses__() == [C]

@@ -126,8 +126,9 @@ unsafe extern "C" {
     pub fn gcr_is_definition(object: *mut PyObject) -> ::std::os::raw::c_int;
 }
 pub const GCR_NOTHING_ELSE: gcr_nature = 0;
-pub const GCR_IS_MODULE: gcr_nature = 1;
-pub const GCR_STORES_HASHES: gcr_nature = 2;
+pub const GCR_IS_TYPE: gcr_nature = 1;
+pub const GCR_IS_MODULE: gcr_nature = 2;
+pub const GCR_STORES_HASHES: gcr_nature = 3;
 pub type gcr_nature = ::std::os::raw::c_uint;
 unsafe extern "C" {
     pub fn gcr_nature_of_instances(type_: *mut PyObject) -> gcr_nature;

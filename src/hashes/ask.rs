@@ -10,7 +10,7 @@ use super::{for_each_entry, Answer, Question};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::ffi::bindings as c;
-use crate::object::{append, module, Owned, Raised};
+use crate::object::{list, module, Owned, Raised};
 
 thread_local! {
     static ASKING: Cell<bool> = const { Cell::new(false) };
@@ -36,26 +36,20 @@ pub(crate) unsafe fn ask(question: &Question) -> Result<Answer, Raised> {
     let _asking = Asking;
     // SAFETY: the caller's promise, for every call in this function.
     unsafe {
-        let tables = Owned::steal(py::PyList_New(0))?;
-        for table in &question.tables {
-            let entries = Owned::steal(py::PyList_New(0))?;
-            for entry in &table.entries {
+        let tables = list(question.tables.iter().map(|table| {
+            let entries = list(table.entries.iter().map(|entry| {
                 let new_key = entry.new_key.as_ref().unwrap_or(&entry.key);
-                let triple = Owned::steal(py::Py_BuildValue(
+                Owned::steal(py::Py_BuildValue(
                     c"(nOO)".as_ptr(),
                     entry.position,
                     entry.key.as_ptr(),
                     new_key.as_ptr(),
-                ))?;
-                append(&entries, &triple)?;
-            }
-            let pair = Owned::steal(py::PyTuple_Pack(2, table.table.as_ptr(), entries.as_ptr()))?;
-            append(&tables, &pair)?;
-        }
-        let changed = Owned::steal(py::PyList_New(0))?;
-        for object in &question.changed {
-            append(&changed, object)?;
-        }
+                ))
+            }))?;
+            Owned::steal(py::PyTuple_Pack(2, table.table.as_ptr(), entries.as_ptr()))
+        }))?;
+        let changed = question.changed.iter().map(|object| Ok(Owned::borrow(object.as_ptr())));
+        let changed = list(changed)?;
         let home = module(c"gcremap._future")?;
         let answers = Owned::steal(py::PyObject_CallMethod(
             home.as_ptr(),
@@ -79,16 +73,14 @@ pub(crate) unsafe fn ask(question: &Question) -> Result<Answer, Raised> {
 unsafe fn tuples<const N: usize>(rows: &[[Owned; N]]) -> Result<Owned, Raised> {
     // SAFETY: the caller's promise; a new tuple takes the counts it is given.
     unsafe {
-        let list = Owned::steal(py::PyList_New(0))?;
-        for row in rows {
+        list(rows.iter().map(|row| {
             let tuple = Owned::steal(py::PyTuple_New(N as isize))?;
             for (index, object) in row.iter().enumerate() {
                 py::Py_INCREF(object.as_ptr());
                 py::PyTuple_SET_ITEM(tuple.as_ptr(), index as isize, object.as_ptr());
             }
-            append(&list, &tuple)?;
-        }
-        Ok(list)
+            Ok(tuple)
+        }))
     }
 }
 
@@ -170,15 +162,12 @@ pub(crate) unsafe extern "C" fn entries_with(
                     found.push((position, Owned::borrow(key), hash));
                 }
             });
-            let list = Owned::steal(py::PyList_New(0))?;
-            for (position, key, hash) in &found {
-                let entry = py::Py_BuildValue(c"(nOn)".as_ptr(), *position, key.as_ptr(), *hash);
-                append(&list, &Owned::steal(entry)?)?;
-            }
-            Ok(list.into_ptr())
+            list(found.iter().map(|(position, key, hash)| {
+                Owned::steal(py::Py_BuildValue(c"(nOn)".as_ptr(), *position, key.as_ptr(), *hash))
+            }))
         })()
     };
-    crate::api::returned(result)
+    crate::api::returned(result.map(Owned::into_ptr))
 }
 
 /// `_hush(object)`: it will be freed without its `__del__` being called.
