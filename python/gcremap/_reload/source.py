@@ -10,16 +10,17 @@ import linecache
 import marshal
 import os
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from gcremap._reload import bytecode, codes
 from gcremap._reload.definitions import Index, index_of
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True, eq=False)
 class Source:
     """One version of a module's source; any part may be unknown."""
 
@@ -84,6 +85,30 @@ class Source:
                 self._index = index_of(self.tree, self.text)
             return self._index
         return bytecode.index_of(self.code) if self.code is not None else None
+
+
+_ROOM = 100_000
+"""How many characters of source stay parsed."""
+
+_parsed: list[ref[Source]] = []
+"""Sources that may have a tree, the latest last."""
+
+
+def put_away(sources: Iterable[Source]) -> None:
+    """Forget trees, but those of the sources used last, which are likely to be edited
+    again: each line of a tree is a dozen objects that every collection visits."""
+    latest = list(sources)
+    before = [each for known in _parsed if (each := known()) is not None]
+    parsed = [each for each in before if not any(each is other for other in latest)] + latest
+    room, first = _ROOM, 0
+    for at in reversed(range(len(parsed))):
+        room -= len(parsed[at].text or "")
+        if room < 0:
+            first = at + 1
+            break
+    for old in parsed[:first]:
+        old._tree = old._index = None
+    _parsed[:] = map(ref, parsed[first:])
 
 
 _known: WeakKeyDictionary[ModuleType, Source] = WeakKeyDictionary()

@@ -99,6 +99,8 @@ class Transaction:
             for job in reversed(done):
                 job.snapshot.restore()
             raise
+        finally:
+            source.put_away(part for job in jobs for part in (job.was, job.now))
         for job in jobs:
             _remember(job.module, job.now)
             job.report.seconds = time.perf_counter() - start
