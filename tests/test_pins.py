@@ -217,20 +217,28 @@ class Mortal:
 
 def test_pins_are_released_once_nothing_uses_them() -> None:
     Mortal.died = 0
-    box: list[Any] = [Mortal()]
     pinned = []
 
-    def key(item: int) -> int:
-        if item == 2:
-            report = gcremap.remap([(box[0], None)], weakrefs=False)
-            pinned.append(report.pinned)
-        return item
+    def work() -> None:
+        box: list[Any] = [Mortal()]
 
-    sorted([1, 2, 3], key=key)
-    assert box == [None]
+        def key(item: int) -> int:
+            if item == 2:
+                report = gcremap.remap([(box[0], None)], weakrefs=False)
+                pinned.append(report.pinned)
+            return item
+
+        sorted([1, 2, 3], key=key)
+        assert box == [None]
+
+    # On a stack of its own, of which no word is left over once it has ended.
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
     gc.collect()
     gc.collect()
-    assert not any(isinstance(pinned, Mortal) for pinned in _native._pinned())
+    assert len(pinned) == 1
+    assert not any(isinstance(each, Mortal) for each in _native._pinned())
     assert Mortal.died == 1
 
 
