@@ -25,9 +25,11 @@ const gcr_known gcr_known_typing[] = {
      " (x := type(x)(text), text, ..., ...,"
      "  ([r for r in gc.get_referents(x) if r in (None, type(None))] + [...])[0])]",
      .fields = {{NAME}, {".__default__"}, {".evaluate_default"}, {".__bound__"}}},
-    {"(x := parameter('*T', ' = c'), x.__name__, x.__default__ if defaults else ...,"
-     " of(x, type(function)) if defaults else ...)",
-     .fields = {{NAME}, {".__default__"}, {".evaluate_default"}}},
+    {"[(x := parameter('*T', ' = c'), x.__name__, x.__default__ if defaults else ...,"
+     "  of(x, type(function)) if defaults else ...),"
+     " (x := type(x)(text), text, ..., ...,"
+     "  ([r for r in gc.get_referents(x) if r in (None, type(None))] + [...])[0])]",
+     .fields = {{NAME}, {".__default__"}, {".evaluate_default"}, {".__bound__"}}},
     {"((x := parameter('**T', '')).args, x)", .fields = {{".__origin__"}}},
     {"[(x := alias(), x.__name__, x.__type_params__, of(x, type(function)), x.__value__,"
      "  getattr(x, '__qualname__', ...)),"

@@ -18,8 +18,10 @@ MODULES = (
     "tarfile", "textwrap", "tokenize", "uuid", "zipfile",
 )  # fmt: skip
 
-_OF_THE_IMPORT = frozenset({"__spec__", "__loader__", "__cached__", "__path__", "__file__"})
-"""What the import system says of a module anew each time."""
+_OF_THE_IMPORT = frozenset(
+    {"__spec__", "__loader__", "__cached__", "__path__", "__file__", "__conditional_annotations__"}
+)
+"""What the import system and the compiler say of a module anew each time."""
 
 Facts = dict[str, tuple[Any, Any]]
 
@@ -27,9 +29,10 @@ Facts = dict[str, tuple[Any, Any]]
 def facts_of(module: types.ModuleType) -> Facts:
     """What can be seen of a module and of its classes and functions: (value, what it holds)."""
     found: Facts = {}
-    for name, value in vars(module).items():
+    for name in list(vars(module)):
         if name in _OF_THE_IMPORT:
             continue
+        value = getattr(module, name)  # what is imported lazily is imported by this
         found[name] = (value, content(value))
         if isinstance(value, type) and value.__module__ == module.__name__:
             for inner, member in vars(value).items():

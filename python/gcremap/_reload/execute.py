@@ -147,8 +147,15 @@ def execute(
         if loader is not None:  # a namespace package has none, and no code
             loader.exec_module(module)
         return None
-    recorder = Recorder(namespace, gone)
     namespace["__doc__"] = None
+    if _imports_lazily(code):
+        # Only where the locals are the globals: Python/ceval.c, _PyEval_LazyImportName.
+        for name in gone:
+            namespace.pop(name, None)
+        exec(code, namespace)
+        stored = _stored_by(code, "STORE_NAME", "STORE_GLOBAL") & namespace.keys()
+        return frozenset(namespace if _imports_star(code) else stored)
+    recorder = Recorder(namespace, gone)
     exec(code, namespace, recorder)
     stays = {name for name in recorder.asked if name in namespace}
     return frozenset(recorder.stored | stays | (stored_globally(code) & namespace.keys()))
@@ -158,7 +165,23 @@ def stored_globally(code: CodeType) -> set[str]:
     """The names that a module's code stores past its locals: some function says `global`."""
     if _STORE_GLOBAL not in code.co_code[::2]:
         return set()
-    return {each.argval for each in dis.get_instructions(code) if each.opname == "STORE_GLOBAL"}
+    return _stored_by(code, "STORE_GLOBAL")
+
+
+def _stored_by(code: CodeType, *operations: str) -> set[str]:
+    return {each.argval for each in dis.get_instructions(code) if each.opname in operations}
+
+
+def _imports_star(code: CodeType) -> bool:
+    return any(each.argrepr == "INTRINSIC_IMPORT_STAR" for each in dis.get_instructions(code))
+
+
+def _imports_lazily(code: CodeType) -> bool:
+    """Whether there is a `lazy import` (3.15, PEP 810): a flag of the instruction."""
+    return sys.version_info >= (3, 15) and any(
+        each.opname == "IMPORT_NAME" and each.arg is not None and each.arg & 3 == 1
+        for each in dis.get_instructions(code)
+    )
 
 
 _STORE_GLOBAL = dis.opmap["STORE_GLOBAL"]

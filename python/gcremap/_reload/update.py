@@ -258,6 +258,12 @@ class Updater:
             return
         if self._is_of_a_member(before) and self._is_of_a_member(value):
             return
+        if (
+            isinstance(value, staticmethod | classmethod)
+            and type(before) is type(value)
+            and self._matcher.final(value.__func__) is before.__func__
+        ):
+            return
         if before is not _MISSING and not callable(value):
             made_by_same = pair.same_definition and name not in pair.new_members
             if self._equal(before, value) or (
