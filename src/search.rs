@@ -1,8 +1,9 @@
 //! The search: which holders refer to an old, in three rings.
 //!
-//! *near* asks namespaces and definitions, and does not depend on the size of the heap; *full* asks `tp_traverse` of every object on the collector's lists; *deep*
-//! also looks where traversal does not lead: untracked containers, non-GC
-//! holders reachable from tracked ones, and slots that only a walker knows.
+//! *near* asks namespaces and definitions, and does not depend on the size of the
+//! heap; *full* asks `tp_traverse` of every object on the collector's lists; *deep*
+//! also looks where traversal does not lead: untracked containers, non-GC holders
+//! reachable from tracked ones, and slots that only a walker knows.
 
 use std::ops::ControlFlow;
 

@@ -45,6 +45,9 @@ pub(crate) unsafe fn plan(edits: &[Edit], world: &World) -> (TypePlan, Vec<Refus
     if by_holder.is_empty() {
         return (plan, refused);
     }
+    // SAFETY: the caller's promise: holders are alive.
+    let describes = |object: *mut PyObject| unsafe { (*(*object).ob_type).tp_descr_get.is_some() };
+    let any_describes = by_holder.keys().any(|&holder| describes(holder as *mut PyObject));
     for &type_ in &world.types {
         // SAFETY: a class that is alive, by I1.
         let (namespace, flags) =
@@ -69,17 +72,17 @@ pub(crate) unsafe fn plan(edits: &[Edit], world: &World) -> (TypePlan, Vec<Refus
         }
         // Specialised attribute loads keep what a descriptor wraps (a property's
         // getter) under the class's version: LOAD_ATTR_PROPERTY.
-        // SAFETY: the caller's promise; a namespace of a live class is alive.
-        unsafe {
-            ffi::traverse(namespace, |value| {
-                if by_holder.contains_key(&(value as usize))
-                    && (*(*value).ob_type).tp_descr_get.is_some()
-                {
-                    modified = true;
-                    return ControlFlow::Break(());
-                }
-                ControlFlow::Continue(())
-            });
+        if any_describes {
+            // SAFETY: the caller's promise; a namespace of a live class is alive.
+            unsafe {
+                ffi::traverse(namespace, |value| {
+                    if by_holder.contains_key(&(value as usize)) && describes(value) {
+                        modified = true;
+                        return ControlFlow::Break(());
+                    }
+                    ControlFlow::Continue(())
+                });
+            }
         }
         if modified && is_heap {
             plan.modified.push(type_);

@@ -28,7 +28,7 @@ def reload(names: list[str], folder: str, arrived: bool) -> None:
     try:
         modules = [sys.modules[name] for name in names if name in sys.modules]
         for module in modules if arrived else ():
-            source._known.pop(module, None)
+            source.forget(module)
         for report in Reloader().reload(*modules) if modules else ():
             answer["reports"].append(
                 {

@@ -125,6 +125,11 @@ def remember(module: ModuleType, source: Source) -> None:
     _known[module] = source
 
 
+def forget(module: ModuleType) -> None:
+    """Note that what `module` was loaded from is not known."""
+    _known.pop(module, None)
+
+
 def noted(module: ModuleType) -> Source | None:
     """The source that the content of `module` was seen to come from."""
     name = module_name(module)
