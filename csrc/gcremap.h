@@ -116,6 +116,10 @@ int gcr_traverse(PyObject *holder, gcr_object_visitor visit, void *arg);
 int gcr_is_gc(PyObject *object);      /* PyObject_IS_GC */
 int gcr_is_tracked(PyObject *object); /* is on a list of the collector */
 void gcr_track(PyObject *object);     /* put a GC object on a list; no-op if it is */
+/* Moves a class and its bases, each with what refers to it from within (its MRO and
+ * its own descriptors), to the youngest generation: if nothing else refers to it, the
+ * next young collection frees it, and it leaves the lists of subclasses. */
+void gcr_make_class_young(PyObject *class_);
 int gcr_is_immortal(PyObject *object);
 /* Non-zero if the object can hold no reference but its type's: exact str,
  * bytes, int, float, bool, None and the like. Quick; used to cut walks. */

@@ -71,6 +71,39 @@ gcr_track(PyObject *object)
     }
 }
 
+static void
+make_young(PyObject *object)
+{
+    if (object != NULL && PyObject_IS_GC(object) && PyObject_GC_IsTracked(object)) {
+        PyObject_GC_UnTrack(object);
+        PyObject_GC_Track(object);
+    }
+}
+
+void
+gcr_make_class_young(PyObject *class_)
+{
+    /* NULL once the collector has cleared the class. */
+    PyObject *mro = ((PyTypeObject *)class_)->tp_mro;
+    for (Py_ssize_t i = 0; mro != NULL && i < PyTuple_GET_SIZE(mro); i++) {
+        PyTypeObject *each = (PyTypeObject *)PyTuple_GET_ITEM(mro, i);
+        if (!PyType_HasFeature(each, Py_TPFLAGS_HEAPTYPE)) {
+            continue;
+        }
+        PyObject *value;
+        Py_ssize_t position = 0;
+        while (PyDict_Next(gcr_type_dict(each), &position, NULL, &value)) {
+            if (Py_IS_TYPE(value, &PyGetSetDescr_Type) || Py_IS_TYPE(value, &PyMemberDescr_Type)) {
+                make_young(value);
+            }
+        }
+        make_young(gcr_type_dict(each));
+        make_young(each->tp_bases);
+        make_young(each->tp_mro);
+        make_young((PyObject *)each);
+    }
+}
+
 int
 gcr_is_immortal(PyObject *object)
 {

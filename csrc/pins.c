@@ -302,6 +302,19 @@ scan_frames(const targets *t)
 }
 #endif
 
+/* How much of the stack a remap uses at least: the words of `scan` alone are half of it. */
+#define LEFT_OVER (16 * 1024)
+
+/* Frames that are yet to come leave much of themselves unwritten: what a remap left
+ * there would look like a use of its olds for as long as they last. */
+static __attribute__((noinline)) void
+wipe_left_over(void)
+{
+    char words[LEFT_OVER];
+    memset(words, 0, sizeof words);
+    __asm__ volatile("" : : "r"(words) : "memory"); /* or the compiler leaves it out */
+}
+
 PyObject *
 gcr_call_with_base(PyObject *(*body)(void *arg, uintptr_t base), void *arg)
 {
@@ -315,6 +328,7 @@ gcr_call_with_base(PyObject *(*body)(void *arg, uintptr_t base), void *arg)
      * not do: the C library mangles some of what it saves). */
     __builtin_unwind_init();
     PyObject *result = body(arg, (uintptr_t)__builtin_frame_address(0));
+    wipe_left_over();
     /* Used after the call, so that the call is no jump. */
     return room[0] == 0 ? result : NULL;
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use pyo3_ffi::{PyObject, Py_DECREF, Py_INCREF};
+use pyo3_ffi::{PyObject, PyType_Check, Py_DECREF, Py_INCREF};
 
 use crate::ffi::bindings as c;
 
@@ -35,8 +35,14 @@ pub(crate) unsafe fn hold(olds: impl Iterator<Item = *mut PyObject>, base: usize
     PINNED.lock().unwrap_or_else(PoisonError::into_inner).extend(kept);
     // Last, and with the list unlocked: a finalizer may call remap.
     for old in before {
+        let old = old as *mut PyObject;
         // SAFETY: the count that the list owned.
-        unsafe { Py_DECREF(old as *mut PyObject) };
+        unsafe {
+            if PyType_Check(old) != 0 {
+                c::gcr_make_class_young(old);
+            }
+            Py_DECREF(old);
+        }
     }
     pinned
 }

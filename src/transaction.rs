@@ -94,6 +94,15 @@ impl Outcome {
     }
 }
 
+impl Drop for Outcome {
+    fn drop(&mut self) {
+        for [old, _] in &self.classes {
+            // SAFETY: a class that is alive; the GIL is held.
+            unsafe { c::gcr_make_class_young(old.as_ptr()) };
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) enum Failure {
     Refused(Vec<Refusal>),
@@ -288,7 +297,8 @@ impl Outcome {
     unsafe fn of(changes: &Changes, repairs: &Repairs) -> Self {
         // SAFETY: the caller's promise.
         let own = |object: *mut PyObject| unsafe { Owned::borrow(object) };
-        let mut outcome = Outcome { edits: changes.edits.clone(), ..Outcome::default() };
+        let mut outcome = Outcome::default();
+        outcome.edits.extend_from_slice(&changes.edits);
         for edit in &changes.edits {
             let objects = [edit.holder, edit.old, edit.new];
             outcome.owned.extend(objects.into_iter().filter(|o| !o.is_null()).map(own));

@@ -8,7 +8,6 @@ import collections.abc
 import dataclasses
 import enum
 import functools
-import gc
 import sys
 import types
 import typing
@@ -19,6 +18,7 @@ from typing import Any
 import pytest
 
 import gcremap
+from apart import run_apart
 
 WARM = 5000
 """Calls after which every version's interpreter has specialised a loop."""
@@ -381,15 +381,17 @@ def test_super_in_a_warm_loop() -> None:
 
 
 def test_the_old_class_dies() -> None:
-    classes = [make("old"), make("new")]
-    instance = classes[0]()
-    sub = type("sub", (classes[0],), {})
+    made: list[Any] = []
     died: list[int] = []
-    weakref.finalize(classes[0], died.append, 1)
-    gcremap.remap([tuple(classes)], frames=False, weakrefs=False, exclude=[classes])
-    del classes[0]
-    gc.collect()
-    gc.collect()
+
+    def work() -> None:
+        old = make("old")
+        made.extend([old(), type("sub", (old,), {})])
+        weakref.finalize(old, died.append, 1)
+        gcremap.remap([(old, make("new"))], weakrefs=False)
+
+    run_apart(work)
+    instance, sub = made
     assert died == [1]
     assert instance.hello() == sub().hello() == "new"
 

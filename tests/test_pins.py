@@ -21,6 +21,7 @@ import pytest
 
 import child
 import gcremap
+from apart import run_apart
 from gcremap import _native
 
 
@@ -231,12 +232,7 @@ def test_pins_are_released_once_nothing_uses_them() -> None:
         sorted([1, 2, 3], key=key)
         assert box == [None]
 
-    # On a stack of its own, of which no word is left over once it has ended.
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join()
-    gc.collect()
-    gc.collect()
+    run_apart(work)
     assert len(pinned) == 1
     assert not any(isinstance(each, Mortal) for each in _native._pinned())
     assert Mortal.died == 1

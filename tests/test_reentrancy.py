@@ -18,6 +18,7 @@ import pytest
 
 import child
 import gcremap
+from apart import run_apart
 
 
 class Thing:
@@ -92,10 +93,13 @@ def test_from_the_finaliser_of_what_a_remap_releases(scene: Scene) -> None:
             else:
                 gcremap.remap([(self.inner[0], None)], frames=False, weakrefs=False)
 
-    holder: list[Any] = [Chained(20)]
-    gcremap.remap([(holder[0], None)], frames=False, weakrefs=False)
-    gcremap.remap([(Thing(), Thing())])
-    gc.collect()
+    holder: list[Any] = []
+
+    def work() -> None:
+        holder.append(Chained(20))
+        gcremap.remap([(holder[0], None)], frames=False, weakrefs=False)
+
+    run_apart(work)
     assert holder == [None]
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 import gcremap
+from apart import run_apart
 
 
 class Thing:
@@ -544,12 +545,6 @@ def test_the_old_dies_when_nothing_uses_it() -> None:
         weakref.finalize(old, died.append, 1)
         gcremap.remap([(old, new)], frames=False, weakrefs=False)
 
-    # On a stack of its own, of which no word is left over.
-    thread = threading.Thread(target=replace)
-    thread.start()
-    thread.join()
-    # A pin is released by a later remap that no longer finds the object in use.
-    gcremap.remap([(Thing("other"), new)])
-    gc.collect()
+    run_apart(replace)
     assert holder[0] is new
     assert died == [1]

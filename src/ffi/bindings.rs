@@ -111,6 +111,9 @@ unsafe extern "C" {
     pub fn gcr_track(object: *mut PyObject);
 }
 unsafe extern "C" {
+    pub fn gcr_make_class_young(class_: *mut PyObject);
+}
+unsafe extern "C" {
     pub fn gcr_is_immortal(object: *mut PyObject) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 import gcremap
+from gcremap import _native
 
 
 class Project:
@@ -46,6 +48,31 @@ class Project:
         chosen = names or tuple(map(_module_name, sources))
         reloader = gcremap.Reloader(identity=self.identity)  # type: ignore[arg-type]
         return reloader.reload(*chosen)
+
+    def subclasses(self, cls: type, module: str = "mod") -> list[type]:
+        """Those of `module` after a young collection, but for old ones that a word left over
+        on the stack keeps alive."""
+        gc.collect(0)
+        held = _held(_native._pinned())
+        return [
+            each
+            for each in type.__subclasses__(cls)
+            if each.__module__ == module
+            and (id(each) not in held or vars(sys.modules[module]).get(each.__name__) is each)
+        ]
+
+
+def _held(pinned: list[Any]) -> set[int]:
+    """The pinned objects, and the classes that hang on them."""
+    assert len(pinned) < 5
+    held = set(map(id, pinned))
+    while pinned:
+        for part in gc.get_referents(*pinned):
+            if isinstance(part, type | tuple) and id(part) not in held:
+                held.add(id(part))
+                pinned.append(part)
+        del pinned[0]
+    return held
 
 
 def _file_name(name: str) -> str:

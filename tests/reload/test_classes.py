@@ -233,8 +233,23 @@ def test_init_subclass_registry_has_one_current_class(project: Any) -> None:
     for version in (2, 3):
         project.reload(mod=f"import base\nclass P(base.Base): v = {version}")
     assert base.REG == [mod.P]
+    assert project.subclasses(base.Base) == [mod.P]
+
+
+def test_replaced_classes_are_young_garbage(project: Any) -> None:
+    mod = project.load(
+        mod="import base\nclass P(base.Base):\n    __slots__ = 'x'\n    def f(self): return 1",
+        base="class Base: pass\n",
+    )
+    import base  # type: ignore[import-not-found]
+
     gc.collect()
-    assert base.Base.__subclasses__() == [mod.P]
+    for version in (2, 3):
+        project.reload(
+            mod="import base\nclass P(base.Base):\n    __slots__ = 'x'\n"
+            f"    def f(self): return __class__, {version}"
+        )
+        assert project.subclasses(base.Base) == [mod.P]
 
 
 def test_abc_registrations_survive_and_negative_answers_do_not(project: Any) -> None:

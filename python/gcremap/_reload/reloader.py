@@ -36,6 +36,8 @@ def reload(
     """
     with Trimmed():
         _run([_checked(module)], identity, state)
+        # Once more, since the report has kept what was replaced.
+        _collect()
     return sys.modules.get(module.__name__, module)
 
 
@@ -198,7 +200,12 @@ def _run(
     # there does not look as if some caller still used the old objects.
     reports = functools.partial(transaction.run)()
     del transaction
-    # The classes that were made by running the source are garbage, in cycles, and young.
-    gc.collect(1)
-    _native._release_pins()
+    _collect()
     return reports
+
+
+def _collect() -> None:
+    """Frees the classes that were made by running the source, or were replaced: they are
+    garbage, in cycles, and young."""
+    _native._release_pins()
+    gc.collect(1)
