@@ -96,6 +96,10 @@ typedef PyObject *(*gcr_forward)(PyObject *object, void *arg);
  * sentence (static storage) saying why this interpreter cannot be used.
  * Called once, at import; may run Python code (imports) and allocate. */
 const char *gcr_init(void);
+/* Learns where types that no header describes have their slots, of samples of them.
+ * Called before the first walk; runs Python code and allocates. -1 with an exception
+ * (no memory, no stack, an interrupt): to be called again. */
+int gcr_learn(void);
 
 /* ---- heap ------------------------------------------------------------ */
 

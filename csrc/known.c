@@ -1,5 +1,6 @@
 /* The table of walkers, and how it learns types whose layout no header has. */
 #include "known.h"
+#include "roots.h"
 
 #include <string.h>
 
@@ -29,7 +30,7 @@ put(gcr_walker_entry entry)
         table_length++;
         *place = entry;
     }
-    else if (place->walk != entry.walk || place->known != NULL) {
+    else if (place->walk != entry.walk || place->known != entry.known) {
         /* A linker may merge traversals that read the same offsets. What the fields
          * take is then another matter for each type: let the probe serve. */
         *place = (gcr_walker_entry){.key = entry.key, .ambiguous = 1};
@@ -217,7 +218,16 @@ learn(gcr_walker_entry *entry, PyObject *const *tuples, Py_ssize_t count)
     return count > 0;
 }
 
-static void
+/* A sample that cannot be made is of a type that this version lacks, unless what
+ * went wrong is none of its own. */
+static int
+is_its_own(void)
+{
+    return PyErr_ExceptionMatches(PyExc_Exception) && !PyErr_ExceptionMatches(PyExc_MemoryError)
+           && !PyErr_ExceptionMatches(PyExc_RecursionError);
+}
+
+static int
 learn_family(const gcr_known *family, PyObject *namespace)
 {
     for (const gcr_known *known = family; known->sample != NULL; known++) {
@@ -231,24 +241,43 @@ learn_family(const gcr_known *family, PyObject *namespace)
             put(entry);
         }
         Py_XDECREF(made);
-        /* A sample that cannot be made is of a type that this version lacks. */
+        if (PyErr_Occurred() && !is_its_own()) {
+            return -1;
+        }
         PyErr_Clear();
     }
+    return 0;
 }
 
-void
-gcr_walkers_learn(void)
+static int
+learn_all(void)
 {
     PyObject *namespace = gcr_run_samples(prelude);
     if (namespace == NULL) {
-        return;
+        return -1;
     }
+    int result = 0;
     const gcr_known *const families[] = {
         gcr_known_callables,  gcr_known_containers, gcr_known_iterators, gcr_known_values,
         gcr_known_exceptions, gcr_known_typing,     gcr_known_caches,
     };
-    for (size_t i = 0; i < Py_ARRAY_LENGTH(families); i++) {
-        learn_family(families[i], namespace);
+    for (size_t i = 0; i < Py_ARRAY_LENGTH(families) && result == 0; i++) {
+        result = learn_family(families[i], namespace);
     }
     Py_DECREF(namespace);
+    return result;
+}
+
+int
+gcr_learn(void)
+{
+    /* Or debuggers and coverage would see the samples run. */
+    PyThreadState *ts = PyThreadState_Get();
+    PyThreadState_EnterTracing(ts);
+    int result = learn_all();
+    PyThreadState_LeaveTracing(ts);
+    if (result == 0) {
+        gcr_signals_init();
+    }
+    return result;
 }

@@ -53,9 +53,6 @@ typedef struct gcr_walker_entry {
 void gcr_walker_add(const void *key, gcr_walker walk);
 void gcr_walker_forget_all(void);
 
-/* Learns all families; runs Python code, and leaves no exception. */
-void gcr_walkers_learn(void);
-
 /* The entry for instances of exactly `type`; NULL if it is not known. */
 const gcr_walker_entry *gcr_walker_find(PyTypeObject *type);
 

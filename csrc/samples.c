@@ -172,7 +172,6 @@ gcr_run_samples(const char *source)
                                        : PyRun_String(source, Py_file_input, namespace, namespace);
     if (done == NULL) {
         Py_CLEAR(namespace);
-        PyErr_Clear();
     }
     Py_XDECREF(done);
     return namespace;
@@ -183,6 +182,7 @@ gcr_layout_refusal_of_samples(void)
 {
     PyObject *namespace = gcr_run_samples(core_samples);
     if (namespace == NULL) {
+        PyErr_Clear();
         return "gcremap could not make objects to learn this interpreter's layout from";
     }
     PyObject *token = PyDict_GetItemString(namespace, "token");

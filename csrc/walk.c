@@ -1,6 +1,5 @@
 /* How an object is walked: what its class added, then what C code defined. */
 #include "known.h"
-#include "roots.h"
 
 #include <string.h>
 
@@ -186,8 +185,6 @@ gcr_init(void)
         gcr_walker_forget_all();
         return refusal;
     }
-    gcr_walkers_learn();
-    gcr_signals_init();
     ready = 1;
     return NULL;
 }

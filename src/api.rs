@@ -19,6 +19,7 @@ use crate::forwarding::{ForwardingMap, Pair};
 use crate::locate::Locator;
 use crate::object::{list, module, Owned, Raised};
 use crate::plan::{self, Options, Plan};
+use crate::ready::ready;
 use crate::search;
 use crate::slot::Slot;
 use crate::transaction::{self, Failure, Outcome};
@@ -59,6 +60,9 @@ pub(crate) unsafe extern "C" fn remap(
             &raw mut call.dry_run,
         );
         if parsed == 0 {
+            return ptr::null_mut();
+        }
+        if ready().is_err() {
             return ptr::null_mut();
         }
         ffi::call_with_base(|base| match run(&call, base) {
@@ -265,7 +269,7 @@ pub(crate) unsafe fn raise_refusals(
                     reason.as_ptr(),
                 ))
             }))?;
-            let home = module(c"gcremap._errors")?;
+            let home = module(c"gcremap._refusals")?;
             let error = Owned::steal(py::PyObject_CallMethod(
                 home.as_ptr(),
                 c"_refused".as_ptr(),
@@ -292,6 +296,7 @@ pub(crate) unsafe extern "C" fn referrers(
     // the walks run, since nothing in them runs Python.
     let result = unsafe {
         (|| {
+            ready()?;
             let pairs = (0..py::PyTuple_GET_SIZE(objects))
                 .map(|index| Pair { old: py::PyTuple_GET_ITEM(objects, index) as usize, new: 0 });
             let map = ForwardingMap::new(pairs).map_err(|_| Raised)?;

@@ -14,6 +14,7 @@ use crate::memory::Readable;
 use crate::object::{list, Owned};
 use crate::pins;
 use crate::probe::{self, Missing};
+use crate::ready::ready;
 
 /// `(address, kind, role, accepts, flags, name, index, value)` of each
 /// slot that the walker of the object knows.
@@ -24,6 +25,10 @@ pub(crate) unsafe extern "C" fn walk(
     _module: *mut PyObject,
     holder: *mut PyObject,
 ) -> *mut PyObject {
+    // SAFETY: the GIL is held.
+    if unsafe { ready() }.is_err() {
+        return ptr::null_mut();
+    }
     let mut slots = Vec::new();
     // SAFETY: CPython passes a live object and holds the GIL.
     let result = unsafe {
@@ -80,6 +85,10 @@ pub(crate) unsafe extern "C" fn probe(
     _module: *mut PyObject,
     holder: *mut PyObject,
 ) -> *mut PyObject {
+    // SAFETY: the GIL is held.
+    if unsafe { ready() }.is_err() {
+        return ptr::null_mut();
+    }
     let mut shown: FxHashMap<usize, usize> = FxHashMap::default();
     // SAFETY: CPython passes a live object and holds the GIL; I1 while the
     // probe runs.
@@ -105,6 +114,10 @@ pub(crate) unsafe extern "C" fn coverage(
     _module: *mut PyObject,
     holder: *mut PyObject,
 ) -> *mut PyObject {
+    // SAFETY: the GIL is held.
+    if unsafe { ready() }.is_err() {
+        return ptr::null_mut();
+    }
     // SAFETY: CPython passes a live object and holds the GIL.
     unsafe { py::PyLong_FromLong(c::gcr_walker_coverage(holder) as _) }
 }

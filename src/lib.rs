@@ -50,11 +50,13 @@ mod object;
 mod pins;
 mod plan;
 mod probe;
+mod ready;
 mod repair;
 mod search;
 mod slot;
 mod takeover;
 mod transaction;
+mod turn;
 mod undo;
 mod world;
 

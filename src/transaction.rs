@@ -1,10 +1,6 @@
 //! From changes to a changed heap: ask for hashes, prepare what can fail, apply
 //! what cannot, release what is no longer needed.
 
-use std::ptr;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
-
 use pyo3_ffi as py;
 use pyo3_ffi::PyObject;
 use rustc_hash::FxHashMap;
@@ -17,6 +13,7 @@ use crate::object::{module, Owned, Raised};
 use crate::repair::tables::Dropped;
 use crate::repair::types::{self, Obstacle};
 use crate::repair::Repairs;
+use crate::turn::Turn;
 use crate::world::World;
 use crate::{apply, pins};
 
@@ -135,49 +132,6 @@ impl Drop for CollectorOff {
         if self.0 {
             // SAFETY: the GIL is held.
             unsafe { py::PyGC_Enable() };
-        }
-    }
-}
-
-/// The thread whose transaction runs; 0 for none.
-static OWNER: AtomicUsize = AtomicUsize::new(0);
-
-/// How many milliseconds a transaction waits for that of another thread before it
-/// begins all the same: user code of that one may be waiting for this thread.
-const PATIENCE: usize = 2000;
-
-/// One transaction at a time. While one asks user code for hashes other threads run,
-/// and what two ask about would keep changing the plan of the other.
-struct Turn(bool);
-
-impl Turn {
-    /// # Safety
-    /// The GIL is held; it is given up while another thread has its turn.
-    unsafe fn take() -> Self {
-        thread_local! { static ME: u8 = const { 0 } }
-        let me = ME.with(|me| ptr::from_ref(me) as usize);
-        for _ in 0..PATIENCE {
-            match OWNER.compare_exchange(0, me, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return Turn(true),
-                // A finalizer or a callback in a transaction of this thread.
-                Err(owner) if owner == me => return Turn(false),
-                Err(_) => {}
-            }
-            // SAFETY: the caller's promise.
-            unsafe {
-                let state = py::PyEval_SaveThread();
-                std::thread::sleep(Duration::from_millis(1));
-                py::PyEval_RestoreThread(state);
-            }
-        }
-        Turn(false)
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        if self.0 {
-            OWNER.store(0, Ordering::Relaxed);
         }
     }
 }

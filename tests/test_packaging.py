@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import child
 import gcremap
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -32,6 +33,44 @@ def test_all_names_exist_and_are_sorted() -> None:
     missing = [name for name in gcremap.__all__ if not hasattr(gcremap, name)]
     assert missing == []
     assert len(set(gcremap.__all__)) == len(gcremap.__all__)
+
+
+def test_import_loads_little() -> None:
+    """What a service that may never reload anything pays."""
+    loaded = child.run(
+        """
+        import importlib.machinery, os, sys
+        before = set(sys.modules)
+        import gcremap
+        print(*sorted(set(sys.modules) - before))
+        """
+    ).split()
+    assert "gcremap._native" in loaded
+    own = [name for name in loaded if name.startswith("gcremap")]
+    assert len(own) < 8
+    assert len(loaded) - len(own) < 8
+
+
+def test_modules_of_the_package_may_be_forgotten() -> None:
+    """Test frameworks put sys.modules back as it was before a test."""
+    child.run(
+        """
+        import sys
+        import gcremap
+        eager = set(sys.modules)
+        for _ in range(2):
+            holder = [object()]
+            gcremap.remap([(holder[0], 1)])
+            try:
+                gcremap.remap([(None, 1)])
+            except gcremap.RemapError as error:
+                assert error.refusals[0].pair == (None, 1)
+            else:
+                raise AssertionError
+            for name in set(sys.modules) - eager:
+                del sys.modules[name]
+        """
+    )
 
 
 def test_import_without_the_extension_is_one_clear_sentence(tmp_path: Path) -> None:

@@ -18,18 +18,25 @@ except ImportError as error:
         name="gcremap._native",
     ) from error
 
-from typing import Any as _Any
-
-from gcremap import _dispatch, _future
-from gcremap._context import remapped
-from gcremap._errors import Refusal, RemapError
+from gcremap._errors import RemapError
 from gcremap._native import remap
-from gcremap._reload import Patch, Reloader, ReloadReport, exec_file, patch, reload, reload_all
 from gcremap._reload.record import install as _record_imports
-from gcremap._report import RemapReport
-from gcremap._slots import Slot, referrers
-from gcremap._tree import ReferrerTree, referrer_tree
-from gcremap._watch import Outcome, Watcher, watch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any as _Any
+
+    from gcremap._context import remapped
+    from gcremap._refusals import Refusal
+    from gcremap._reload.patch import Patch, patch
+    from gcremap._reload.reloader import Reloader, reload, reload_all
+    from gcremap._reload.report import ReloadReport
+    from gcremap._reload.script import exec_file
+    from gcremap._report import RemapReport
+    from gcremap._slots import Slot, referrers
+    from gcremap._tree import ReferrerTree, referrer_tree
+    from gcremap._watch.outcome import Outcome
+    from gcremap._watch.watcher import Watcher, watch
 
 __all__ = [
     "Outcome",
@@ -59,6 +66,42 @@ __version__ = "0.1.0"
 backend = "stock"
 """Where slots come from: "stock" for walkers and the probe."""
 
+_HOMES = {
+    "Outcome": "_watch.outcome",
+    "Patch": "_reload.patch",
+    "ReferrerTree": "_tree",
+    "Refusal": "_refusals",
+    "ReloadReport": "_reload.report",
+    "Reloader": "_reload.reloader",
+    "RemapReport": "_report",
+    "Slot": "_slots",
+    "Watcher": "_watch.watcher",
+    "exec_file": "_reload.script",
+    "patch": "_reload.patch",
+    "referrer_tree": "_tree",
+    "referrers": "_slots",
+    "reload": "_reload.reloader",
+    "reload_all": "_reload.reloader",
+    "remapped": "_context",
+    "watch": "_watch.watcher",
+}
+"""Where the public names are that are imported when they are first asked for: most
+programs that import gcremap need few of them, and none at once."""
+
+
+def __getattr__(name: str) -> _Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'gcremap' has no attribute {name!r}")
+    import importlib
+
+    value = getattr(importlib.import_module(f"gcremap.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
 
 def load_ipython_extension(shell: _Any) -> None:
     """`%load_ext gcremap`: called by IPython with its shell."""
@@ -76,4 +119,4 @@ def unload_ipython_extension(shell: _Any) -> None:
 
 _record_imports()
 
-del _dispatch, _future, _native
+del _native

@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 import pytest
 
 from gcremap._context import remapped
-from gcremap._reload import patch
+from gcremap._reload.patch import patch
 
 T = TypeVar("T")
 

@@ -77,6 +77,9 @@ unsafe extern "C" {
     pub fn gcr_init() -> *const ::std::os::raw::c_char;
 }
 unsafe extern "C" {
+    pub fn gcr_learn() -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
     pub fn gcr_heap(
         visit: gcr_object_visitor,
         arg: *mut ::std::os::raw::c_void,

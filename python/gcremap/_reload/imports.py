@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from gcremap._reload import source
+from gcremap._reload import record, source
 from gcremap._reload.definitions import imports_of
 from gcremap._reload.match import is_class
 
@@ -39,7 +39,7 @@ def from_imports(module: ModuleType, origin: str) -> list[FromImport]:
     if _is_library(module.__name__) and not _is_library(origin):
         return []
     known = source.noted(module)
-    name = source.module_name(module)
+    name = record.module_name(module)
     origins = _origins.get(name) if known is None else known.origins
     if origins is not None and origin not in origins.split("\n"):
         return []
@@ -89,7 +89,7 @@ def _text_of(module: ModuleType, known: source.Source | None) -> str | None:
     if loader is None or not hasattr(loader, "get_source"):
         return None
     try:
-        return loader.get_source(source.module_name(module))  # type: ignore[no-any-return]
+        return loader.get_source(record.module_name(module))  # type: ignore[no-any-return]
     except (ImportError, OSError, SyntaxError, ValueError):
         return None
 
@@ -177,7 +177,7 @@ class Followers:
     def _followed(
         self, module: ModuleType, changed: set[str], olds: dict[str, Any], news: dict[str, Any]
     ) -> Iterator[tuple[ModuleType, dict[str, Any], dict[str, Any]]]:
-        name = source.module_name(module)
+        name = record.module_name(module)
         held = {id(olds[key]) for key in changed if key in olds}
         if changed - olds.keys():
             # The importer of `*` gets what is new; it shows by what it has got already.

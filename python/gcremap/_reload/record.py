@@ -1,18 +1,50 @@
-"""Note the source of each module as it is imported: once the file has changed it is too late."""
+"""Note the source of each module as it is imported: once the file has changed it is too late.
+
+`import gcremap` runs this and no more of the package, so it imports next to nothing.
+"""
 
 from __future__ import annotations
 
-import functools
 import importlib.machinery
 import os
 import sys
-import sysconfig
-from collections.abc import Sequence
-from types import ModuleType
-from typing import Any
+from _weakref import ref
 
-from gcremap._reload import source
-from gcremap._reload.source import Source
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import ModuleType
+    from typing import Any
+
+    Stamp = tuple[int, int]
+    """Modification time in nanoseconds and size of a file."""
+
+
+class Note:
+    """What was seen of the source of a module; `data` is the file as it was."""
+
+    __slots__ = ("data", "name", "path", "stamp", "text")
+
+    def __init__(
+        self,
+        name: str,
+        path: str | None,
+        *,
+        data: bytes | None = None,
+        text: str | None = None,
+        stamp: Stamp | None = None,
+    ) -> None:
+        self.name = name
+        self.path = path
+        self.data = data
+        self.text = text
+        self.stamp = stamp
+
+
+expected: dict[str, Note] = {}
+"""Of modules that were about to be imported, by name."""
+present: list[tuple[ref[ModuleType], Note]] = []
+"""Of modules that were there. One of which only the stamp was noted has no data."""
 
 
 class Observer:
@@ -30,11 +62,14 @@ class Observer:
             spec = find(name, path, target) if find is not None else None
             if spec is not None:
                 if isinstance(spec.loader, importlib.machinery.SourceFileLoader):
-                    spec.loader.get_code = functools.partial(_get_code, spec.loader)  # type: ignore[method-assign]
+                    spec.loader.get_code = _Method(_get_code, spec.loader)  # type: ignore[method-assign]
                 elif name not in sys.modules:
                     _expect(name, spec)
                 return spec  # type: ignore[no-any-return]
         return None
+
+
+_Method: Any = type(Observer().find_spec)
 
 
 def _expect(name: str, spec: importlib.machinery.ModuleSpec) -> None:
@@ -47,7 +82,7 @@ def _expect(name: str, spec: importlib.machinery.ModuleSpec) -> None:
     except (AttributeError, ImportError, OSError, SyntaxError, ValueError):
         return
     if isinstance(text, str):
-        source.expect(name, Source(name, spec.origin, text=text))
+        expected[name] = Note(name, spec.origin, text=text)
 
 
 def _get_code(loader: Any, name: str) -> Any:
@@ -58,24 +93,46 @@ def _get_code(loader: Any, name: str) -> Any:
     del loader.get_code
     now = _read(loader, name)
     if now is not None:
-        source.expect(name, now)
+        expected[name] = now
     return loader.get_code(name)
 
 
 def note(module: ModuleType, loader: Any) -> None:
     """Remember what the source of a module says now; nothing, where it cannot be read."""
-    now = _read(loader, source.module_name(module))
+    now = _read(loader, module_name(module))
     if now is not None:
-        source.remember(module, now)
+        present.append((ref(module), now))
 
 
-def _read(loader: Any, name: str) -> Source | None:
+def module_name(module: Any) -> str:
+    """The name to import it by: `__main__` run with -m has its own in its spec."""
+    spec = getattr(module, "__spec__", None)
+    return str(spec.name if spec is not None else module.__name__)
+
+
+def stamp_of(path: str) -> Stamp | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size
+
+
+def _read(loader: Any, name: str) -> Note | None:
     try:
         path = loader.get_filename(name)
-        stamp = source.stamp_of(path)
-        return Source(name, path, data=loader.get_data(path), stamp=stamp)
+        stamp = stamp_of(path)
+        return Note(name, path, data=loader.get_data(path), stamp=stamp)
     except (ImportError, OSError, TypeError):
         return None
+
+
+_LIBRARY = os.path.dirname(os.__file__) + os.sep
+_INSTALLED = tuple(f"{os.sep}{folder}{os.sep}" for folder in ("site-packages", "dist-packages"))
+
+
+def _is_library(path: str) -> bool:
+    return path.startswith(_LIBRARY) or any(folder in path for folder in _INSTALLED)
 
 
 def install() -> None:
@@ -83,9 +140,6 @@ def install() -> None:
     if any(isinstance(finder, Observer) for finder in sys.meta_path):
         return
     sys.meta_path.insert(0, Observer())
-    library = {
-        os.path.realpath(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")
-    }
     for module in list(sys.modules.values()):
         path = getattr(module, "__file__", None)
         loader = getattr(module, "__loader__", None)
@@ -93,7 +147,9 @@ def install() -> None:
             loader, importlib.machinery.SourceFileLoader
         ):
             continue
-        if os.path.realpath(path).startswith(tuple(library)):
-            source.stamp(module, path)
-        else:
+        if not _is_library(path):
             note(module, loader)
+            continue
+        stamp = stamp_of(path)
+        if stamp is not None:
+            present.append((ref(module), Note(module_name(module), path, stamp=stamp)))

@@ -11,7 +11,7 @@ from types import ModuleType, TracebackType
 from typing import Any
 
 from gcremap import _native
-from gcremap._reload import source
+from gcremap._reload import record, source
 from gcremap._reload.report import ReloadReport
 from gcremap._reload.state import State
 from gcremap._reload.transaction import Identity, Transaction
@@ -159,7 +159,7 @@ def _is_ours(traceback: TracebackType) -> bool:
 
 
 def _name(module: ModuleType | str) -> str:
-    return module if isinstance(module, str) else source.module_name(module)
+    return module if isinstance(module, str) else record.module_name(module)
 
 
 def _is_within(name: str, packages: tuple[str, ...]) -> bool:

@@ -8,7 +8,6 @@ import importlib.machinery
 import importlib.util
 import linecache
 import marshal
-import os
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -16,8 +15,9 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary, ref
 
-from gcremap._reload import bytecode, codes
+from gcremap._reload import bytecode, codes, record
 from gcremap._reload.definitions import Index, index_of
+from gcremap._reload.record import Note, module_name, stamp_of
 
 
 @dataclass(slots=True, weakref_slot=True, eq=False)
@@ -114,33 +114,52 @@ def put_away(sources: Iterable[Source]) -> None:
 _known: WeakKeyDictionary[ModuleType, Source] = WeakKeyDictionary()
 """The source that each module's present content came from, as far as it has been seen."""
 
+_stamps: WeakKeyDictionary[ModuleType, tuple[int, int]] = WeakKeyDictionary()
+"""The stamps of the files of modules of which no more was noted."""
 
 _expected: dict[str, Source] = {}
 """The source of modules that were about to be imported when it was looked at, by name."""
 
 
+def _take_notes() -> None:
+    """Make sources of what was noted since this was last asked."""
+    while record.expected:
+        name, note = record.expected.popitem()
+        _expected[name] = _source(note)
+    while record.present:
+        reference, note = record.present.pop(0)
+        module = reference()
+        if module is not None and note.data is not None:
+            _expected.pop(note.name, None)
+            _known[module] = _source(note)
+        elif module is not None and note.stamp is not None:
+            _stamps[module] = note.stamp
+
+
+def _source(note: Note) -> Source:
+    return Source(note.name, note.path, text=note.text, data=note.data, stamp=note.stamp)
+
+
 def remember(module: ModuleType, source: Source) -> None:
     """Note that the present content of `module` is that of `source`."""
+    _take_notes()
     _expected.pop(module_name(module), None)
     _known[module] = source
 
 
 def forget(module: ModuleType) -> None:
     """Note that what `module` was loaded from is not known."""
+    _take_notes()
     _known.pop(module, None)
 
 
 def noted(module: ModuleType) -> Source | None:
     """The source that the content of `module` was seen to come from."""
+    _take_notes()
     name = module_name(module)
     if name in _expected and sys.modules.get(name, module) is module:
         return _expected[name]
     return _known.get(module)
-
-
-def expect(name: str, source: Source) -> None:
-    """Note what the module `name`, if it is imported next, is made of."""
-    _expected[name] = source
 
 
 def loaded(module: ModuleType) -> Source:
@@ -205,17 +224,6 @@ def current(module: ModuleType) -> Source:
     return source
 
 
-_stamps: WeakKeyDictionary[ModuleType, tuple[int, int]] = WeakKeyDictionary()
-"""The stamps of the files of modules of which no more was noted."""
-
-
-def stamp(module: ModuleType, path: str) -> None:
-    """Note that the file at `path` is as it is now where `module` is as it is now."""
-    now = stamp_of(path)
-    if now is not None:
-        _stamps[module] = now
-
-
 def is_stale(module: ModuleType) -> bool:
     """Whether the file of `module` is not the one that it was loaded from."""
     path = getattr(module, "__file__", None)
@@ -227,20 +235,6 @@ def is_stale(module: ModuleType) -> bool:
     known = noted(module)
     then = known.stamp if known is not None else _stamps.get(module)
     return then is not None and now != then
-
-
-def stamp_of(path: str) -> tuple[int, int] | None:
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size
-
-
-def module_name(module: Any) -> str:
-    """The name to import it by: `__main__` run with -m has its own in its spec."""
-    spec = getattr(module, "__spec__", None)
-    return str(spec.name if spec is not None else module.__name__)
 
 
 def _find_spec(module: ModuleType, name: str) -> importlib.machinery.ModuleSpec | None:

@@ -11,7 +11,7 @@ from types import CodeType, MappingProxyType
 from typing import Any, Literal
 
 from gcremap._native import remap
-from gcremap._reload import hooks, source, state
+from gcremap._reload import hooks, record, source, state
 from gcremap._reload.apply import Applier
 from gcremap._reload.definitions import Index, imports_of
 from gcremap._reload.execute import Snapshot, execute
@@ -108,7 +108,7 @@ class Transaction:
 
     def _prepare(self) -> list[Job]:
         """Read and compile everything, before anything changes."""
-        sources = {source.module_name(m): (m, _current(m)) for m in self._modules}
+        sources = {record.module_name(m): (m, _current(m)) for m in self._modules}
         trees = {name: now.tree for name, (_, now) in sources.items()}
         jobs = []
         for name in in_order({name: module for name, (module, _) in sources.items()}, trees):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from types import ModuleType
 
-from gcremap._reload import source
+from gcremap._reload import record
 from gcremap._reload.reloader import Reloader
 from gcremap._watch.outcome import Outcome
 
@@ -54,4 +54,4 @@ class Attempts:
 
 def _stamp(module: ModuleType) -> tuple[int, int] | None:
     path = module.__file__
-    return source.stamp_of(path) if path is not None else None
+    return record.stamp_of(path) if path is not None else None

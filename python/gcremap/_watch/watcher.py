@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from types import ModuleType, TracebackType
 from typing import Any
 
-from gcremap._reload import source
+from gcremap._reload import record, source
 from gcremap._reload.reloader import Reloader
 from gcremap._reload.reloader import _is_own as is_own
 from gcremap._watch import safepoint
@@ -189,7 +189,7 @@ class Watcher:
 
     def _stamps(self) -> Stamps:
         return {
-            module: source.stamp_of(path)
+            module: record.stamp_of(path)
             for module in self._modules()
             if (path := module.__file__) is not None
             and (source.is_stale(module) or not os.path.exists(path))
