@@ -30,7 +30,7 @@ put(gcr_walker_entry entry)
         table_length++;
         *place = entry;
     }
-    else if (place->walk != entry.walk || place->known != entry.known) {
+    else if (place->walk != entry.walk || (place->known != NULL && place->known != entry.known)) {
         /* A linker may merge traversals that read the same offsets. What the fields
          * take is then another matter for each type: let the probe serve. */
         *place = (gcr_walker_entry){.key = entry.key, .ambiguous = 1};
