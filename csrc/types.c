@@ -168,7 +168,7 @@ same_offsets(PyTypeObject *a, PyTypeObject *b)
            (slots_a == NULL || same_names(slots_a, slots_b));
 }
 
-/* Two classes over one base that each added the same fields to it. */
+/* Two classes that each added the same fields to bases laid out alike. */
 static int
 same_slots_added(PyTypeObject *a, PyTypeObject *b)
 {
@@ -197,6 +197,27 @@ same_slots_added(PyTypeObject *a, PyTypeObject *b)
     return size == a->tp_basicsize && size == b->tp_basicsize;
 }
 
+static int
+same_layout(PyTypeObject *a, PyTypeObject *b)
+{
+    for (;;) {
+        while (same_layout_as_base(a)) {
+            a = a->tp_base;
+        }
+        while (same_layout_as_base(b)) {
+            b = b->tp_base;
+        }
+        if (a == b) {
+            return 1;
+        }
+        if (a->tp_base == NULL || b->tp_base == NULL || !same_slots_added(a, b)) {
+            return 0;
+        }
+        a = a->tp_base;
+        b = b->tp_base;
+    }
+}
+
 const char *
 gcr_layout_refusal(PyTypeObject *old_type, PyTypeObject *new_type)
 {
@@ -206,15 +227,7 @@ gcr_layout_refusal(PyTypeObject *old_type, PyTypeObject *new_type)
     if (old_type->tp_free != new_type->tp_free) {
         return "the classes free their instances differently";
     }
-    PyTypeObject *a = old_type;
-    PyTypeObject *b = new_type;
-    while (same_layout_as_base(a)) {
-        a = a->tp_base;
-    }
-    while (same_layout_as_base(b)) {
-        b = b->tp_base;
-    }
-    if (a != b && (a->tp_base != b->tp_base || a->tp_base == NULL || !same_slots_added(a, b))) {
+    if (!same_layout(old_type, new_type)) {
         return "the instances of the classes are laid out differently "
                "(__slots__, __dict__, __weakref__ or a built-in base)";
     }

@@ -364,3 +364,42 @@ def test_weak_references_and_proxies_to_what_changes(project: Any) -> None:
     assert reference() is mod.C
     assert (proxies[0].v, proxies[1](), method()()) == (2, 2, 2)
     assert fired == []
+
+
+def test_a_class_that_was_told_to_be_of_another_module(project: Any) -> None:
+    """Packages make their public classes say so: tomllib does."""
+    source = "class Wrong(ValueError):\n    def f(self): return {0}\ndef fail(): raise Wrong"
+    mod = project.load(mod_inner=source.format(1), mod_="from mod.inner import *\n")
+    import mod as package  # type: ignore[import-not-found]
+
+    package.Wrong.__module__ = "mod"
+    error = package.Wrong()
+    project.reload(mod_inner=source.format(2))
+    assert package.Wrong is mod.Wrong is type(error)
+    assert error.f() == 2
+    assert package.Wrong.__module__ == "mod" or project.identity == "replace"
+    with pytest.raises(package.Wrong):
+        mod.fail()
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "class P(namedtuple('P', 'x y')):\n    def f(self): return {0}\nX = P(1, 2)",
+        "class A:\n    __slots__ = ()\nclass B(A):\n    __slots__ = ('s', '__weakref__')\n"
+        "    def f(self): return {0}\nX = B()",
+        "class A:\n    __slots__ = ('__weakref__',)\n    def __init_subclass__(cls): A.x = {0}\n"
+        "class B(A):\n    def f(self): return {0}\nX = B()",
+        "class A(tuple):\n    def g(self): return {0}\nclass B(A):\n"
+        "    def f(self): return {0}\nX = B()",
+    ],
+)
+def test_instances_of_classes_over_bases_that_are_made_anew(project: Any, source: str) -> None:
+    head = "from collections import namedtuple\n"
+    mod = project.load(mod=head + source.format(1))
+    held = mod.X
+    for version in (1, 2):
+        project.reload(mod=head + source.format(version))
+        assert mod.X is held
+        assert isinstance(held, type(held).__mro__[1])
+        assert held.f() == version

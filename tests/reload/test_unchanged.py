@@ -11,11 +11,12 @@ import pytest
 import gcremap
 
 MODULES = (
-    "argparse", "base64", "bdb", "calendar", "cmd", "codecs", "collections",
+    "argparse", "ast", "base64", "bdb", "calendar", "cmd", "codecs", "collections",
     "configparser", "contextlib", "csv", "dataclasses", "difflib", "dis", "email.message",
-    "fractions", "graphlib", "heapq", "json.decoder", "logging", "mimetypes", "numbers",
-    "functools", "optparse", "pprint", "queue", "random", "sched", "shelve", "statistics", "string",
-    "tarfile", "textwrap", "tokenize", "uuid", "zipfile",
+    "fractions", "functools", "graphlib", "heapq", "ipaddress", "json.decoder", "logging",
+    "mimetypes", "ntpath", "numbers", "optparse", "os", "pprint", "queue", "random",
+    "sched", "shelve", "signal", "statistics", "string", "tarfile", "textwrap", "tokenize",
+    "tomllib._parser", "typing", "uuid", "zipfile",
 )  # fmt: skip
 
 _OF_THE_IMPORT = frozenset(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dis
 from types import CodeType
+from typing import Any
 
 from gcremap._reload import codes
 from gcremap._reload.definitions import CLASS, DATA, DEF, IMPORT, LAMBDA, Definition, Index, Said
@@ -22,24 +23,56 @@ def index_of(code: CodeType) -> Index:
     """The index of the module or class whose body `code` is."""
     index: Index = {}
     statement: list[dis.Instruction] = []
-    depth = 0
-    for instruction in dis.get_instructions(code):
+    instructions = list(dis.get_instructions(code))
+    depths = _depths(code, instructions)
+    for instruction, following in zip(instructions, [*instructions[1:], None], strict=True):
         if instruction.opname in _SILENT and instruction.opname != "PUSH_NULL":
             continue
-        try:
-            argument = instruction.arg if instruction.opcode >= dis.HAVE_ARGUMENT else None
-            depth += dis.stack_effect(instruction.opcode, argument, jump=False)
-        except ValueError:
-            depth = 0
-        depth = max(depth, 0)
         statement.append(instruction)
         if instruction.opname in _STORES:
             _bind(index, instruction.argval, statement)
-        if depth == 0:
+        if following is None or depths.get(following.offset, 0) == 0:
             if instruction.opname not in _STORES:
                 _touch(index, statement)
             statement = []
     return index
+
+
+def _depths(code: CodeType, instructions: list[dis.Instruction]) -> dict[int, int]:
+    """How many values are on the stack before the instruction at each offset that is reached.
+
+    Inside of an exception handler there are at least those that it was entered with.
+    """
+    entries: Any = dis.Bytecode(code)
+    todo = [(0, 0)]
+    for entry in entries.exception_entries:
+        todo.append((entry.target, entry.depth + 1 + entry.lasti))
+    places = {each.offset: place for place, each in enumerate(instructions)}
+    depths: dict[int, int] = {}
+    while todo:
+        offset, depth = todo.pop()
+        place = places.get(offset, len(instructions))
+        while place < len(instructions) and instructions[place].offset not in depths:
+            this = instructions[place]
+            depths[this.offset] = depth
+            argument = this.arg if this.opcode >= dis.HAVE_ARGUMENT else None
+            if this.opcode in dis.hasjrel or this.opcode in dis.hasjabs:
+                todo.append((this.argval, depth + _effect(this.opcode, argument, jump=True)))
+            if this.opname.startswith(_ENDS):
+                break
+            depth += _effect(this.opcode, argument, jump=False)
+            place += 1
+    return depths
+
+
+_ENDS = ("JUMP_FORWARD", "JUMP_BACKWARD", "JUMP_ABSOLUTE", "RETURN_", "RAISE_", "RERAISE")
+
+
+def _effect(operation: int, argument: int | None, *, jump: bool) -> int:
+    try:
+        return dis.stack_effect(operation, argument, jump=jump)
+    except ValueError:  # of an instruction that only the running code has
+        return 0
 
 
 def _bind(index: Index, name: str, statement: list[dis.Instruction]) -> None:

@@ -86,6 +86,10 @@ class Site:
         )
 
     @property
+    def is_decorated(self) -> bool:
+        return any(side is not None and side.decorators for side in (self.old, self.new))
+
+    @property
     def is_data(self) -> bool:
         """Either side is an assignment or an import."""
         return any(side is not None and not side.is_code for side in (self.old, self.new))
@@ -209,8 +213,9 @@ class Matcher:
         return old.__code__.co_qualname == new.__code__.co_qualname
 
     def _classes(self, old: type, new: type, site: Site) -> Pair | None:
-        if old.__name__ != new.__name__ or old.__module__ != new.__module__:
-            return None
+        said = (old.__name__, old.__module__) == (new.__name__, new.__module__)
+        if not said and (not site.is_code or site.is_decorated):
+            return None  # a class statement makes one class, whatever it was told to say since
         pair = self._add(old, new, site)
         self._bases(old, new, site)
         bodies = (pair.old_members, pair.new_members)

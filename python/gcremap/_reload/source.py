@@ -78,6 +78,12 @@ class Source:
                 self.text = None
         return self._tree
 
+    def says_the_same(self, other: Source) -> bool:
+        """Whether nothing at all is different, as far as that is known."""
+        if self.text is not None and other.text is not None:
+            return self.text == other.text
+        return self.code is not None and self.code == other.code
+
     def index(self, like: Source | None = None) -> Index | None:
         """What each name is defined by, comparable with that of `like`; None if unknown."""
         if self.tree is not None and (like is None or like.tree is not None):
@@ -171,6 +177,9 @@ def loaded(module: ModuleType) -> Source:
     name = module_name(module)
     path = getattr(module, "__file__", None)
     source = Source(name, path)
+    if getattr(module.__spec__, "loader", None) is importlib.machinery.FrozenImporter:
+        source.code = importlib.machinery.FrozenImporter.get_code(name)  # built in: the same ever
+        return source
     if isinstance(path, str) and module in _stamps and stamp_of(path) == _stamps[module]:
         try:
             with open(path, "rb") as file:

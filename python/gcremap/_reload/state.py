@@ -69,8 +69,11 @@ class Values:
         policy: Policy,
         final: Callable[[Any], Any],
         outer: Values | None = None,
+        *,
+        unedited: bool = False,
     ) -> None:
         self._outer = outer
+        self._unedited = unedited
         self._olds = olds
         self._news = news
         self._old_index = old_index
@@ -106,17 +109,27 @@ class Values:
             return self._looks_unchanged(name)
         old, new = self._old_index.get(name), self._new_index.get(name)
         if old is None and new is None:
-            # Bound by a call: to what, only the values say.
-            return _equal(self._olds[name], self._news[name])
+            # Bound by a call: to what, only the values say, or that nothing is different.
+            return _equal(self._olds[name], self._news[name]) or self.is_as_before
         if old is None or new is None:
             return False
         if not old.same(new):
             return False
         return not any(self.changed(other) for other in new.reads if other != name)
 
+    @functools.cached_property
+    def is_as_before(self) -> bool:
+        """Whether the source is the same, and so is all data that it imports."""
+        index = self._new_index or {}
+        return self._unedited and not any(
+            self.changed(name) for name, definition in index.items() if definition.is_import
+        )
+
     def stands(self, name: str) -> bool:
         """Whether the statements that bound `name` once are still there, under the same
         conditions: `if not hasattr(C, "extra")` does not run its body twice."""
+        if self.is_as_before:
+            return True
         if self._old_index is None or self._new_index is None:
             return False
         old, new = self._old_index.get(name), self._new_index.get(name)

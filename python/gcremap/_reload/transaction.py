@@ -199,7 +199,15 @@ class Transaction:
                 pair = self._matcher.match(olds[key], news[key], site)
                 if pair is not None:
                     pair.attributes = attributes.get(key, frozenset())
-        values = Values(olds, news, job.old_index, job.new_index, job.policy, self._matcher.final)
+        values = Values(
+            olds,
+            news,
+            job.old_index,
+            job.new_index,
+            job.policy,
+            self._matcher.final,
+            unedited=job.now.says_the_same(job.was),
+        )
         self._matcher.values[name] = values
         for key in data:
             self._settle_value(job, values, key, olds[key], news[key])
@@ -237,7 +245,9 @@ class Transaction:
     def _settle_value(self, job: Job, values: Values, key: str, old: Any, new: Any) -> None:
         definition = (job.new_index or {}).get(key)
         imported = definition is not None and definition.is_import
-        if key in ("__all__", "__annotations__") and type(old) is type(new) and old == new:
+        says_names = key in ("__all__", "__annotations__") and type(old) is type(new)
+        # Where nothing is different they may be, by what `if name not in globals()` adds.
+        if says_names and (old == new or values.is_as_before):
             job.namespace[key] = old
         if key in state.RESERVED or old is new:
             return
