@@ -152,3 +152,38 @@ def test_init_changed_is_not_run_on_old_instances(project: Any) -> None:
     project.reload(mod="class C:\n    def __init__(self): self.b = 2\n")
     assert vars(c) == {"a": 1}
     assert vars(mod.C()) == {"b": 2}
+
+
+CTYPES = """
+    import ctypes
+    class Point(ctypes.Structure):
+        _fields_ = [("x", ctypes.c_int), ("y", ctypes.c_int){fields}]
+        def total(self): return self.x + self.y + {more}
+    class Text(ctypes.c_char_p): pass
+    POINT = Point(1, 2)
+    PAIR = (Point * 2)()
+    @ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(Point))
+    def callback(point): return point.contents.total()
+"""
+
+
+def test_structures_of_ctypes(project: Any) -> None:
+    """Their metaclass has a `__setattr__` of its own, in C."""
+    mod = project.load(mod=CTYPES.format(fields="", more=0))
+    held = [mod.POINT]
+    project.reload(mod=CTYPES.format(fields="", more=10))
+    assert held[0] is mod.POINT
+    assert type(held[0]) is mod.Point
+    assert (held[0].total(), mod.PAIR[1].total(), mod.callback(held[0])) == (13, 10, 13)
+
+
+def test_structures_of_ctypes_with_another_field(project: Any) -> None:
+    import ctypes
+
+    mod = project.load(mod=CTYPES.format(fields="", more=0))
+    held = [mod.POINT]
+    project.reload(mod=CTYPES.format(fields=", ('z', ctypes.c_double)", more=10))
+    assert type(held[0]) is mod.Point
+    assert ctypes.sizeof(held[0]) == 16
+    held[0].z = 0.5
+    assert (held[0].x, held[0].z, held[0].total()) == (1, 0.5, 13)

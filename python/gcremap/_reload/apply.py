@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from gcremap import _dispatch
 from gcremap._reload import codes, migrate, update
+from gcremap._reload.attributes import set_attribute
 from gcremap._reload.match import LRU_CACHE, Matcher, Pair, is_class, is_function
 from gcremap._reload.update import Updater
 from gcremap._report import RemapReport
@@ -170,8 +171,10 @@ class Applier:
             if update.is_of_the_layout(name, value):
                 continue
             dynamic = name not in news and not update.is_gone(pair, name, value)
-            if (name in kept and news[name] is not value) or dynamic:
-                type.__setattr__(new, name, value)
+            # A structure of ctypes takes its fields once.
+            stays = name in kept and news[name] is not value and name != "_fields_"
+            if stays or dynamic:
+                set_attribute(new, name, value)
         if isinstance(new, enum.EnumType):
             update.keep_pseudo_members(olds, new)
         if isinstance(old, abc.ABCMeta) and isinstance(new, abc.ABCMeta):

@@ -9,6 +9,7 @@ from collections.abc import Iterator, MutableMapping
 from types import CodeType, FunctionType
 from typing import Any
 
+from gcremap._reload.attributes import delete_attribute, set_attribute
 from gcremap._reload.match import is_class, is_function
 from gcremap._reload.source import Source
 
@@ -102,10 +103,10 @@ def _restore(value: Any, content: Any) -> None:
     """Undo what failing code has done to an old object that it could still see."""
     if is_class(value):
         for name in [name for name in vars(value) if name not in content]:
-            type.__delattr__(value, name)
+            delete_attribute(value, name)
         for name, attribute in content.items():
             if vars(value).get(name) is not attribute:
-                type.__setattr__(value, name, attribute)
+                set_attribute(value, name, attribute)
         return
     present: Any = vars(value) if isinstance(value, FunctionType) else value
     if isinstance(present, list):

@@ -66,13 +66,17 @@ def rebuild_instance(instance: Any, cls: type) -> Any:
     attributes = getattr(instance, "__dict__", None)
     if attributes:
         old_slots.update(attributes)
-    slots = {name for base in cls.__mro__ for name in _slot_names(base)}
+    slots = {name for base in _statements(cls) for name in _slot_names(base)}
     namespace = getattr(made, "__dict__", None)
     for name, value in old_slots.items():
         if name in slots:
             object.__setattr__(made, name, value)
         elif namespace is not None:
             namespace[name] = value
+    for name, *_ in getattr(cls, "_fields_", ()):
+        # Of a ctypes structure.
+        if isinstance(name, str) and hasattr(instance, name):
+            setattr(made, name, getattr(instance, name))
     return made
 
 
@@ -99,9 +103,16 @@ def _blank(instance: Any, cls: type) -> Any:
 def _c_base(cls: type) -> type:
     """The nearest base that is not made by a class statement."""
     for base in cls.__mro__:
-        if not base.__flags__ & _HEAPTYPE:
+        own = isinstance(vars(base).get("__new__"), types.BuiltinFunctionType)
+        if own or not base.__flags__ & _HEAPTYPE:
             return base
     return object
+
+
+def _statements(cls: type) -> list[type]:
+    """The classes of an MRO that are made by class statements."""
+    beyond = _c_base(cls).__mro__
+    return [base for base in cls.__mro__ if base not in beyond]
 
 
 def _slot_names(cls: type) -> list[str]:
@@ -110,10 +121,9 @@ def _slot_names(cls: type) -> list[str]:
 
 def _slot_values(instance: Any) -> Iterator[tuple[str, Any]]:
     """What the `__slots__` of all its classes hold, the private names as they are mangled."""
-    for base in type(instance).__mro__:
-        if base.__flags__ & _HEAPTYPE:
-            for name in _slot_names(base):
-                try:
-                    yield name, vars(base)[name].__get__(instance)
-                except AttributeError:
-                    continue
+    for base in _statements(type(instance)):
+        for name in _slot_names(base):
+            try:
+                yield name, vars(base)[name].__get__(instance)
+            except AttributeError:
+                continue

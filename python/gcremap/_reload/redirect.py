@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from types import FunctionType
 from typing import Any, NamedTuple
 
+from gcremap._reload.attributes import set_attribute
 from gcremap._reload.match import Pair, is_class
 from gcremap._reload.near import Census, Nursery
 
@@ -194,7 +195,7 @@ class _Access(NamedTuple):
 
 _DICT = _Access(dict.__getitem__, dict.__setitem__)
 _LIST = _Access(list.__getitem__, list.__setitem__)
-_CLASS = _Access(lambda cls, name: vars(cls)[name], type.__setattr__)
+_CLASS = _Access(lambda cls, name: vars(cls)[name], set_attribute)
 _ATTRIBUTE = _Access(getattr, setattr)
 _TYPE = _Access(
     lambda instance, _: type(instance),

@@ -11,6 +11,7 @@ from typing import Any
 
 from gcremap import _native
 from gcremap._reload import codes, state
+from gcremap._reload.attributes import delete_attribute, set_attribute
 from gcremap._reload.defaults import Parts
 from gcremap._reload.match import Matcher, Pair, is_class
 
@@ -238,10 +239,10 @@ class Updater:
             return
         shell, olds = pair.new, self._formers[id(pair.old)]
         for name in [name for name in vars(shell) if name not in olds]:
-            type.__delattr__(shell, name)
+            delete_attribute(shell, name)
         for name, value in olds.items():
             if not is_of_the_layout(name, value):
-                type.__setattr__(shell, name, self.shells.get(id(value), value))
+                set_attribute(shell, name, self.shells.get(id(value), value))
         self.shells[id(pair.old)] = shell
 
     @staticmethod
@@ -285,21 +286,21 @@ class Updater:
         self._assign(pair.old, name, before, wanted)
 
     def _assign(self, owner: type, name: str, before: Any, value: Any) -> None:
-        type.__setattr__(owner, name, value)
+        set_attribute(owner, name, value)
         if before is _MISSING:
             self._undo.append(lambda: _discard(owner, name))
         else:
-            self._undo.append(lambda: type.__setattr__(owner, name, before))
+            self._undo.append(lambda: set_attribute(owner, name, before))
 
     def _delete(self, owner: type, name: str, before: Any) -> None:
-        type.__delattr__(owner, name)
-        self._undo.append(lambda: type.__setattr__(owner, name, before))
+        delete_attribute(owner, name)
+        self._undo.append(lambda: set_attribute(owner, name, before))
 
     def rebase(self, owner: type, bases: tuple[type, ...]) -> None:
         """Give a class other bases; TypeError if its layout does not allow that."""
         before = owner.__bases__
-        type.__setattr__(owner, "__bases__", bases)
-        self._undo.append(lambda: type.__setattr__(owner, "__bases__", before))
+        set_attribute(owner, "__bases__", bases)
+        self._undo.append(lambda: set_attribute(owner, "__bases__", before))
 
 
 def carry_attributes(
@@ -332,7 +333,7 @@ def swap(old: FunctionType, new: FunctionType, undo: Undo) -> None:
 
 def _discard(owner: type, name: str) -> None:
     if name in vars(owner):
-        type.__delattr__(owner, name)
+        delete_attribute(owner, name)
 
 
 def settle_abstract(cls: type, undo: Undo) -> None:
@@ -346,8 +347,8 @@ def settle_abstract(cls: type, undo: Undo) -> None:
     )
     before: frozenset[str] = getattr(cls, "__abstractmethods__", frozenset())
     if before != wanted:
-        type.__setattr__(cls, "__abstractmethods__", wanted)
-        undo.append(lambda: type.__setattr__(cls, "__abstractmethods__", before))
+        set_attribute(cls, "__abstractmethods__", wanted)
+        undo.append(lambda: set_attribute(cls, "__abstractmethods__", before))
 
 
 def is_of_the_layout(name: str, value: Any) -> bool:
@@ -413,7 +414,14 @@ def same_layout(old: type, new: type) -> bool:
         and old.__weakrefoffset__ == new.__weakrefoffset__
         and old.__flags__ & _LAYOUT_FLAGS == new.__flags__ & _LAYOUT_FLAGS
         and _slots(old) == _slots(new)
+        and _fields(old) == _fields(new)
     )
+
+
+def _fields(cls: type) -> list[tuple[str, int, int]]:
+    """Those of a ctypes structure, in a buffer of the instance's."""
+    found = [(k, v) for k, v in vars(cls).items() if hasattr(type(v), "offset")]
+    return [(name, field.offset, field.size) for name, field in found]
 
 
 def _slots(cls: type) -> list[str]:
