@@ -259,6 +259,8 @@ class Updater:
             return
         if self._is_of_a_member(before) and self._is_of_a_member(value):
             return
+        if isinstance(value, types.ClassMethodDescriptorType) and type(before) is type(value):
+            return  # a metaclass in C made it for the class
         if name == "__module__" and name not in pair.new_members:
             return  # if it is another, that was told to the class from elsewhere
         if (
