@@ -47,6 +47,13 @@ layout_base(PyTypeObject *type)
     return type;
 }
 
+static int
+same_names(PyObject *old, PyObject *new_)
+{
+    PyFunctionObject *a = (PyFunctionObject *)old, *b = (PyFunctionObject *)new_;
+    return a->func_globals == b->func_globals && a->func_builtins == b->func_builtins;
+}
+
 const char *
 gcr_accept_refusal(gcr_accepts accepts, PyObject *old, PyObject *new_)
 {
@@ -73,6 +80,10 @@ gcr_accept_refusal(gcr_accepts accepts, PyObject *old, PyObject *new_)
         return PyCell_Check(new_) ? NULL : "only a cell may stand there";
     case GCR_MODULE_OR_NONE:
         return PyModule_Check(new_) || new_ == Py_None ? NULL : "only a module may stand there";
+    case GCR_CALLED:
+        return PyFunction_Check(new_) && same_names(old, new_)
+                   ? NULL
+                   : "a suspended frame borrows its globals from this very function";
     case GCR_NOTHING:
         break;
     }

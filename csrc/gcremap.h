@@ -52,6 +52,7 @@ typedef enum gcr_accepts {
     GCR_CODE,
     GCR_CELL,
     GCR_MODULE_OR_NONE,
+    GCR_CALLED,       /* the function that a suspended frame runs */
     GCR_NOTHING,      /* C code keeps private state about this very referent: refuse */
 } gcr_accepts;
 

@@ -69,8 +69,10 @@ gcr_walk_frame_words(gcr_frame *frame, gcr_walk_state *walk)
 {
     GCR_SHOW(.address = gcr_frame_code_slot(frame), .kind = GCR_FRAME_KIND,
              .accepts = GCR_NOTHING, .name = "<code>");
+    /* Its closure was copied when the frame began (COPY_FREE_VARS, the first instruction);
+     * its globals and builtins are borrowed to the end. */
     GCR_SHOW(.address = gcr_frame_func_slot(frame), .kind = GCR_FRAME_KIND,
-             .accepts = GCR_NOTHING, .name = "<function>");
+             .accepts = GCR_CALLED, .name = "<function>");
     GCR_FIELD(frame->f_locals, GCR_SAME_LAYOUT, "<locals>");
     GCR_FIELD(frame->frame_obj, GCR_NOTHING, ".gi_frame");
     Py_ssize_t live = gcr_frame_live(frame);

@@ -504,3 +504,23 @@ def test_globals_of_running_code() -> None:
     with pytest.raises(gcremap.RemapError):
         old["call"](new)
     assert old["call"].__globals__ is old
+
+
+def test_the_function_of_a_suspended_generator() -> None:
+    """Its frame borrows globals and builtins from it: another with the same may stand there."""
+
+    def old() -> Iterator[int]:
+        yield 1
+        yield 2
+
+    def new() -> Iterator[int]:
+        yield 3
+
+    elsewhere = types.FunctionType(old.__code__, {"__builtins__": {}})
+    generator = old()
+    assert next(generator) == 1
+    with pytest.raises(gcremap.RemapError, match="borrows its globals"):
+        gcremap.remap([(old, elsewhere)], frames=False)
+    gcremap.remap([(old, new)])
+    assert old is new
+    assert list(generator) == [2]

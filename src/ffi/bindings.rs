@@ -35,7 +35,8 @@ pub const GCR_TYPE: gcr_accepts = 6;
 pub const GCR_CODE: gcr_accepts = 7;
 pub const GCR_CELL: gcr_accepts = 8;
 pub const GCR_MODULE_OR_NONE: gcr_accepts = 9;
-pub const GCR_NOTHING: gcr_accepts = 10;
+pub const GCR_CALLED: gcr_accepts = 10;
+pub const GCR_NOTHING: gcr_accepts = 11;
 pub type gcr_accepts = ::std::os::raw::c_uint;
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
