@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import dataclasses
 import enum
 import types
 import weakref
@@ -37,6 +38,8 @@ class Applier:
         self._descriptors: list[tuple[Any, Any]] = []
         self._migrations: dict[str, int] = {}
         self._warnings: dict[str, list[str]] = {}
+        self._leftovers: list[tuple[Pair, int, bool]] = []
+        """Pairs with what could not be found of one side, and whether that was updated."""
 
     # Which side of a pair stays.
 
@@ -227,10 +230,7 @@ class Applier:
             )
             return False
         closure = tuple(cells[name] for name in code.co_freevars)
-        twin = FunctionType(code, function.__globals__, function.__name__, None, closure)
-        twin.__defaults__, twin.__kwdefaults__ = function.__defaults__, function.__kwdefaults__
-        twin.__qualname__, twin.__module__ = function.__qualname__, function.__module__
-        twin.__dict__.update(function.__dict__)
+        twin = update.copy_of(function, code, closure)
         update.swap(function, twin, self._undo)
         return True
 
@@ -279,7 +279,7 @@ class Applier:
         """An object with the old content of `value`: itself, unless it was updated in place."""
         return self._updater.shells.get(id(value), value)
 
-    def describe(self, jobs: Iterable[Job], report: RemapReport | None) -> None:
+    def describe(self, jobs: Iterable[Job]) -> None:
         by_name = {job.name: job.report for job in jobs}
         for pair in self._matcher.pairs:
             target = by_name.get(pair.module)
@@ -291,12 +291,28 @@ class Applier:
         for name, count in self._migrations.items():
             if name in by_name:
                 by_name[name].migrated = count
-        for old, count in report.leftovers if report is not None else ():
-            leftover = self._matcher.by_old.get(id(old))
-            if leftover is not None and leftover.module in by_name:
-                by_name[leftover.module].warnings.append(
-                    f"{leftover.path}: {count} references could not be found"
-                )
+        for pair, count, updated in self._leftovers:
+            said = f"{pair.path}: {count} references could not be found"
+            said += ", what they refer to was updated" if updated else ""
+            if pair.module in by_name:
+                by_name[pair.module].warnings.append(said)
+
+    def settle_leftovers(self, report: RemapReport | None) -> None:
+        """What C code refers to where no slot shows it gets the new content, where it can."""
+        for one, count in report.leftovers if report is not None else ():
+            pair = self._matcher.by_old.get(id(one)) or self._matcher.by_new.get(id(one))
+            if pair is not None:
+                final = pair.old if pair.keep else pair.new
+                updated = self._updater.take_after(one, final)
+                self._leftovers.append((pair, count, updated))
+
+    def fill_fields(self) -> None:
+        """See migrate.fill_fields()."""
+        for pair in self.changed_classes():
+            cls = pair.old if pair.keep else pair.new
+            if dataclasses.is_dataclass(cls):
+                former = self._updater.formers.get(id(pair.old)) or vars(pair.old)
+                migrate.fill_fields(cls, former, self._undo)
 
     def settle_abstract(self) -> None:
         """Subclasses elsewhere become abstract, or concrete, with a base that changed."""

@@ -109,6 +109,8 @@ class Matcher:
         self.by_new: dict[int, Pair] = {}
         self.code_map: dict[CodeType, CodeType] = {}
         """Old code to new, by equality: what was compiled anew is equal, not identical."""
+        self.module_codes: set[CodeType] = set()
+        """The old code of functions that statements of a module, or of its classes, define."""
         self.ambiguous: set[str] = set()
         """Qualified names that several functions have: these match by their code alone."""
         self.values: dict[str, Values] = {}
@@ -122,6 +124,9 @@ class Matcher:
         if new is not None:
             names = [code.co_qualname for code in codes.tree(new)]
             self.ambiguous |= {name for name in names if names.count(name) > 1}
+        if old is not None:
+            outermost = (code for code in codes.tree(old) if "<" not in code.co_qualname)
+            self.module_codes.update(outermost)
         if old is not None and new is not None:
             for was, now in codes.pair_up(old, new):
                 self.code_map.setdefault(was, now)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from gcremap._reload.update import is_of_the_layout
@@ -127,3 +128,34 @@ def _slot_values(instance: Any) -> Iterator[tuple[str, Any]]:
                 yield name, vars(base)[name].__get__(instance)
             except AttributeError:
                 continue
+
+
+def fill_fields(cls: type, former: Mapping[str, Any], undo: list[Callable[[], Any]]) -> None:
+    """Instances of a dataclass get the defaults of the fields that it had not in its `former`
+    namespace."""
+    before = former.get("__dataclass_fields__", {})
+    added = [
+        field
+        for name, field in vars(cls).get("__dataclass_fields__", {}).items()
+        if name not in before
+    ]
+    made = [each for each in added if each.default_factory is not dataclasses.MISSING]
+    # A default is an attribute of the class, but where that has a slot.
+    made += [each for each in added if each.name in _slot_names(cls) and each not in made]
+    for owner in [cls, *subclasses(cls)] if made else ():
+        for instance in instances(owner):
+            for field in made:
+                _fill(instance, field, undo)
+
+
+def _fill(instance: Any, field: Any, undo: list[Callable[[], Any]]) -> None:
+    name = field.name
+    if hasattr(instance, name):
+        return
+    if field.default_factory is not dataclasses.MISSING:
+        object.__setattr__(instance, name, field.default_factory())
+    elif field.default is not dataclasses.MISSING:
+        object.__setattr__(instance, name, field.default)
+    else:
+        return
+    undo.append(lambda: object.__delattr__(instance, name))

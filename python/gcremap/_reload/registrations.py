@@ -11,19 +11,28 @@ from collections.abc import Callable, Iterable
 from types import CodeType
 from typing import Any
 
-from gcremap._reload.definitions import Index, names_read, root_name
+from gcremap._reload.definitions import DATA, Index, names_read, root_name
 from gcremap._reload.match import Pair
 
 
 def without_repeats(
-    old: ast.Module, new: ast.Module, old_index: Index, new_index: Index, path: str, main: bool
+    old: ast.Module,
+    new: ast.Module,
+    indexes: tuple[Index, Index],
+    stays: Callable[[str], bool],
+    path: str,
+    main: bool,
 ) -> CodeType | None:
     """The code of `new` less what was done already and would be done twice; None if nothing.
 
     That is a statement like `atexit.register(goodbye)`: a call into an imported module which
-    the old source has just the same, with no data of this module that is another now. `main`
-    is for the script that runs: what it does `if __name__ == "__main__"` it is doing already.
+    the old source has just the same, with no data of this module that is another now. Or
+    a call of what such a module gave, `log = logging.getLogger()`, which stays as it is.
+    `stays` tells of an import whether it is no data, which may be another now, and of data
+    that it is not to be taken anew. `main` is for the script that runs: what it does
+    `if __name__ == "__main__"` it is doing already.
     """
+    old_index, new_index = indexes
     before = Counter(ast.dump(node) for node in old.body if isinstance(node, ast.Expr))
     skipped = set()
     for node in new.body:
@@ -33,8 +42,7 @@ def without_repeats(
             case ast.Expr(value=ast.Call(func=ast.Attribute() as called)):
                 said = ast.dump(node)
                 root = _innermost(called)
-                definition = new_index.get(root) if root is not None else None
-                if not before[said] or definition is None or not definition.is_import:
+                if not before[said] or root is None or not _is_kept(root, indexes, stays):
                     continue
                 if all(_is_same(name, old_index, new_index) for name in names_read(node)):
                     before[said] -= 1
@@ -46,6 +54,22 @@ def without_repeats(
     rest = copy.copy(new)
     rest.body = [node for node in new.body if id(node) not in skipped]
     return compile(rest, path, "exec", dont_inherit=True)
+
+
+def _is_kept(name: str, indexes: tuple[Index, Index], stays: Callable[[str], bool]) -> bool:
+    """Whether a name is an import, or data that is made of imports and code only, as before."""
+    old_index, new_index = indexes
+    definition = new_index.get(name)
+    if definition is None or definition.is_import:
+        return definition is not None
+    parts = [(each, new_index[each]) for each in definition.reads & new_index.keys() - {name}]
+    return (
+        definition.kinds == {DATA}
+        and stays(name)
+        and any(part.is_import for _, part in parts)
+        and all(part.is_code or (part.is_import and stays(each)) for each, part in parts)
+        and all(_is_same(each, old_index, new_index) for each in definition.reads | {name})
+    )
 
 
 def _innermost(called: ast.expr) -> str | None:

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from types import CodeType, MappingProxyType
+from types import CodeType, MappingProxyType, ModuleType
 from typing import Any, Literal
 
 from gcremap._native import remap
@@ -174,7 +174,16 @@ class Transaction:
         assert job.old_index is not None
         assert job.new_index is not None
         path = job.now.code.co_filename if job.now.code is not None else job.now.name
-        rest = without_repeats(was, now, job.old_index, job.new_index, path, job.name == "__main__")
+
+        def stays(name: str) -> bool:
+            value = job.snapshot.namespace.get(name)
+            imported = job.new_index is not None and job.new_index[name].is_import
+            if imported:
+                return isinstance(value, ModuleType) or callable(value)
+            return name not in job.policy.replace
+
+        indexes = (job.old_index, job.new_index)
+        rest = without_repeats(was, now, indexes, stays, path, job.name == "__main__")
         return rest if rest is not None else job.now.code
 
     def _settle(self, job: Job) -> None:
@@ -336,13 +345,15 @@ class Transaction:
         self, jobs: list[Job], applier: Applier, report: RemapReport | None
     ) -> list[ReloadReport]:
         applier.settle_abstract()
+        applier.settle_leftovers(report)
+        applier.fill_fields()
         followers = Followers(self._undo, [job.module for job in jobs])
         for job in jobs:
             job.report.remap = report
             module = job.module.module if isinstance(job.module, Script) else job.module
             if module is not None:
                 followers.follow(module, job.snapshot.namespace, vars(module))
-        applier.describe(jobs, report)
+        applier.describe(jobs)
         hooks.after(jobs, applier)
         applier.finish()
         return [job.report for job in jobs]

@@ -37,7 +37,7 @@ class Updater:
         self._is_new = is_new
         self.shells: dict[int, Any] = {}
         """For each old object that changed, one with what it had."""
-        self._formers: dict[int, dict[str, Any]] = {}
+        self.formers: dict[int, dict[str, Any]] = {}
         """The namespaces of old classes before they were updated."""
 
     def update(self, pair: Pair) -> None:
@@ -136,12 +136,31 @@ class Updater:
             if before is wanted or id(before) in self._matcher.by_old:
                 continue
             self.merge(before, wanted)
+            if type(before) is dict is type(wanted):
+                self._drop_gone(before, wanted)
             if type(before) is type(wanted) and isinstance(before, list | dict | set):
                 continue
             if not codes.same(old.__code__, new.__code__) or self._equal(before, wanted):
                 continue
             if callable(wanted) or isinstance(wanted, state.SCALARS):
                 self._fill(cell, self._matcher.final(wanted))
+
+    def _drop_gone(self, registry: dict[Any, Any], wanted: dict[Any, Any]) -> None:
+        """Functions of the old source that the new one does not register, as singledispatch's."""
+        final = self._matcher.final
+        present = {final(key) for key in wanted}
+        gone = [
+            key
+            for key, value in registry.items()
+            if isinstance(value, FunctionType)
+            and value.__code__ in self._matcher.module_codes
+            and key not in present
+        ]
+        if gone:
+            before = dict(registry)
+            for key in gone:
+                del registry[key]
+            self._undo.append(functools.partial(_refill, registry, before))
 
     def _withdraw(self, cell: types.CellType) -> None:
         """Until the remap, `__class__` and its like are the old ones: threads are running."""
@@ -156,6 +175,21 @@ class Updater:
         before = cell.cell_contents
         cell.cell_contents = value
         self._undo.append(lambda: setattr(cell, "cell_contents", before))
+
+    def take_after(self, one: Any, other: Any) -> bool:
+        """Give a function or class the content of another that stays; whether it could."""
+        if isinstance(one, FunctionType) and isinstance(other, FunctionType):
+            twin = copy_of(other)
+            swap(one, twin, self._undo)
+            return True
+        if is_class(one) and is_class(other) and same_layout(one, other):
+            before = dict(vars(one))
+            for name, value in dict(vars(other)).items():
+                was = before.get(name, _MISSING)
+                if was is not value and name != "_fields_" and not is_of_the_layout(name, value):
+                    self._assign(one, name, was, value)
+            return True
+        return False
 
     def merge(self, old: Any, new: Any) -> None:
         """See state.merge()."""
@@ -228,7 +262,7 @@ class Updater:
                 pair.changed = True
         if isinstance(old, enum.EnumType):
             keep_pseudo_members(olds, old)
-        self._formers[id(old)] = olds
+        self.formers[id(old)] = olds
 
     def make_shell(self, pair: Pair) -> None:
         """Of the two class objects, the one that goes shows what the class was."""
@@ -237,7 +271,7 @@ class Updater:
                 if id(value) in self.shells:
                     self._assign(pair.old, name, value, self.shells[id(value)])
             return
-        shell, olds = pair.new, self._formers[id(pair.old)]
+        shell, olds = pair.new, self.formers[id(pair.old)]
         for name in [name for name in vars(shell) if name not in olds]:
             delete_attribute(shell, name)
         for name, value in olds.items():
@@ -324,6 +358,25 @@ def carry_attributes(
 def _refill(namespace: dict[str, Any], content: dict[str, Any]) -> None:
     namespace.clear()
     namespace.update(content)
+
+
+def copy_of(
+    function: FunctionType,
+    code: types.CodeType | None = None,
+    closure: tuple[types.CellType, ...] | None = None,
+) -> FunctionType:
+    """A function like this one, or with other code and a closure for that."""
+    if code is None:
+        code, closure = function.__code__, function.__closure__
+    made = FunctionType(code, function.__globals__, function.__name__, None, closure)
+    made.__defaults__, made.__kwdefaults__ = function.__defaults__, function.__kwdefaults__
+    made.__qualname__, made.__module__ = function.__qualname__, function.__module__
+    made.__dict__.update(function.__dict__)
+    # Since 3.14 annotations are computed when they are asked for, which may fail.
+    lazy = "__annotate__" if hasattr(function, "__annotate__") else "__annotations__"
+    for name in ("__doc__", lazy):
+        setattr(made, name, getattr(function, name))
+    return made
 
 
 def swap(old: FunctionType, new: FunctionType, undo: Undo) -> None:

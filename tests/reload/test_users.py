@@ -1,0 +1,111 @@
+"""What programs do with what they import: registered in C, handed to frameworks, running."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+from typing import Any
+
+import pytest
+
+
+def test_handlers_of_a_named_logger_are_added_once(project: Any) -> None:
+    source = """
+        import logging
+        log = logging.getLogger("gcremap.test.users")
+        log.propagate = False
+        class Handler(logging.Handler):
+            def emit(self, record): SEEN.append({0})
+        SEEN = []
+        log.addHandler(Handler())
+    """
+    logger = logging.getLogger("gcremap.test.users")
+    try:
+        mod = project.load(mod=source.format(1))
+        logger.warning("one")
+        project.reload(mod=source.format(2))
+        logger.warning("two")
+        assert mod.SEEN == [1, 2]
+    finally:
+        logger.handlers.clear()
+
+
+def test_a_thread_that_a_module_started_is_not_started_twice(project: Any) -> None:
+    source = """
+        import threading
+        STOP, LOG = threading.Event(), []
+        def tick(): LOG.append({0})
+        def run():
+            while not STOP.wait(0.001): tick()
+        THREAD = threading.Thread(target=run)
+        THREAD.start()
+    """
+    mod = project.load(mod=source.format(1))
+    running = threading.active_count()
+    try:
+        project.reload(mod=source.format(2))
+        assert threading.active_count() == running
+        while 2 not in mod.LOG:
+            mod.STOP.wait(0.001)
+    finally:
+        mod.STOP.set()
+        mod.THREAD.join()
+
+
+def test_what_c_code_holds_and_does_not_show_is_updated(project: Any) -> None:
+    mod = project.load(mod="def f(x): return x + 1\ndef g(x): return x")
+    connection = sqlite3.connect(":memory:")
+    connection.create_function("f", 1, mod.f)
+    [report] = project.reload(mod="def f(x, y=10): return x + y\ndef g(x): return x")
+    assert connection.execute("select f(1)").fetchone() == (11,)
+    if project.identity == "replace":
+        assert [each for each in report.warnings if "could not be found" in each]
+    connection.close()
+
+
+def test_implementations_that_singledispatch_no_longer_has(project: Any) -> None:
+    source = """
+        import functools
+        class A: pass
+        @functools.singledispatch
+        def f(x): return "any"
+        @f.register
+        def _(x: A): return "A {0}"
+        @f.register({1})
+        def _(x): return "{1}"
+    """
+    mod = project.load(mod=source.format(1, "int"))
+    f, a = mod.f, mod.A()
+    assert (f(a), f(1), f("")) == ("A 1", "int", "any")
+    project.reload(mod=source.format(2, "str"))
+    assert (f(a), f(1), f("")) == ("A 2", "any", "str")
+
+
+@pytest.mark.parametrize("options", ["", "(slots=True)"])
+def test_fields_that_a_dataclass_got(project: Any, options: str) -> None:
+    source = """
+        from dataclasses import dataclass, field
+        @dataclass{0}
+        class P:
+            x: int
+            {1}
+    """
+    mod = project.load(mod=source.format(options, ""), other="import mod\nclass Q(mod.P): pass")
+    import other  # type: ignore[import-not-found]
+
+    held = [mod.P(1), other.Q(2)]
+    project.reload(mod=source.format(options, "y: int = 7; z: list = field(default_factory=list)"))
+    assert [(each.x, each.y, each.z) for each in held] == [(1, 7, []), (2, 7, [])]
+    assert held[0].z is not held[1].z
+    assert repr(held[0]) == "P(x=1, y=7, z=[])"
+
+
+def test_a_generator_goes_on_while_its_function_is_replaced(project: Any) -> None:
+    source = "def one(): return {0}\ndef each():\n    while True: yield one(){1}\n"
+    mod = project.load(mod=source.format(1, ""))
+    running = mod.each()
+    assert next(running) == 1
+    project.reload(mod=source.format(2, ", 'new'"))
+    assert next(running) == 2
+    assert next(mod.each()) == (2, "new")
