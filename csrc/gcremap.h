@@ -153,6 +153,31 @@ typedef struct gcr_span {
  * they are all str. Returns how many spans that is. */
 int gcr_dict_spans(PyObject *dict, gcr_span spans[2]);
 
+/* Addresses that are looked for, and few others: a range, and in it one bit for
+ * each hash. */
+typedef struct gcr_sieve {
+    uintptr_t low;
+    uintptr_t span;       /* from the lowest address to the highest */
+    const uint64_t *bits; /* 1 << (64 - shift) of them */
+    uint32_t shift;
+} gcr_sieve;
+
+/* Which of the bits is an address's. */
+static inline uint64_t
+gcr_sieve_bit(uintptr_t address, uint32_t shift)
+{
+    /* Fibonacci hashing: objects are 16-byte aligned, so the low bits say nothing. */
+    return (uint64_t)(address >> 4) * 0x9E3779B97F4A7C15u >> shift;
+}
+
+/* `may_hold`: a referent of the object passes the sieve. */
+typedef void (*gcr_scan_visitor)(PyObject *object, gcr_nature nature, int may_hold, void *arg);
+
+/* Visits each object on the collector's lists that may hold what is looked for, or is
+ * something else to a remap. Returns how many there are on the lists in all. As for
+ * gcr_heap. */
+size_t gcr_scan(const gcr_sieve *sieve, gcr_scan_visitor visit, void *arg);
+
 /* ---- walkers --------------------------------------------------------- */
 
 /* How complete gcr_walk was. */

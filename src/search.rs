@@ -35,11 +35,10 @@ pub(crate) struct Holders {
 /// # Safety
 /// I1.
 pub(crate) unsafe fn full(map: &ForwardingMap, world: &mut World) -> Holders {
-    let mut holders = Holders::default();
+    let mut found = Vec::new();
     // SAFETY: I1; the visitor allocates Rust memory only.
-    unsafe {
-        world.pass(|holder| {
-            holders.scanned += 1;
+    let scanned = unsafe {
+        world.pass(&map.sieve(), |holder| {
             let mut hit = false;
             ffi::referents(holder, |referent| match map.find(referent) {
                 Some(_) => {
@@ -49,11 +48,11 @@ pub(crate) unsafe fn full(map: &ForwardingMap, world: &mut World) -> Holders {
                 None => ControlFlow::Continue(()),
             });
             if hit {
-                holders.found.push(holder);
+                found.push(holder);
             }
-        });
-    }
-    holders
+        })
+    };
+    Holders { found, scanned, ..Holders::default() }
 }
 
 /// The near ring: namespaces, and what hangs on them by functions and classes. Calls

@@ -146,6 +146,29 @@ pub struct gcr_span {
 unsafe extern "C" {
     pub fn gcr_dict_spans(dict: *mut PyObject, spans: *mut gcr_span) -> ::std::os::raw::c_int;
 }
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct gcr_sieve {
+    pub low: usize,
+    pub span: usize,
+    pub bits: *const u64,
+    pub shift: u32,
+}
+pub type gcr_scan_visitor = ::std::option::Option<
+    unsafe extern "C" fn(
+        object: *mut PyObject,
+        nature: gcr_nature,
+        may_hold: ::std::os::raw::c_int,
+        arg: *mut ::std::os::raw::c_void,
+    ),
+>;
+unsafe extern "C" {
+    pub fn gcr_scan(
+        sieve: *const gcr_sieve,
+        visit: gcr_scan_visitor,
+        arg: *mut ::std::os::raw::c_void,
+    ) -> usize;
+}
 pub const GCR_NONE: gcr_coverage = 0;
 pub const GCR_PARTIAL: gcr_coverage = 1;
 pub const GCR_FULL: gcr_coverage = 2;

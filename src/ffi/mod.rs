@@ -16,6 +16,7 @@ use std::ops::ControlFlow;
 
 use pyo3_ffi::PyObject;
 
+use crate::forwarding::Sieve;
 use crate::slot::Slot;
 use bindings as c;
 
@@ -70,6 +71,36 @@ pub(crate) unsafe fn types<F: FnMut(*mut PyObject) -> ControlFlow<()>>(mut visit
 pub(crate) unsafe fn module_namespaces<F: FnMut(*mut PyObject) -> ControlFlow<()>>(mut visit: F) {
     // SAFETY: the caller's promise.
     unsafe { c::gcr_module_namespaces(Some(object_trampoline::<F>), (&raw mut visit).cast()) };
+}
+
+/// The full pass: calls `visit` with each object on the collector's lists of which a
+/// referent passes the sieve, and says so, or that has a nature. Returns how many objects
+/// there are.
+///
+/// # Safety
+/// I1 and I3; as for `heap`.
+pub(crate) unsafe fn scan<F: FnMut(*mut PyObject, c::gcr_nature, bool)>(
+    sieve: &Sieve<'_>,
+    mut visit: F,
+) -> usize {
+    unsafe extern "C" fn trampoline<F: FnMut(*mut PyObject, c::gcr_nature, bool)>(
+        object: *mut PyObject,
+        nature: c::gcr_nature,
+        may_hold: c_int,
+        arg: *mut c_void,
+    ) {
+        // SAFETY: as in `object_trampoline`.
+        let visit = unsafe { &mut *arg.cast::<F>() };
+        visit(object, nature, may_hold != 0);
+    }
+    let sieve = c::gcr_sieve {
+        low: sieve.low,
+        span: sieve.span,
+        bits: sieve.bits.as_ptr(),
+        shift: sieve.shift,
+    };
+    // SAFETY: the caller's promise; the sieve outlives the call.
+    unsafe { c::gcr_scan(&sieve, Some(trampoline::<F>), (&raw mut visit).cast()) }
 }
 
 /// What `holder`'s `tp_traverse` shows.
