@@ -190,9 +190,15 @@ typedef enum gcr_coverage {
 /* Whether gcr_walk would be complete, without walking. */
 gcr_coverage gcr_walker_coverage(PyObject *holder);
 
-/* Visits the address of every slot of `holder` that is not NULL, each once.
- * Works for GC and non-GC holders. Returns what the visitor returned, or 0. */
-int gcr_walk(PyObject *holder, gcr_slot_visitor visit, void *arg);
+/* Non-zero if the walker shows every slot that tp_traverse shows, and each as a slot of
+ * no other holder unless its flags say that it may be hidden: of the types whose layout
+ * is checked at import, the most frequent. Quick. */
+int gcr_walk_is_sure(PyObject *holder);
+
+/* Visits the address of every slot of `holder` whose referent passes the sieve, each
+ * once; with no sieve (NULL), of every slot that is not NULL. Works for GC and non-GC
+ * holders. Returns what the visitor returned, or 0. */
+int gcr_walk(PyObject *holder, const gcr_sieve *sieve, gcr_slot_visitor visit, void *arg);
 
 /* The dict that the attributes of an instance have moved to, borrowed; NULL while they
  * are in the instance itself. Cannot fail. */
@@ -214,10 +220,12 @@ void gcr_extent(PyObject *object, char **start, char **end);
 /* Why `old` may not be remapped at all; NULL when it may. */
 const char *gcr_old_refusal(PyObject *old);
 
-/* Why a slot that holds `old` cannot take `new_`; NULL when it can. */
+/* Why a slot that holds `old` cannot take `new_`; NULL when it can, as for GCR_ANY. */
 const char *gcr_accept_refusal(gcr_accepts accepts, PyObject *old, PyObject *new_);
 
-/* The same for what the kind of holder forbids, whatever the slot. */
+/* The same for what the kind of holder forbids, whatever the slot; NULL for every holder
+ * that is not particular. */
+int gcr_is_particular(PyObject *holder);
 const char *gcr_item_refusal(PyObject *holder, PyObject *old, PyObject *new_);
 
 /* Non-zero if the hash of `object` is computed from more than its address. */

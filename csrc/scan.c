@@ -112,43 +112,14 @@ typedef struct scan {
 } scan;
 
 static inline int
-passes(const gcr_sieve *sieve, PyObject *referent)
-{
-    uintptr_t address = (uintptr_t)referent;
-    if (address - sieve->low > sieve->span) {
-        return 0;
-    }
-    uint64_t bit = gcr_sieve_bit(address, sieve->shift);
-    return sieve->bits[bit / 64] >> (bit % 64) & 1;
-}
-
-static inline int
 any_passes(const gcr_sieve *sieve, gcr_span span)
 {
     for (size_t i = 0; i < span.count; i++) {
-        if (passes(sieve, span.first[i * span.step])) {
+        if (gcr_passes(sieve, span.first[i * span.step])) {
             return 1;
         }
     }
     return 0;
-}
-
-/* Whether a class statement made all of the type, and all that its instances have
- * is a managed dict or nothing. */
-static int
-is_plain_class(PyTypeObject *type)
-{
-    if (type->tp_traverse != gcr_subtype_traverse
-        || (type->tp_dictoffset != 0 && !(type->tp_flags & Py_TPFLAGS_MANAGED_DICT))) {
-        return 0;
-    }
-    PyTypeObject *at = type;
-    for (; at->tp_traverse == gcr_subtype_traverse; at = at->tp_base) {
-        if (Py_SIZE(at) != 0) {
-            return 0;
-        }
-    }
-    return at == &PyBaseObject_Type;
 }
 
 static shape
@@ -157,10 +128,10 @@ new_shape(const scan *scan, PyTypeObject *type)
     form found = type == &PyList_Type    ? LIST
                 : type == &PyTuple_Type ? TUPLE
                 : type == &PyDict_Type  ? DICT
-                : is_plain_class(type)  ? INSTANCE
+                : gcr_is_plain_class(type)  ? INSTANCE
                                         : TRAVERSED;
     return (shape){type, (uint8_t)found, (uint8_t)gcr_nature_of_instances((PyObject *)type),
-                   (uint8_t)(found == INSTANCE && passes(&scan->sieve, (PyObject *)type))};
+                   (uint8_t)(found == INSTANCE && gcr_passes(&scan->sieve, (PyObject *)type))};
 }
 
 /* ---- one object ------------------------------------------------------------ */
@@ -168,7 +139,7 @@ new_shape(const scan *scan, PyTypeObject *type)
 static int
 passes_visitor(PyObject *referent, void *sieve)
 {
-    return passes(sieve, referent);
+    return gcr_passes(sieve, referent);
 }
 
 static inline int
@@ -185,7 +156,7 @@ instance_passes(const gcr_sieve *sieve, PyObject *object, PyTypeObject *type)
         return 1;
     }
     PyObject **dict = gcr_managed_dict(object);
-    return dict != NULL && passes(sieve, *dict);
+    return dict != NULL && gcr_passes(sieve, *dict);
 }
 
 static inline void

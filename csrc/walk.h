@@ -7,15 +7,38 @@
 typedef struct gcr_walk_state {
     gcr_slot_visitor visit;
     void *arg;
+    const gcr_sieve *sieve; /* NULL: all slots are asked for */
 } gcr_walk_state;
 
 typedef int (*gcr_walker)(PyObject *holder, gcr_walk_state *walk);
+
+static inline int
+gcr_passes(const gcr_sieve *sieve, PyObject *referent)
+{
+    uintptr_t address = (uintptr_t)referent;
+    if (address - sieve->low > sieve->span) {
+        return 0;
+    }
+    uint64_t bit = gcr_sieve_bit(address, sieve->shift);
+    return sieve->bits[bit / 64] >> (bit % 64) & 1;
+}
+
+/* Whether a word of any kind of slot may be asked for: its tags are below the
+ * alignment of objects. */
+static inline int
+gcr_is_asked_for(const gcr_walk_state *walk, PyObject *word)
+{
+    PyObject *referent = (PyObject *)((uintptr_t)word & ~(uintptr_t)7);
+    return word != NULL && (walk->sieve == NULL || gcr_passes(walk->sieve, referent));
+}
 
 /* Shows one slot, unless it is NULL or this version has none. */
 static inline int
 gcr_show(gcr_walk_state *walk, gcr_slot slot)
 {
-    return slot.address == NULL || *slot.address == NULL ? 0 : walk->visit(&slot, walk->arg);
+    return slot.address == NULL || !gcr_is_asked_for(walk, *slot.address)
+               ? 0
+               : walk->visit(&slot, walk->arg);
 }
 
 /* The body of a walker reads as a list of its slots. */
@@ -66,6 +89,10 @@ int gcr_is_lru_cache(PyObject *object);
 
 /* Whether instances of exactly this type refer to nothing but their type. */
 int gcr_type_is_leaf(PyTypeObject *type);
+
+/* Whether a class statement made all of the type, and all that its instances have is a
+ * managed dict, or nothing. */
+int gcr_is_plain_class(PyTypeObject *type);
 
 /* Whether a class statement (or a call of type) made the type. */
 int gcr_is_python_class(PyTypeObject *type);

@@ -82,6 +82,22 @@ gcr_walk_instance(PyObject *holder, gcr_walk_state *walk, PyTypeObject **base)
     return 0;
 }
 
+int
+gcr_is_plain_class(PyTypeObject *type)
+{
+    if (type->tp_traverse != gcr_subtype_traverse
+        || (type->tp_dictoffset != 0 && !(type->tp_flags & Py_TPFLAGS_MANAGED_DICT))) {
+        return 0;
+    }
+    PyTypeObject *at = type;
+    for (; at->tp_traverse == gcr_subtype_traverse; at = at->tp_base) {
+        if (Py_SIZE(at) != 0) {
+            return 0;
+        }
+    }
+    return at == &PyBaseObject_Type;
+}
+
 PyObject *
 gcr_instance_dict(PyObject *object)
 {

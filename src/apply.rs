@@ -3,7 +3,6 @@
 use pyo3_ffi::{Py_DECREF, Py_INCREF};
 
 use crate::edit::{Changes, Edit, Means};
-use crate::ffi::bindings as c;
 use crate::repair::Repairs;
 
 /// Rewrites every slot of `changes`, then repairs what depended on them.
@@ -23,7 +22,7 @@ pub(crate) unsafe fn apply(changes: &mut Changes, repairs: &mut Repairs) {
                 Py_INCREF(edit.new);
             }
             if edit.means == Means::Store {
-                edit.slot.store(edit.new, c::gcr_is_immortal(edit.new) != 0);
+                edit.slot.store(edit.new);
             }
         }
     }

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use pyo3_ffi as py;
 use pyo3_ffi::PyObject;
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashSet;
 
 use crate::ffi::{self, bindings as c};
 use crate::forwarding::{ForwardingMap, Pair};
@@ -77,13 +77,9 @@ impl Pairs {
         self.items.iter().map(Owned::as_ptr)
     }
 
-    /// How many counts of each object the pairs hold.
-    pub(crate) fn owned(&self) -> FxHashMap<usize, usize> {
-        let mut owned = FxHashMap::default();
-        for object in self.objects.iter().chain(&self.items) {
-            *owned.entry(object.as_ptr() as usize).or_default() += 1;
-        }
-        owned
+    /// What the pairs hold a count of, once for each.
+    pub(crate) fn held(&self) -> impl Iterator<Item = *mut PyObject> + '_ {
+        self.objects.iter().chain(&self.items).map(Owned::as_ptr)
     }
 }
 

@@ -41,7 +41,7 @@ impl Edit {
         old: *mut PyObject,
         new: *mut PyObject,
     ) -> Self {
-        let means = match slot.role {
+        let means = match slot.role() {
             c::GCR_OB_TYPE => Means::SetClass,
             c::GCR_TYPE_BASE => Means::Hierarchy,
             _ => Means::Store,
@@ -51,8 +51,16 @@ impl Edit {
 
     /// Whether the slot holds a dict's key or a set's member.
     pub(crate) fn is_key(&self) -> bool {
-        matches!(self.slot.role, c::GCR_DICT_KEY | c::GCR_SET_ENTRY)
+        matches!(self.slot.role(), c::GCR_DICT_KEY | c::GCR_SET_ENTRY)
     }
+}
+
+/// The edits of each holder, which stand together; those without one are left out.
+pub(crate) fn by_holder(edits: &[Edit]) -> impl Iterator<Item = (*mut PyObject, &[Edit])> {
+    edits
+        .chunk_by(|a, b| a.holder == b.holder)
+        .map(|edits| (edits[0].holder, edits))
+        .filter(|(holder, _)| !holder.is_null())
 }
 
 /// An entry that a rehash dropped, to be put back. The log owns its objects.

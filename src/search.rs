@@ -304,7 +304,7 @@ impl Deep<'_> {
             };
             if coverage != c::GCR_NONE {
                 ffi::walk(holder, |slot| {
-                    if slot.kind != c::GCR_WEAK {
+                    if slot.kind() != c::GCR_WEAK {
                         meet(slot.load());
                     }
                     ControlFlow::Continue(())

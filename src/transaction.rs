@@ -9,7 +9,7 @@ use pyo3_ffi as py;
 use pyo3_ffi::PyObject;
 use rustc_hash::FxHashMap;
 
-use crate::edit::{Changes, Edit};
+use crate::edit::{by_holder, Changes, Edit};
 use crate::error::{raise_remap_error, Place, Refusal};
 use crate::ffi::bindings as c;
 use crate::hashes::{self, Answer, Question};
@@ -224,6 +224,7 @@ pub(crate) unsafe fn run(
             let mut outcome = Outcome::of(&changes, &repairs);
             outcome.take_collisions(&question, &answer);
             if dry_run {
+                outcome.edits = std::mem::take(&mut changes.edits);
                 return Ok(outcome);
             }
             apply::apply(&mut changes, &mut repairs);
@@ -283,15 +284,17 @@ unsafe fn obstacle_refusal(changes: &Changes, obstacle: &Obstacle) -> Refusal {
 }
 
 impl Outcome {
+    /// All but the edits themselves.
+    ///
     /// # Safety
     /// I1 and I2.
     unsafe fn of(changes: &Changes, repairs: &Repairs) -> Self {
         // SAFETY: the caller's promise.
         let own = |object: *mut PyObject| unsafe { Owned::borrow(object) };
-        let mut outcome = Outcome { edits: changes.edits.clone(), ..Outcome::default() };
-        for edit in &changes.edits {
-            let objects = [edit.holder, edit.old, edit.new];
-            outcome.owned.extend(objects.into_iter().filter(|o| !o.is_null()).map(own));
+        let mut outcome = Outcome::default();
+        outcome.owned.extend(by_holder(&changes.edits).map(|(holder, _)| own(holder)));
+        for edits in changes.edits.chunk_by(|a, b| (a.old, a.new) == (b.old, b.new)) {
+            outcome.owned.extend([edits[0].old, edits[0].new].map(own));
         }
         for move_ in &changes.weak {
             let references: Vec<Owned> = move_.references().into_iter().map(own).collect();

@@ -79,11 +79,11 @@ fn identity(slot: &Slot, now: usize) -> (usize, isize, usize) {
         // A frame's memory does not move, and may be another's by now.
         Some(_) if !slot.frame.is_null() => (slot.address as usize, slot.index, slot.code as usize),
         // A table has one entry of a key, wherever it stands.
-        Some(name) if matches!(slot.role, c::GCR_DICT_KEY | c::GCR_SET_ENTRY) => {
+        Some(name) if matches!(slot.role(), c::GCR_DICT_KEY | c::GCR_SET_ENTRY) => {
             (name.as_ptr() as usize, 0, now)
         }
         // Wherever it stands, and whether its table is the instance's own or a dict.
-        Some(_) if slot.role == c::GCR_DICT_VALUE => (0, 0, slot.key as usize),
+        Some(_) if slot.role() == c::GCR_DICT_VALUE => (0, 0, slot.key as usize),
         Some(name) => (name.as_ptr() as usize, slot.index, slot.key as usize),
         None => (slot.address as usize, 0, 0),
     }
@@ -123,7 +123,7 @@ unsafe fn put_back(done: &Outcome) -> Changes {
         if let Some(&key) = forwarded.get(&(slot.key as usize)) {
             slot.key = key as *mut PyObject;
         }
-        if edit.slot.role == c::GCR_DICT_VALUE {
+        if edit.slot.role() == c::GCR_DICT_VALUE {
             if moved.dropped.contains_key(&entry) {
                 continue;
             }
@@ -262,7 +262,7 @@ unsafe fn put_back_lost(done: &Outcome, moved: &MovedValues, changes: &mut Chang
         }
         let value = done.edits.iter().find(|edit| {
             let entry = (edit.holder as usize, edit.slot.index);
-            edit.slot.role == c::GCR_DICT_VALUE && moved.dropped.get(&entry) == Some(&at)
+            edit.slot.role() == c::GCR_DICT_VALUE && moved.dropped.get(&entry) == Some(&at)
         });
         if let Some(edit) = value {
             dropped.value = edit.old;
@@ -281,7 +281,7 @@ unsafe fn outside_slots(map: &ForwardingMap) -> Vec<(Slot, usize)> {
     let mut add = |slot: Slot| {
         // SAFETY: I1: the slot was just shown.
         if let Some(pair) = map.find(unsafe { slot.load() }) {
-            if slot.flags & c::GCR_IN_FLIGHT == 0 {
+            if slot.flags() & c::GCR_IN_FLIGHT == 0 {
                 slots.push((slot, pair));
             }
         }

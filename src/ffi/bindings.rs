@@ -177,8 +177,12 @@ unsafe extern "C" {
     pub fn gcr_walker_coverage(holder: *mut PyObject) -> gcr_coverage;
 }
 unsafe extern "C" {
+    pub fn gcr_walk_is_sure(holder: *mut PyObject) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
     pub fn gcr_walk(
         holder: *mut PyObject,
+        sieve: *const gcr_sieve,
         visit: gcr_slot_visitor,
         arg: *mut ::std::os::raw::c_void,
     ) -> ::std::os::raw::c_int;
@@ -205,6 +209,9 @@ unsafe extern "C" {
         old: *mut PyObject,
         new_: *mut PyObject,
     ) -> *const ::std::os::raw::c_char;
+}
+unsafe extern "C" {
+    pub fn gcr_is_particular(holder: *mut PyObject) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
     pub fn gcr_item_refusal(

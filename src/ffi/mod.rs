@@ -93,14 +93,13 @@ pub(crate) unsafe fn scan<F: FnMut(*mut PyObject, c::gcr_nature, bool)>(
         let visit = unsafe { &mut *arg.cast::<F>() };
         visit(object, nature, may_hold != 0);
     }
-    let sieve = c::gcr_sieve {
-        low: sieve.low,
-        span: sieve.span,
-        bits: sieve.bits.as_ptr(),
-        shift: sieve.shift,
-    };
     // SAFETY: the caller's promise; the sieve outlives the call.
-    unsafe { c::gcr_scan(&sieve, Some(trampoline::<F>), (&raw mut visit).cast()) }
+    unsafe { c::gcr_scan(&sieve_to_c(sieve), Some(trampoline::<F>), (&raw mut visit).cast()) }
+}
+
+fn sieve_to_c(sieve: &Sieve<'_>) -> c::gcr_sieve {
+    let Sieve { low, span, bits, shift } = *sieve;
+    c::gcr_sieve { low, span, bits: bits.as_ptr(), shift }
 }
 
 /// What `holder`'s `tp_traverse` shows.
@@ -158,7 +157,24 @@ pub(crate) unsafe fn referents<F: FnMut(usize) -> ControlFlow<()>>(
 /// I1, I3, and `holder` is alive.
 pub(crate) unsafe fn walk<F: FnMut(Slot) -> ControlFlow<()>>(holder: *mut PyObject, mut visit: F) {
     // SAFETY: the caller's promise.
-    unsafe { c::gcr_walk(holder, Some(slot_trampoline::<F>), (&raw mut visit).cast()) };
+    unsafe {
+        let sieve = std::ptr::null();
+        c::gcr_walk(holder, sieve, Some(slot_trampoline::<F>), (&raw mut visit).cast());
+    }
+}
+
+/// Every slot of `holder` that a walker knows and whose referent passes the sieve.
+///
+/// # Safety
+/// As for `walk`.
+pub(crate) unsafe fn walk_sieved<F: FnMut(Slot) -> ControlFlow<()>>(
+    holder: *mut PyObject,
+    sieve: &Sieve<'_>,
+    mut visit: F,
+) {
+    let sieve = sieve_to_c(sieve);
+    // SAFETY: the caller's promise; the sieve outlives the call.
+    unsafe { c::gcr_walk(holder, &sieve, Some(slot_trampoline::<F>), (&raw mut visit).cast()) };
 }
 
 /// Every slot of every running frame of every thread.

@@ -9,7 +9,7 @@ use pyo3_ffi::{PyObject, PyTypeObject};
 use super::for_each_entry;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::edit::{Changes, Edit, Means};
+use crate::edit::{by_holder, Changes, Means};
 use crate::ffi::{self, bindings as c};
 use crate::forwarding::ForwardingMap;
 use crate::search::{self, Holders};
@@ -21,20 +21,15 @@ use crate::world::World;
 /// I1 and I2.
 pub(super) unsafe fn touched(changes: &Changes, world: &mut World) -> FxHashSet<usize> {
     let mut touched = FxHashSet::default();
-    for Edit { holder, new, means, slot, .. } in &changes.edits {
-        let holder = *holder;
-        if holder.is_null() || slot.role == c::GCR_HASH_NODE {
-            continue;
-        }
+    for (holder, edits) in by_holder(&changes.edits) {
+        let hashed = || edits.iter().filter(|edit| edit.slot.role() != c::GCR_HASH_NODE);
+        let class = hashed().find(|edit| edit.means == Means::SetClass);
         // SAFETY: the caller's promise: holders and news are alive.
         let depends = unsafe {
-            match means {
-                Means::SetClass => {
-                    c::gcr_hash_depends(holder) != 0 || hashes_by_more_than_address(*new)
-                }
-                Means::Hierarchy => false,
-                Means::Store => has_readable_hash(holder, world),
-            }
+            class.is_some_and(|edit| {
+                c::gcr_hash_depends(holder) != 0 || hashes_by_more_than_address(edit.new)
+            }) || (hashed().any(|edit| edit.means == Means::Store)
+                && has_readable_hash(holder, world))
         };
         if depends {
             touched.insert(holder as usize);

@@ -9,7 +9,7 @@ use std::ptr;
 use pyo3_ffi::{PyObject, PyTypeObject};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::edit::{Changes, Edit, Means, Scope};
+use crate::edit::{by_holder, Changes, Edit, Means, Scope};
 use crate::ffi::{self, bindings as c};
 use crate::world::World;
 
@@ -35,19 +35,23 @@ pub(crate) type Refused = (Edit, &'static str);
 pub(crate) unsafe fn plan(edits: &[Edit], world: &World) -> (TypePlan, Vec<Refused>) {
     let mut plan = TypePlan::default();
     let mut refused = Vec::new();
-    let mut by_holder: FxHashMap<usize, Vec<&Edit>> = FxHashMap::default();
-    for edit in edits.iter().filter(|edit| !edit.holder.is_null()) {
-        if edit.slot.role == c::GCR_FUNCTION {
-            plan.functions.push(edit.holder);
-        }
-        by_holder.entry(edit.holder as usize).or_default().push(edit);
-    }
-    if by_holder.is_empty() {
-        return (plan, refused);
-    }
     // SAFETY: the caller's promise: holders are alive.
     let describes = |object: *mut PyObject| unsafe { (*(*object).ob_type).tp_descr_get.is_some() };
-    let any_describes = by_holder.keys().any(|&holder| describes(holder as *mut PyObject));
+    let mut namespaces: FxHashMap<usize, &[Edit]> = FxHashMap::default();
+    let mut descriptors = FxHashSet::default();
+    for (holder, edits) in by_holder(edits) {
+        if edits.iter().any(|edit| edit.slot.role() == c::GCR_FUNCTION) {
+            plan.functions.push(holder);
+        }
+        if describes(holder) {
+            descriptors.insert(holder as usize);
+        } else if world.namespaces.contains(&(holder as usize)) {
+            namespaces.insert(holder as usize, edits);
+        }
+    }
+    if namespaces.is_empty() && descriptors.is_empty() {
+        return (plan, refused);
+    }
     for &type_ in &world.types {
         // SAFETY: a class that is alive, by I1.
         let (namespace, flags) =
@@ -57,10 +61,10 @@ pub(crate) unsafe fn plan(edits: &[Edit], world: &World) -> (TypePlan, Vec<Refus
         }
         let is_heap = flags & pyo3_ffi::Py_TPFLAGS_HEAPTYPE != 0;
         let (mut modified, mut special) = (false, false);
-        for edit in by_holder.get(&(namespace as usize)).into_iter().flatten() {
+        for edit in namespaces.get(&(namespace as usize)).copied().unwrap_or_default() {
             modified = true;
             if !is_heap {
-                refused.push((**edit, "it is an attribute of a static type"));
+                refused.push((*edit, "it is an attribute of a static type"));
             }
             // SAFETY: I1: keys of a live dict are alive.
             unsafe {
@@ -72,11 +76,11 @@ pub(crate) unsafe fn plan(edits: &[Edit], world: &World) -> (TypePlan, Vec<Refus
         }
         // Specialised attribute loads keep what a descriptor wraps (a property's
         // getter) under the class's version: LOAD_ATTR_PROPERTY.
-        if any_describes {
+        if !descriptors.is_empty() {
             // SAFETY: the caller's promise; a namespace of a live class is alive.
             unsafe {
                 ffi::traverse(namespace, |value| {
-                    if by_holder.contains_key(&(value as usize)) && describes(value) {
+                    if descriptors.contains(&(value as usize)) {
                         modified = true;
                         return ControlFlow::Break(());
                     }
