@@ -138,20 +138,7 @@ typedef enum gcr_nature {
     GCR_STORES_HASHES, /* a table with other keys than str; or its own hash, now */
 } gcr_nature;
 
-/* What an instance of the type may be at most. */
-gcr_nature gcr_nature_of_instances(PyObject *type);
 gcr_nature gcr_nature_of(PyObject *object);
-
-/* Slots at equal distances, some of them NULL. */
-typedef struct gcr_span {
-    PyObject **first;
-    size_t step; /* in words */
-    size_t count;
-} gcr_span;
-
-/* The slots that tp_traverse of an exact dict shows: its values, and its keys unless
- * they are all str. Returns how many spans that is. */
-int gcr_dict_spans(PyObject *dict, gcr_span spans[2]);
 
 /* Addresses that are looked for, and few others: a range, and in it one bit for
  * each hash. */
@@ -297,20 +284,33 @@ const char *gcr_types_init(void);
  * or NULL: the rules of assignment to __class__. Instances may be classes. */
 const char *gcr_class_refusal(PyObject *old_class, PyObject *new_class);
 
+/* The shared keys of a class on their way to another. Plain data: may be moved. */
+typedef struct gcr_keys_move {
+    PyObject *new_class; /* borrowed */
+    void *keys;
+    void *former;
+} gcr_keys_move;
+
+/* For classes of which gcr_class_refusal let pass. Non-zero if instances that change
+ * from the one to the other keep their attribute values where they are, given the commit;
+ * a class can take over from one other only. 0: gcr_set_class_prepare serves each. */
+int gcr_keys_prepare(PyObject *old_class, PyObject *new_class, gcr_keys_move *move);
+void gcr_keys_commit(gcr_keys_move *move);
+/* Once for every prepare that did not say 0, whatever came of it. */
+void gcr_keys_release(gcr_keys_move *move);
+
 /* One instance on its way to another class. Plain data: may be moved. */
 typedef struct gcr_class_move {
-    PyObject *old_class; /* borrowed */
-    PyObject *new_class; /* borrowed */
     void *values;
     int detached;
 } gcr_class_move;
 
 /* For an instance whose class gcr_class_refusal let pass. May make its __dict__. */
-const char *gcr_set_class_prepare(PyObject *instance, PyObject *new_class, gcr_class_move *move);
+const char *gcr_set_class_prepare(PyObject *instance, gcr_class_move *move);
 /* Stores ob_type. Moves no counts: the caller moves them as for any strong slot.
  * Comes after the stores to the instance's attribute slots: those addresses
- * are stale afterwards. The undo comes before their undo. */
-void gcr_set_class_commit(PyObject *instance, gcr_class_move *move);
+ * are stale afterwards. `move` is NULL where the values stay. */
+void gcr_set_class_commit(PyObject *instance, PyObject *new_class, gcr_class_move *move);
 /* Once for every prepare that did not refuse, whatever came of it. */
 void gcr_set_class_release(gcr_class_move *move);
 

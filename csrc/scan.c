@@ -26,10 +26,10 @@ stores_hashes(PyObject *object)
     return gcr_caches_hash(object);
 }
 
-gcr_nature
-gcr_nature_of_instances(PyObject *object)
+/* What an instance of the type may be at most. */
+static gcr_nature
+nature_of_instances(PyTypeObject *type)
 {
-    PyTypeObject *type = (PyTypeObject *)object;
     if (type->tp_flags & Py_TPFLAGS_TYPE_SUBCLASS) {
         return GCR_IS_TYPE;
     }
@@ -42,38 +42,41 @@ gcr_nature_of_instances(PyObject *object)
 gcr_nature
 gcr_nature_of(PyObject *object)
 {
-    gcr_nature nature = gcr_nature_of_instances((PyObject *)Py_TYPE(object));
+    gcr_nature nature = nature_of_instances(Py_TYPE(object));
     if (nature == GCR_STORES_HASHES && !stores_hashes(object)) {
         return GCR_NOTHING_ELSE;
     }
     return nature;
 }
 
+/* Slots at equal distances, some of them NULL. */
+typedef struct span {
+    PyObject **first;
+    size_t step; /* in words */
+    size_t count;
+} span;
+
+/* The slots that tp_traverse of an exact dict shows: its values, and its keys unless
+ * they are all str. Returns how many spans that is. */
 static inline int
-dict_spans(PyObject *object, gcr_span spans[2])
+dict_spans(PyObject *object, span spans[2])
 {
     PyDictObject *dict = (PyDictObject *)object;
     PyDictKeysObject *keys = dict->ma_keys;
     size_t count = (size_t)keys->dk_nentries;
     if (dict->ma_values != NULL) {
-        spans[0] = (gcr_span){dict->ma_values->values, 1, count};
+        spans[0] = (span){dict->ma_values->values, 1, count};
         return 1;
     }
     if (DK_IS_UNICODE(keys)) {
-        spans[0] = (gcr_span){&DK_UNICODE_ENTRIES(keys)->me_value,
+        spans[0] = (span){&DK_UNICODE_ENTRIES(keys)->me_value,
                               sizeof(PyDictUnicodeEntry) / sizeof(PyObject *), count};
         return 1;
     }
     const size_t step = sizeof(PyDictKeyEntry) / sizeof(PyObject *);
-    spans[0] = (gcr_span){&DK_ENTRIES(keys)->me_value, step, count};
-    spans[1] = (gcr_span){&DK_ENTRIES(keys)->me_key, step, count};
+    spans[0] = (span){&DK_ENTRIES(keys)->me_value, step, count};
+    spans[1] = (span){&DK_ENTRIES(keys)->me_key, step, count};
     return 2;
-}
-
-int
-gcr_dict_spans(PyObject *object, gcr_span spans[2])
-{
-    return dict_spans(object, spans);
 }
 
 /* ---- what the pass knows of a type --------------------------------------- */
@@ -112,7 +115,7 @@ typedef struct scan {
 } scan;
 
 static inline int
-any_passes(const gcr_sieve *sieve, gcr_span span)
+any_passes(const gcr_sieve *sieve, span span)
 {
     for (size_t i = 0; i < span.count; i++) {
         if (gcr_passes(sieve, span.first[i * span.step])) {
@@ -130,7 +133,7 @@ new_shape(const scan *scan, PyTypeObject *type)
                 : type == &PyDict_Type  ? DICT
                 : gcr_is_plain_class(type)  ? INSTANCE
                                         : TRAVERSED;
-    return (shape){type, (uint8_t)found, (uint8_t)gcr_nature_of_instances((PyObject *)type),
+    return (shape){type, (uint8_t)found, (uint8_t)nature_of_instances(type),
                    (uint8_t)(found == INSTANCE && gcr_passes(&scan->sieve, (PyObject *)type))};
 }
 
@@ -152,7 +155,7 @@ instance_passes(const gcr_sieve *sieve, PyObject *object, PyTypeObject *type)
     PyDictValues *values = gcr_instance_values(object);
     PyDictKeysObject *keys = ((PyHeapTypeObject *)type)->ht_cached_keys;
     if (values != NULL && keys != NULL
-        && any_passes(sieve, (gcr_span){values->values, 1, (size_t)keys->dk_nentries})) {
+        && any_passes(sieve, (span){values->values, 1, (size_t)keys->dk_nentries})) {
         return 1;
     }
     PyObject **dict = gcr_managed_dict(object);
@@ -163,16 +166,16 @@ static inline void
 look(scan *scan, PyObject *object, shape shape)
 {
     const gcr_sieve *sieve = &scan->sieve;
-    gcr_span spans[2];
+    span spans[2];
     int may_hold = shape.class_passes;
     gcr_nature nature = (gcr_nature)shape.nature;
     switch ((form)shape.form) {
     case LIST:
-        may_hold = any_passes(sieve, (gcr_span){((PyListObject *)object)->ob_item, 1,
+        may_hold = any_passes(sieve, (span){((PyListObject *)object)->ob_item, 1,
                                                 (size_t)Py_SIZE(object)});
         break;
     case TUPLE:
-        may_hold = any_passes(sieve, (gcr_span){((PyTupleObject *)object)->ob_item, 1,
+        may_hold = any_passes(sieve, (span){((PyTupleObject *)object)->ob_item, 1,
                                                 (size_t)Py_SIZE(object)});
         break;
     case DICT:

@@ -11,7 +11,7 @@ use pyo3_ffi::PyObject;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::arguments::{self, Pairs};
-use crate::edit::{by_holder, Edit};
+use crate::edit::{by_holder, count_all, Edit, Instances};
 use crate::error::Refusal;
 use crate::ffi::{self, bindings as c};
 use crate::forwarding::{ForwardingMap, Pair};
@@ -160,12 +160,16 @@ impl Facts {
         let mut by_type = FxHashMap::default();
         let mut frames = FxHashSet::default();
         let mut holders = 0;
+        // SAFETY: the caller's promise.
+        let name_of = |object: *mut PyObject| unsafe { (*(*object).ob_type).tp_name };
         for (holder, edits) in by_holder(&outcome.edits) {
-            // SAFETY: the caller's promise.
-            let name = unsafe { (*(*holder).ob_type).tp_name };
-            *types.entry(name).or_default() += edits.len();
+            *types.entry(name_of(holder)).or_default() += edits.len();
             holders += 1;
         }
+        for Instances { objects, .. } in &outcome.instances {
+            *types.entry(name_of(objects[0])).or_default() += objects.len();
+        }
+        holders += holders_besides(outcome);
         for (name, count) in types {
             // SAFETY: tp_name is a C string.
             let name = unsafe { CStr::from_ptr(name) }.to_string_lossy();
@@ -183,12 +187,23 @@ impl Facts {
             *by_type.entry("Context".to_owned()).or_default() += outcome.variables;
         }
         Facts {
-            replaced: outcome.edits.len() + outcome.variables,
+            replaced: outcome.edits.len() + count_all(&outcome.instances) + outcome.variables,
             holders: holders + frames.len() + outcome.contexts.len(),
             by_type,
             frames: frames.len(),
         }
     }
+}
+
+/// How many instances change class that are holders of no edit.
+fn holders_besides(outcome: &Outcome) -> usize {
+    if outcome.instances.is_empty() {
+        return 0;
+    }
+    let edited: FxHashSet<usize> =
+        by_holder(&outcome.edits).map(|(holder, _)| holder as usize).collect();
+    let instances = outcome.instances.iter().flat_map(|class| &class.objects);
+    instances.filter(|&&object| !edited.contains(&(object as usize))).count()
 }
 
 /// # Safety

@@ -15,8 +15,6 @@ use crate::world::World;
 pub(crate) enum Means {
     /// The apply, through the slot.
     Store,
-    /// The change of an instance's class, with its attribute values.
-    SetClass,
     /// The repair of the class hierarchy, with the MROs of all subclasses.
     Hierarchy,
 }
@@ -42,7 +40,6 @@ impl Edit {
         new: *mut PyObject,
     ) -> Self {
         let means = match slot.role() {
-            c::GCR_OB_TYPE => Means::SetClass,
             c::GCR_TYPE_BASE => Means::Hierarchy,
             _ => Means::Store,
         };
@@ -61,6 +58,21 @@ pub(crate) fn by_holder(edits: &[Edit]) -> impl Iterator<Item = (*mut PyObject, 
         .chunk_by(|a, b| a.holder == b.holder)
         .map(|edits| (edits[0].holder, edits))
         .filter(|(holder, _)| !holder.is_null())
+}
+
+/// Instances that change class. No edits, since there may be millions: what is to be
+/// known of each is where it is.
+#[derive(Debug, Clone)]
+pub(crate) struct Instances {
+    pub(crate) old: *mut PyObject,
+    pub(crate) new: *mut PyObject,
+    /// None of them twice, and not empty.
+    pub(crate) objects: Vec<*mut PyObject>,
+}
+
+/// How many there are in all.
+pub(crate) fn count_all(instances: &[Instances]) -> usize {
+    instances.iter().map(|class| class.objects.len()).sum()
 }
 
 /// An entry that a rehash dropped, to be put back. The log owns its objects.
@@ -105,6 +117,8 @@ pub(crate) struct ContextChange {
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
     pub(crate) edits: Vec<Edit>,
+    /// One for each pair of classes.
+    pub(crate) instances: Vec<Instances>,
     /// Pairs of classes: what inherits from the first is to inherit from the second.
     pub(crate) classes: Vec<(*mut PyObject, *mut PyObject)>,
     pub(crate) bases: Scope,

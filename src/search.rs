@@ -29,30 +29,18 @@ pub(crate) struct Holders {
     pub(crate) hashed: Vec<*mut PyObject>,
 }
 
-/// The full pass: every object on the collector's lists, and what else a remap must
-/// know of them.
+/// The full pass: calls `found` with each object on the collector's lists that may refer
+/// to an old, while it is still in the processor's caches. Returns how many there are.
 ///
 /// # Safety
-/// I1.
-pub(crate) unsafe fn full(map: &ForwardingMap, world: &mut World) -> Holders {
-    let mut found = Vec::new();
-    // SAFETY: I1; the visitor allocates Rust memory only.
-    let scanned = unsafe {
-        world.pass(&map.sieve(), |holder| {
-            let mut hit = false;
-            ffi::referents(holder, |referent| match map.find(referent) {
-                Some(_) => {
-                    hit = true;
-                    ControlFlow::Break(())
-                }
-                None => ControlFlow::Continue(()),
-            });
-            if hit {
-                found.push(holder);
-            }
-        })
-    };
-    Holders { found, scanned, ..Holders::default() }
+/// I1 and I3; `found` does not allocate, track or untrack Python objects.
+pub(crate) unsafe fn full(
+    map: &ForwardingMap,
+    world: &mut World,
+    found: impl FnMut(*mut PyObject),
+) -> usize {
+    // SAFETY: the caller's promise.
+    unsafe { world.pass(&map.sieve(), found) }
 }
 
 /// The near ring: namespaces, and what hangs on them by functions and classes. Calls

@@ -8,7 +8,7 @@ use pyo3_ffi as py;
 use pyo3_ffi::PyObject;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::edit::{Changes, ContextChange, Edit, Restore, Scope};
+use crate::edit::{count_all, Changes, ContextChange, Edit, Instances, Restore, Scope};
 use crate::ffi::{self, bindings as c};
 use crate::forwarding::{ForwardingMap, Pair};
 use crate::locate::Locator;
@@ -46,13 +46,16 @@ pub(crate) unsafe fn undo(
             Err(Failure::Refused(refusals)) => {
                 let back = |new: usize| {
                     let edit = done.edits.iter().find(|edit| edit.new as usize == new);
-                    edit.map_or(new, |edit| edit.old as usize)
+                    let class = done.instances.iter().find(|class| class.new as usize == new);
+                    let old = edit.map(|edit| edit.old).or(class.map(|class| class.old));
+                    old.map_or(new, |old| old as usize)
                 };
                 return Err(api::raise_refusals(&refusals, back));
             }
         };
         let moved: usize = undone.weak.iter().map(|moved| moved.references.len()).sum();
-        Ok(undone.edits.len() + undone.variables + moved + restores)
+        let instances = count_all(&undone.instances);
+        Ok(undone.edits.len() + instances + undone.variables + moved + restores)
     }
 }
 
@@ -162,6 +165,14 @@ unsafe fn put_back(done: &Outcome) -> Changes {
             if edit.new as usize == now && seen.insert(slot.address as usize) {
                 changes.edits.push(Edit::new(holder, slot, edit.new, edit.old));
             }
+        }
+    }
+    for class in &done.instances {
+        // SAFETY: the caller's promise: they are alive.
+        let still = |o: &*mut PyObject| unsafe { (**o).ob_type == class.new.cast() };
+        let objects: Vec<_> = class.objects.iter().copied().filter(still).collect();
+        if !objects.is_empty() {
+            changes.instances.push(Instances { old: class.new, new: class.old, objects });
         }
     }
     for [old, new] in &done.classes {

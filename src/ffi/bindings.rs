@@ -131,20 +131,7 @@ pub const GCR_IS_MODULE: gcr_nature = 2;
 pub const GCR_STORES_HASHES: gcr_nature = 3;
 pub type gcr_nature = ::std::os::raw::c_uint;
 unsafe extern "C" {
-    pub fn gcr_nature_of_instances(type_: *mut PyObject) -> gcr_nature;
-}
-unsafe extern "C" {
     pub fn gcr_nature_of(object: *mut PyObject) -> gcr_nature;
-}
-#[repr(C)]
-#[derive(Debug, Copy, Clone)]
-pub struct gcr_span {
-    pub first: *mut *mut PyObject,
-    pub step: usize,
-    pub count: usize,
-}
-unsafe extern "C" {
-    pub fn gcr_dict_spans(dict: *mut PyObject, spans: *mut gcr_span) -> ::std::os::raw::c_int;
 }
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
@@ -283,21 +270,42 @@ unsafe extern "C" {
 }
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
-pub struct gcr_class_move {
-    pub old_class: *mut PyObject,
+pub struct gcr_keys_move {
     pub new_class: *mut PyObject,
+    pub keys: *mut ::std::os::raw::c_void,
+    pub former: *mut ::std::os::raw::c_void,
+}
+unsafe extern "C" {
+    pub fn gcr_keys_prepare(
+        old_class: *mut PyObject,
+        new_class: *mut PyObject,
+        move_: *mut gcr_keys_move,
+    ) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
+    pub fn gcr_keys_commit(move_: *mut gcr_keys_move);
+}
+unsafe extern "C" {
+    pub fn gcr_keys_release(move_: *mut gcr_keys_move);
+}
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct gcr_class_move {
     pub values: *mut ::std::os::raw::c_void,
     pub detached: ::std::os::raw::c_int,
 }
 unsafe extern "C" {
     pub fn gcr_set_class_prepare(
         instance: *mut PyObject,
-        new_class: *mut PyObject,
         move_: *mut gcr_class_move,
     ) -> *const ::std::os::raw::c_char;
 }
 unsafe extern "C" {
-    pub fn gcr_set_class_commit(instance: *mut PyObject, move_: *mut gcr_class_move);
+    pub fn gcr_set_class_commit(
+        instance: *mut PyObject,
+        new_class: *mut PyObject,
+        move_: *mut gcr_class_move,
+    );
 }
 unsafe extern "C" {
     pub fn gcr_set_class_release(move_: *mut gcr_class_move);

@@ -114,43 +114,6 @@ pub(crate) unsafe fn traverse<F: FnMut(*mut PyObject) -> ControlFlow<()>>(
     unsafe { c::gcr_traverse(holder, Some(object_trampoline::<F>), (&raw mut visit).cast()) };
 }
 
-/// What `holder`'s `tp_traverse` shows, without calling it for exact lists, tuples and
-/// dicts: for what only compares addresses.
-///
-/// # Safety
-/// I1 and I3, and `holder` is on the collector's lists.
-pub(crate) unsafe fn referents<F: FnMut(usize) -> ControlFlow<()>>(
-    holder: *mut PyObject,
-    mut visit: F,
-) {
-    // SAFETY: the caller's promise; the spans are of a live object.
-    unsafe {
-        let type_ = (*holder).ob_type;
-        let mut spans = [c::gcr_span { first: std::ptr::null_mut(), step: 1, count: 0 }; 2];
-        let count = if type_ == &raw mut pyo3_ffi::PyDict_Type {
-            c::gcr_dict_spans(holder, spans.as_mut_ptr())
-        } else if type_ == &raw mut pyo3_ffi::PyTuple_Type {
-            spans[0].first = (&raw mut (*holder.cast::<pyo3_ffi::PyTupleObject>()).ob_item).cast();
-            spans[0].count = pyo3_ffi::Py_SIZE(holder) as usize;
-            1
-        } else if type_ == &raw mut pyo3_ffi::PyList_Type {
-            spans[0].first = (*holder.cast::<pyo3_ffi::PyListObject>()).ob_item;
-            spans[0].count = pyo3_ffi::Py_SIZE(holder) as usize;
-            1
-        } else {
-            return traverse(holder, |referent| visit(referent as usize));
-        };
-        for span in &spans[..count as usize] {
-            for index in 0..span.count {
-                let referent = *span.first.add(index * span.step) as usize;
-                if referent != 0 && visit(referent).is_break() {
-                    return;
-                }
-            }
-        }
-    }
-}
-
 /// Every slot of `holder` that a walker knows.
 ///
 /// # Safety

@@ -14,7 +14,7 @@ use pyo3_ffi as py;
 use pyo3_ffi::PyObject;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::edit::{Changes, Means, Restore};
+use crate::edit::{Changes, Instances, Means, Restore};
 use crate::ffi::bindings as c;
 use crate::object::Owned;
 use crate::repair::types::{self, TypePlan};
@@ -256,9 +256,9 @@ unsafe fn write_down(
             let place = unsafe { place(&edit.slot) };
             question.replaced.push([own(edit.holder), own(edit.old), own(edit.new), place]);
         }
-        if edit.means == Means::SetClass {
-            question.classes.push([own(edit.holder), own(edit.new)]);
-        }
+    }
+    for Instances { new, objects, .. } in &changes.instances {
+        question.classes.extend(objects.iter().map(|&object| [own(object), own(*new)]));
     }
     for move_ in &changes.weak {
         let references = move_.references().into_iter();

@@ -9,7 +9,7 @@ use pyo3_ffi::{PyObject, PyTypeObject};
 use super::for_each_entry;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::edit::{by_holder, Changes, Means};
+use crate::edit::{by_holder, Changes, Edit, Instances, Means};
 use crate::ffi::{self, bindings as c};
 use crate::forwarding::ForwardingMap;
 use crate::search::{self, Holders};
@@ -22,17 +22,17 @@ use crate::world::World;
 pub(super) unsafe fn touched(changes: &Changes, world: &mut World) -> FxHashSet<usize> {
     let mut touched = FxHashSet::default();
     for (holder, edits) in by_holder(&changes.edits) {
-        let hashed = || edits.iter().filter(|edit| edit.slot.role() != c::GCR_HASH_NODE);
-        let class = hashed().find(|edit| edit.means == Means::SetClass);
-        // SAFETY: the caller's promise: holders and news are alive.
-        let depends = unsafe {
-            class.is_some_and(|edit| {
-                c::gcr_hash_depends(holder) != 0 || hashes_by_more_than_address(edit.new)
-            }) || (hashed().any(|edit| edit.means == Means::Store)
-                && has_readable_hash(holder, world))
-        };
-        if depends {
+        let is_read =
+            |edit: &Edit| edit.means == Means::Store && edit.slot.role() != c::GCR_HASH_NODE;
+        // SAFETY: the caller's promise: holders are alive.
+        if edits.iter().any(is_read) && unsafe { has_readable_hash(holder, world) } {
             touched.insert(holder as usize);
+        }
+    }
+    for Instances { new, objects, .. } in &changes.instances {
+        // SAFETY: the caller's promise: instances and classes are alive.
+        if unsafe { c::gcr_hash_depends(objects[0]) != 0 || hashes_by_more_than_address(*new) } {
+            touched.extend(objects.iter().map(|&object| object as usize));
         }
     }
     for restore in &changes.restores {

@@ -2,19 +2,20 @@
 
 mod outside;
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use pyo3_ffi::{PyObject, PyTypeObject, PyType_Check};
 use rustc_hash::FxHashSet;
 
 use crate::counts::Counts;
-use crate::edit::{Changes, ContextChange, Edit, Scope};
+use crate::edit::{Changes, ContextChange, Edit, Instances, Scope};
 use crate::error::{Place, Refusal, NO_MEMORY};
 use crate::ffi::{self, bindings as c};
 use crate::forwarding::ForwardingMap;
 use crate::locate::Locator;
 use crate::repair::weak::{Stuck, WeakMove};
-use crate::search::{self, Holders};
+use crate::search;
 use crate::slot::Slot;
 use crate::world::World;
 
@@ -80,12 +81,19 @@ struct Planner<'a> {
     /// What an old class says of itself: its MRO, its bases, the descriptors of
     /// its own fields.
     parts: FxHashSet<usize>,
-    /// Pairs refused for the sake of all instances: one refusal is enough.
-    refused_classes: FxHashSet<(usize, &'static str)>,
-    /// The pair of classes asked about last, and why instances cannot follow it.
-    last_classes: Option<(usize, Option<&'static str>)>,
+    /// Holders of the full ring, for the next to leave out.
+    taken: Vec<usize>,
+    /// By pair of classes: what becomes of the instances.
+    classes: BTreeMap<usize, Class>,
     counts: Counts,
     plan: Plan,
+}
+
+/// A pair of classes of which there are instances.
+struct Class {
+    /// Why they cannot follow it; said once.
+    refusal: Option<&'static str>,
+    instances: Instances,
 }
 
 /// What is asked of a holder once for all of its slots.
@@ -110,8 +118,8 @@ impl<'a> Planner<'a> {
             seen_holders: FxHashSet::default(),
             seen_slots: FxHashSet::default(),
             parts: FxHashSet::default(),
-            refused_classes: FxHashSet::default(),
-            last_classes: None,
+            taken: Vec::new(),
+            classes: BTreeMap::new(),
             counts,
             plan: Plan::default(),
         }
@@ -139,15 +147,22 @@ impl<'a> Planner<'a> {
                 });
             }
             if self.counts.are_open() {
-                let full = search::full(map, &mut world);
-                self.take(&full);
-                if self.counts.are_open() {
-                    self.seen_holders.extend(full.found.iter().map(|&holder| holder as usize));
-                }
+                self.plan.scanned = search::full(map, &mut world, |holder| {
+                    if !self.seen_holders.contains(&(holder as usize)) {
+                        self.taken.push(holder as usize);
+                        self.take_holder(holder);
+                    }
+                });
             }
             if self.counts.are_open() {
+                self.seen_holders.extend(self.taken.drain(..));
                 let deep = search::deep(map);
-                self.take(&deep);
+                self.plan.scanned = self.plan.scanned.max(deep.scanned);
+                for &holder in &deep.found {
+                    if !self.seen_holders.contains(&(holder as usize)) {
+                        self.take_holder(holder);
+                    }
+                }
                 self.plan.changes.holders = deep;
             }
             self.plan.changes.world = Some(world);
@@ -206,18 +221,6 @@ impl<'a> Planner<'a> {
                     place: None,
                     reason: reason.into(),
                 });
-            }
-        }
-    }
-
-    /// # Safety
-    /// I1, I2 and I3.
-    unsafe fn take(&mut self, holders: &Holders) {
-        self.plan.scanned = self.plan.scanned.max(holders.scanned);
-        for &holder in &holders.found {
-            if !self.seen_holders.contains(&(holder as usize)) {
-                // SAFETY: the caller's promise.
-                unsafe { self.take_holder(holder) };
             }
         }
     }
@@ -341,43 +344,37 @@ impl<'a> Planner<'a> {
         let sides = self.map.pairs()[pair];
         let (old, new) = (sides.old as *mut PyObject, sides.new as *mut PyObject);
         // SAFETY: the caller's promise.
-        let refusal = unsafe {
-            match slot.role() {
-                c::GCR_OB_TYPE => self.class_refusal(pair, old, new),
-                _ => self.slot_refusal(holder, slot, old, new),
+        unsafe {
+            if slot.role() == c::GCR_OB_TYPE {
+                return self.take_instance(holder.object, slot, pair);
             }
-        };
-        match refusal {
-            Some(reason) if slot.role() == c::GCR_OB_TYPE => {
-                if self.refused_classes.insert((pair, reason)) {
-                    self.refuse(pair, holder.object, Some(slot), reason);
+            match self.slot_refusal(holder, slot, old, new) {
+                Some(reason) => self.refuse(pair, holder.object, Some(slot), reason),
+                None if holder.is_particular && is_context_key(holder.object, old) => {
+                    self.change_contexts();
                 }
+                None => self.plan.changes.edits.push(Edit::new(holder.object, slot, old, new)),
             }
-            Some(reason) => self.refuse(pair, holder.object, Some(slot), reason),
-            // SAFETY: the caller's promise.
-            None if holder.is_particular && unsafe { is_context_key(holder.object, old) } => {
-                self.change_contexts();
-            }
-            None => self.plan.changes.edits.push(Edit::new(holder.object, slot, old, new)),
         }
     }
 
     /// # Safety
-    /// I1 and I2.
-    unsafe fn class_refusal(
-        &mut self,
-        pair: usize,
-        old: *mut PyObject,
-        new: *mut PyObject,
-    ) -> Option<&'static str> {
-        match self.last_classes {
-            Some((last, refusal)) if last == pair => refusal,
-            _ => {
-                // SAFETY: the caller's promise.
-                let refusal = unsafe { ffi::sentence(c::gcr_class_refusal(old, new)) };
-                self.last_classes = Some((pair, refusal));
-                refusal
+    /// I1 and I2; the old of `pair` is the class of `object`.
+    unsafe fn take_instance(&mut self, object: *mut PyObject, slot: Slot, pair: usize) {
+        if let Some(class) = self.classes.get_mut(&pair) {
+            if class.refusal.is_none() {
+                class.instances.objects.push(object);
             }
+            return;
+        }
+        let sides = self.map.pairs()[pair];
+        let (old, new) = (sides.old as *mut PyObject, sides.new as *mut PyObject);
+        // SAFETY: the caller's promise.
+        let refusal = unsafe { ffi::sentence(c::gcr_class_refusal(old, new)) };
+        let instances = Instances { old, new, objects: vec![object] };
+        self.classes.insert(pair, Class { refusal, instances });
+        if let Some(reason) = refusal {
+            self.refuse(pair, object, Some(slot), reason);
         }
     }
 
@@ -441,6 +438,8 @@ impl<'a> Planner<'a> {
 
     fn finish(mut self) -> Plan {
         self.plan.leftovers = self.counts.rest();
+        let classes = self.classes.into_values().filter(|class| class.refusal.is_none());
+        self.plan.changes.instances = classes.map(|class| class.instances).collect();
         self.plan
     }
 }
