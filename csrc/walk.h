@@ -32,19 +32,26 @@ gcr_is_asked_for(const gcr_walk_state *walk, PyObject *word)
     return word != NULL && (walk->sieve == NULL || gcr_passes(walk->sieve, referent));
 }
 
+/* The body of a loop over many slots begins with it: no slot is written down for
+ * nothing. */
+#define GCR_SKIP_UNLESS_ASKED(word)                                                              \
+    if (!gcr_is_asked_for(walk, (word))) {                                                       \
+        continue;                                                                                \
+    }
+
 /* Shows one slot, unless it is NULL or this version has none. */
 static inline int
-gcr_show(gcr_walk_state *walk, gcr_slot slot)
+gcr_show(gcr_walk_state *walk, const gcr_slot *slot)
 {
-    return slot.address == NULL || !gcr_is_asked_for(walk, *slot.address)
+    return slot->address == NULL || !gcr_is_asked_for(walk, *slot->address)
                ? 0
-               : walk->visit(&slot, walk->arg);
+               : walk->visit(slot, walk->arg);
 }
 
 /* The body of a walker reads as a list of its slots. */
 #define GCR_SHOW(...)                                                                            \
     do {                                                                                         \
-        int result_ = gcr_show(walk, (gcr_slot){__VA_ARGS__});                                   \
+        int result_ = gcr_show(walk, &(gcr_slot){__VA_ARGS__});                                  \
         if (result_ != 0) {                                                                      \
             return result_;                                                                      \
         }                                                                                        \

@@ -11,7 +11,7 @@ use pyo3_ffi::PyObject;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::arguments::{self, Pairs};
-use crate::edit::{by_holder, count_all, Edit, Instances};
+use crate::edit::{by_holder, count_all, count_slots, Edit, Instances};
 use crate::error::Refusal;
 use crate::ffi::{self, bindings as c};
 use crate::forwarding::{ForwardingMap, Pair};
@@ -163,7 +163,7 @@ impl Facts {
         // SAFETY: the caller's promise.
         let name_of = |object: *mut PyObject| unsafe { (*(*object).ob_type).tp_name };
         for (holder, edits) in by_holder(&outcome.edits) {
-            *types.entry(name_of(holder)).or_default() += edits.len();
+            *types.entry(name_of(holder)).or_default() += count_slots(edits);
             holders += 1;
         }
         for Instances { objects, .. } in &outcome.instances {
@@ -187,7 +187,9 @@ impl Facts {
             *by_type.entry("Context".to_owned()).or_default() += outcome.variables;
         }
         Facts {
-            replaced: outcome.edits.len() + count_all(&outcome.instances) + outcome.variables,
+            replaced: count_slots(&outcome.edits)
+                + count_all(&outcome.instances)
+                + outcome.variables,
             holders: holders + frames.len() + outcome.contexts.len(),
             by_type,
             frames: frames.len(),

@@ -18,11 +18,13 @@ pub(crate) unsafe fn apply(changes: &mut Changes, repairs: &mut Repairs) {
         // the hierarchy moves its counts itself.
         unsafe {
             edit.owned = edit.means != Means::Hierarchy && edit.slot.owns();
-            if edit.owned {
-                Py_INCREF(edit.new);
-            }
-            if edit.means == Means::Store {
-                edit.slot.store(edit.new);
+            for slot in edit.slots() {
+                if edit.owned {
+                    Py_INCREF(edit.new);
+                }
+                if edit.means == Means::Store {
+                    slot.store(edit.new);
+                }
             }
         }
     }
@@ -42,7 +44,9 @@ pub(crate) unsafe fn apply(changes: &mut Changes, repairs: &mut Repairs) {
 pub(crate) unsafe fn release(edits: &[Edit], instances: &[Instances]) {
     // SAFETY: I4: the counts that slots and instances owned before `apply`.
     unsafe {
-        edits.iter().filter(|edit| edit.owned).for_each(|edit| Py_DECREF(edit.old));
+        for edit in edits.iter().filter(|edit| edit.owned) {
+            edit.slots().for_each(|_| Py_DECREF(edit.old));
+        }
         for class in instances {
             class.objects.iter().for_each(|_| Py_DECREF(class.old));
         }

@@ -19,16 +19,18 @@ pub(crate) enum Means {
     Hierarchy,
 }
 
-/// One slot to rewrite. The holder is null for a slot of the interpreter or of a
-/// running frame.
+/// A slot to rewrite, or a run of them: words side by side that hold the same old. The
+/// holder is null for a slot of the interpreter or of a running frame.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Edit {
     pub(crate) holder: *mut PyObject,
+    /// The first of them.
     pub(crate) slot: Slot,
     pub(crate) old: *mut PyObject,
     pub(crate) new: *mut PyObject,
+    pub(crate) length: u32,
     pub(crate) means: Means,
-    /// Whether the slot owned a count of old; known once it is applied.
+    /// Whether each slot owned a count of old; known once it is applied.
     pub(crate) owned: bool,
 }
 
@@ -43,13 +45,37 @@ impl Edit {
             c::GCR_TYPE_BASE => Means::Hierarchy,
             _ => Means::Store,
         };
-        Edit { holder, slot, old, new, means, owned: false }
+        Edit { holder, slot, old, new, length: 1, means, owned: false }
+    }
+
+    pub(crate) fn slots(&self) -> impl Iterator<Item = Slot> + '_ {
+        (0..self.length as usize).map(|distance| self.slot.further(distance))
     }
 
     /// Whether the slot holds a dict's key or a set's member.
     pub(crate) fn is_key(&self) -> bool {
         matches!(self.slot.role(), c::GCR_DICT_KEY | c::GCR_SET_ENTRY)
     }
+}
+
+/// Adds the edit of one more slot: to the last run, where it goes on with it.
+pub(crate) fn add(edits: &mut Vec<Edit>, edit: Edit) {
+    if let Some(last) = edits.last_mut() {
+        let same = |edit: &Edit| (edit.holder, edit.old, edit.new);
+        if same(last) == same(&edit)
+            && last.length < u32::MAX
+            && last.slot.goes_on_with(&edit.slot, last.length as usize)
+        {
+            last.length += 1;
+            return;
+        }
+    }
+    edits.push(edit);
+}
+
+/// How many slots they are of.
+pub(crate) fn count_slots(edits: &[Edit]) -> usize {
+    edits.iter().map(|edit| edit.length as usize).sum()
 }
 
 /// The edits of each holder, which stand together; those without one are left out.

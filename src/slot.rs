@@ -87,6 +87,29 @@ impl Slot {
         self.flags.into()
     }
 
+    /// The slot that lies so many words further on in a run of slots that are alike.
+    pub(crate) fn further(&self, distance: usize) -> Self {
+        Slot {
+            address: self.address.wrapping_add(distance),
+            index: self.index.wrapping_add_unsigned(distance),
+            ..*self
+        }
+    }
+
+    /// Whether `next` is that slot, in an array of plain slots that are told apart by
+    /// their index alone.
+    pub(crate) fn goes_on_with(&self, next: &Slot, distance: usize) -> bool {
+        let further = self.further(distance);
+        let alike = |slot: &Slot| (slot.name, slot.kind, slot.role, slot.accepts, slot.flags);
+        next.address == further.address
+            && next.index == further.index
+            && next.kind() == c::GCR_STRONG
+            && next.role() == c::GCR_PLAIN
+            && alike(self) == alike(next)
+            && next.key.is_null()
+            && next.frame.is_null()
+    }
+
     /// What the slot is called after its holder; `None` if nothing is known of it.
     pub(crate) fn name(&self) -> Option<&'static CStr> {
         // SAFETY: I3: gcremap.h promises names in static storage.

@@ -8,7 +8,9 @@ use pyo3_ffi as py;
 use pyo3_ffi::PyObject;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::edit::{count_all, Changes, ContextChange, Edit, Instances, Restore, Scope};
+use crate::edit::{
+    add, count_all, count_slots, Changes, ContextChange, Edit, Instances, Restore, Scope,
+};
 use crate::ffi::{self, bindings as c};
 use crate::forwarding::{ForwardingMap, Pair};
 use crate::locate::Locator;
@@ -55,7 +57,8 @@ pub(crate) unsafe fn undo(
         };
         let moved: usize = undone.weak.iter().map(|moved| moved.references.len()).sum();
         let instances = count_all(&undone.instances);
-        Ok(undone.edits.len() + instances + undone.variables + moved + restores)
+        let slots = count_slots(&undone.edits);
+        Ok(slots + instances + undone.variables + moved + restores)
     }
 }
 
@@ -134,14 +137,16 @@ unsafe fn put_back(done: &Outcome) -> Changes {
                 slot.key = key;
             }
         }
-        let identity = identity(&slot, edit.new as usize);
-        by_holder.entry(edit.holder as usize).or_default().insert(identity, edit);
+        let identities = Edit { slot, ..*edit };
+        let identities = identities.slots().map(|slot| (identity(&slot, edit.new as usize), edit));
+        by_holder.entry(edit.holder as usize).or_default().extend(identities);
         if slot.name() == Some(c".key") {
             // An attribute may have moved to a dict since, for instance as the
             // instance changed its class.
             // SAFETY: the caller's promise.
             let dict = unsafe { c::gcr_instance_dict(edit.holder) };
             if !dict.is_null() {
+                let identity = identity(&slot, edit.new as usize);
                 by_holder.entry(dict as usize).or_default().insert(identity, edit);
             }
         }
@@ -163,7 +168,7 @@ unsafe fn put_back(done: &Outcome) -> Changes {
             let now = map.pairs()[pair].old;
             let Some(edit) = applied.get(&identity(&slot, now)) else { continue };
             if edit.new as usize == now && seen.insert(slot.address as usize) {
-                changes.edits.push(Edit::new(holder, slot, edit.new, edit.old));
+                add(&mut changes.edits, Edit::new(holder, slot, edit.new, edit.old));
             }
         }
     }

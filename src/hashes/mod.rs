@@ -252,9 +252,11 @@ unsafe fn write_down(
             new_keys.insert((edit.holder as usize, edit.old as usize), edit.new);
         }
         if edit.means == Means::Store && changed.contains(&(edit.holder as usize)) {
-            // SAFETY: the caller's promise.
-            let place = unsafe { place(&edit.slot) };
-            question.replaced.push([own(edit.holder), own(edit.old), own(edit.new), place]);
+            question.replaced.extend(edit.slots().map(|slot| {
+                // SAFETY: the caller's promise.
+                let place = unsafe { place(&slot) };
+                [own(edit.holder), own(edit.old), own(edit.new), place]
+            }));
         }
     }
     for Instances { new, objects, .. } in &changes.instances {

@@ -9,7 +9,7 @@ use pyo3_ffi::{PyObject, PyTypeObject, PyType_Check};
 use rustc_hash::FxHashSet;
 
 use crate::counts::Counts;
-use crate::edit::{Changes, ContextChange, Edit, Instances, Scope};
+use crate::edit::{self, Changes, ContextChange, Edit, Instances, Scope};
 use crate::error::{Place, Refusal, NO_MEMORY};
 use crate::ffi::{self, bindings as c};
 use crate::forwarding::ForwardingMap;
@@ -353,7 +353,10 @@ impl<'a> Planner<'a> {
                 None if holder.is_particular && is_context_key(holder.object, old) => {
                     self.change_contexts();
                 }
-                None => self.plan.changes.edits.push(Edit::new(holder.object, slot, old, new)),
+                None => {
+                    let edit = Edit::new(holder.object, slot, old, new);
+                    edit::add(&mut self.plan.changes.edits, edit);
+                }
             }
         }
     }
