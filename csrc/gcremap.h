@@ -157,8 +157,14 @@ gcr_sieve_bit(uintptr_t address, uint32_t shift)
     return (uint64_t)(address >> 4) * 0x9E3779B97F4A7C15u >> shift;
 }
 
-/* `may_hold`: a referent of the object passes the sieve. */
-typedef void (*gcr_scan_visitor)(PyObject *object, gcr_nature nature, int may_hold, void *arg);
+/* Which referents of an object pass a sieve. */
+typedef enum gcr_hit {
+    GCR_NO_REFERENT = 0,
+    GCR_SOME_REFERENT,
+    GCR_ITS_CLASS, /* and nothing else, of an instance that gcr_walk is sure of */
+} gcr_hit;
+
+typedef void (*gcr_scan_visitor)(PyObject *object, gcr_nature nature, gcr_hit hit, void *arg);
 
 /* Visits each object on the collector's lists that may hold what is looked for, or is
  * something else to a remap. Returns how many there are on the lists in all. As for
@@ -275,10 +281,6 @@ int gcr_roots(gcr_slot_visitor visit, void *arg);
  * (neither fails, allocates nor runs Python code), and a release. Nothing may run
  * Python code between prepare and commit, nor between commit and undo.
  * C type watchers are told as by PyType_Modified. */
-
-/* Learns what CPython does not export (its slot table). Once, at import; may
- * allocate. Returns NULL or why this interpreter cannot be used. */
-const char *gcr_types_init(void);
 
 /* Why instances of the class `old_class` cannot become instances of `new_class`,
  * or NULL: the rules of assignment to __class__. Instances may be classes. */

@@ -167,7 +167,7 @@ look(scan *scan, PyObject *object, shape shape)
 {
     const gcr_sieve *sieve = &scan->sieve;
     span spans[2];
-    int may_hold = shape.class_passes;
+    int may_hold = 0;
     gcr_nature nature = (gcr_nature)shape.nature;
     switch ((form)shape.form) {
     case LIST:
@@ -188,7 +188,7 @@ look(scan *scan, PyObject *object, shape shape)
         }
         break;
     case INSTANCE:
-        may_hold = may_hold || instance_passes(sieve, object, shape.type);
+        may_hold = instance_passes(sieve, object, shape.type);
         break;
     case TRAVERSED:
         may_hold = gcr_traverse(object, passes_visitor, (void *)sieve);
@@ -197,8 +197,11 @@ look(scan *scan, PyObject *object, shape shape)
     if (nature == GCR_STORES_HASHES && !stores_hashes(object)) {
         nature = GCR_NOTHING_ELSE;
     }
-    if (may_hold || nature != GCR_NOTHING_ELSE) {
-        scan->visit(object, nature, may_hold, scan->arg);
+    gcr_hit hit = may_hold              ? GCR_SOME_REFERENT
+                  : shape.class_passes ? GCR_ITS_CLASS
+                                       : GCR_NO_REFERENT;
+    if (hit != GCR_NO_REFERENT || nature != GCR_NOTHING_ELSE) {
+        scan->visit(object, nature, hit, scan->arg);
     }
 }
 

@@ -117,6 +117,10 @@ const char *gcr_layout_refusal_of_samples(void);
 /* The sentence that says that the layout of `what` differs (static storage). */
 const char *gcr_layout_differs(const char *what);
 
+/* Learns what CPython does not export (its slot table). Once, at import; may
+ * allocate. Returns NULL or why this interpreter cannot be used. */
+const char *gcr_types_init(void);
+
 /* The namespace (owned) in which `source` was run; NULL, without an exception, when
  * it failed. */
 PyObject *gcr_run_samples(const char *source);

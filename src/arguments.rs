@@ -37,6 +37,17 @@ impl Pairs {
             } else {
                 Owned::borrow(mapping)
             };
+            // Of anything else, it would be user code that says it.
+            let length = match py::PyList_CheckExact(items.as_ptr()) {
+                0 => 0,
+                _ => py::PyList_GET_SIZE(items.as_ptr()) as usize,
+            };
+            objects.reserve(2 * length);
+            pairs.reserve(length);
+            if items.as_ptr() == mapping {
+                given.reserve(length);
+                holders.reserve(length);
+            }
             each(
                 items.as_ptr(),
                 c"remap() takes a mapping or an iterable of (old, new) pairs",

@@ -26,6 +26,7 @@ pub(crate) struct ForwardingMap {
     shift: u32,
     /// A bit for each hash of an old, many times more of them than olds.
     bits: Vec<u64>,
+    bits_shift: u32,
     low: usize,
     span: usize,
 }
@@ -34,7 +35,7 @@ const EMPTY: u32 = u32::MAX;
 
 /// How many bits there are for an old at least: one in so many addresses between the
 /// olds passes for one.
-const BITS: usize = 32;
+const BITS: usize = 16;
 
 /// What cuts most addresses off before any of them is looked up.
 #[derive(Debug)]
@@ -66,7 +67,7 @@ impl ForwardingMap {
                 None => {
                     map.table[place] = map.pairs.len() as u32;
                     map.pairs.push(pair);
-                    let bit = hash(pair.old) >> map.bits_shift();
+                    let bit = hash(pair.old) >> map.bits_shift;
                     map.bits[bit / 64] |= 1 << (bit % 64);
                     map.low = map.low.min(pair.old);
                     high = high.max(pair.old);
@@ -89,11 +90,13 @@ impl ForwardingMap {
 
     fn with_room_for(pairs: usize) -> Self {
         let capacity = (pairs * 2).next_power_of_two().max(4);
+        let bits = vec![0; (capacity * BITS / 2).div_ceil(64)];
         ForwardingMap {
             pairs: Vec::with_capacity(pairs),
             table: vec![EMPTY; capacity],
             shift: usize::BITS - capacity.trailing_zeros(),
-            bits: vec![0; (capacity * BITS / 2).div_ceil(64)],
+            bits_shift: usize::BITS - (bits.len() * 64).trailing_zeros(),
+            bits,
             low: usize::MAX,
             span: 0,
         }
@@ -109,11 +112,7 @@ impl ForwardingMap {
 
     /// What passes every old, and few other addresses.
     pub(crate) fn sieve(&self) -> Sieve<'_> {
-        Sieve { low: self.low, span: self.span, bits: &self.bits, shift: self.bits_shift() }
-    }
-
-    fn bits_shift(&self) -> u32 {
-        usize::BITS - (self.bits.len() * 64).trailing_zeros()
+        Sieve { low: self.low, span: self.span, bits: &self.bits, shift: self.bits_shift }
     }
 
     /// Index of the pair whose old stands at `address`.
@@ -121,6 +120,10 @@ impl ForwardingMap {
     pub(crate) fn find(&self, address: usize) -> Option<usize> {
         // Nearly every referent of a heap is cut off by this one comparison.
         if address.wrapping_sub(self.low) > self.span {
+            return None;
+        }
+        let bit = hash(address) >> self.bits_shift;
+        if self.bits[bit / 64] >> (bit % 64) & 1 == 0 {
             return None;
         }
         self.place(address).1

@@ -30,14 +30,15 @@ pub(crate) struct Holders {
 }
 
 /// The full pass: calls `found` with each object on the collector's lists that may refer
-/// to an old, while it is still in the processor's caches. Returns how many there are.
+/// to an old, while it is still in the processor's caches, and with how. Returns how many
+/// there are.
 ///
 /// # Safety
 /// I1 and I3; `found` does not allocate, track or untrack Python objects.
 pub(crate) unsafe fn full(
     map: &ForwardingMap,
     world: &mut World,
-    found: impl FnMut(*mut PyObject),
+    found: impl FnMut(*mut PyObject, c::gcr_hit),
 ) -> usize {
     // SAFETY: the caller's promise.
     unsafe { world.pass(&map.sieve(), found) }

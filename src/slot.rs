@@ -71,6 +71,17 @@ impl Slot {
         }
     }
 
+    /// The slot of the class.
+    ///
+    /// # Safety
+    /// `object` is alive.
+    pub(crate) unsafe fn of_class(object: *mut PyObject) -> Self {
+        // SAFETY: the caller's promise.
+        let address = unsafe { &raw mut (*object).ob_type };
+        let slot = Slot::probed(address.cast(), c::GCR_STRONG, c::GCR_OB_TYPE);
+        Slot { name: c".__class__".as_ptr(), accepts: c::GCR_TYPE as u8, ..slot }
+    }
+
     pub(crate) fn kind(&self) -> c::gcr_kind {
         self.kind.into()
     }

@@ -74,12 +74,12 @@ impl World {
     pub(crate) unsafe fn pass(
         &mut self,
         sieve: &Sieve<'_>,
-        mut visit: impl FnMut(*mut PyObject),
+        mut visit: impl FnMut(*mut PyObject, c::gcr_hit),
     ) -> usize {
         self.is_complete = true;
         // SAFETY: the caller's promise.
         unsafe {
-            ffi::scan(sieve, |object, nature, may_hold| {
+            ffi::scan(sieve, |object, nature, hit| {
                 match nature {
                     // One that left its base's list of subclasses, as a class may on its
                     // way out.
@@ -90,8 +90,8 @@ impl World {
                     c::GCR_STORES_HASHES => self.hashed.push(object),
                     _ => {}
                 }
-                if may_hold {
-                    visit(object);
+                if hit != c::GCR_NO_REFERENT {
+                    visit(object, hit);
                 }
             })
         }
@@ -111,7 +111,7 @@ impl World {
     unsafe fn complete(&mut self) {
         if !self.is_complete {
             // SAFETY: the caller's promise.
-            unsafe { self.pass(&ForwardingMap::empty().sieve(), |_| ()) };
+            unsafe { self.pass(&ForwardingMap::empty().sieve(), |_, _| ()) };
         }
     }
 }

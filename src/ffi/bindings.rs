@@ -141,11 +141,15 @@ pub struct gcr_sieve {
     pub bits: *const u64,
     pub shift: u32,
 }
+pub const GCR_NO_REFERENT: gcr_hit = 0;
+pub const GCR_SOME_REFERENT: gcr_hit = 1;
+pub const GCR_ITS_CLASS: gcr_hit = 2;
+pub type gcr_hit = ::std::os::raw::c_uint;
 pub type gcr_scan_visitor = ::std::option::Option<
     unsafe extern "C" fn(
         object: *mut PyObject,
         nature: gcr_nature,
-        may_hold: ::std::os::raw::c_int,
+        hit: gcr_hit,
         arg: *mut ::std::os::raw::c_void,
     ),
 >;
@@ -258,9 +262,6 @@ unsafe extern "C" {
         visit: gcr_slot_visitor,
         arg: *mut ::std::os::raw::c_void,
     ) -> ::std::os::raw::c_int;
-}
-unsafe extern "C" {
-    pub fn gcr_types_init() -> *const ::std::os::raw::c_char;
 }
 unsafe extern "C" {
     pub fn gcr_class_refusal(

@@ -74,24 +74,23 @@ pub(crate) unsafe fn module_namespaces<F: FnMut(*mut PyObject) -> ControlFlow<()
 }
 
 /// The full pass: calls `visit` with each object on the collector's lists of which a
-/// referent passes the sieve, and says so, or that has a nature. Returns how many objects
-/// there are.
+/// referent passes the sieve, or that has a nature. Returns how many objects there are.
 ///
 /// # Safety
 /// I1 and I3; as for `heap`.
-pub(crate) unsafe fn scan<F: FnMut(*mut PyObject, c::gcr_nature, bool)>(
+pub(crate) unsafe fn scan<F: FnMut(*mut PyObject, c::gcr_nature, c::gcr_hit)>(
     sieve: &Sieve<'_>,
     mut visit: F,
 ) -> usize {
-    unsafe extern "C" fn trampoline<F: FnMut(*mut PyObject, c::gcr_nature, bool)>(
+    unsafe extern "C" fn trampoline<F: FnMut(*mut PyObject, c::gcr_nature, c::gcr_hit)>(
         object: *mut PyObject,
         nature: c::gcr_nature,
-        may_hold: c_int,
+        hit: c::gcr_hit,
         arg: *mut c_void,
     ) {
         // SAFETY: as in `object_trampoline`.
         let visit = unsafe { &mut *arg.cast::<F>() };
-        visit(object, nature, may_hold != 0);
+        visit(object, nature, hit);
     }
     // SAFETY: the caller's promise; the sieve outlives the call.
     unsafe { c::gcr_scan(&sieve_to_c(sieve), Some(trampoline::<F>), (&raw mut visit).cast()) }

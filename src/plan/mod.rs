@@ -147,10 +147,14 @@ impl<'a> Planner<'a> {
                 });
             }
             if self.counts.are_open() {
-                self.plan.scanned = search::full(map, &mut world, |holder| {
-                    if !self.seen_holders.contains(&(holder as usize)) {
-                        self.taken.push(holder as usize);
-                        self.take_holder(holder);
+                self.plan.scanned = search::full(map, &mut world, |holder, hit| {
+                    if self.seen_holders.contains(&(holder as usize)) {
+                        return;
+                    }
+                    self.taken.push(holder as usize);
+                    match hit {
+                        c::GCR_ITS_CLASS => self.take_class_of(holder),
+                        _ => self.take_holder(holder),
                     }
                 });
             }
@@ -226,6 +230,31 @@ impl<'a> Planner<'a> {
     }
 
     /// # Safety
+    /// I1, and `holder` is alive.
+    unsafe fn is_excluded(&self, holder: *mut PyObject) -> bool {
+        self.options.excluded.contains(&(holder as usize))
+            || self.parts.contains(&(holder as usize))
+            // SAFETY: the caller's promise.
+            || unsafe { crate::log::is_log(holder) }
+    }
+
+    /// Takes an instance that refers to no old but its class.
+    ///
+    /// # Safety
+    /// I1 and I2; `instance` is alive.
+    unsafe fn take_class_of(&mut self, instance: *mut PyObject) {
+        // SAFETY: the caller's promise, for every call in this function.
+        unsafe {
+            if let Some(pair) = self.map.find((*instance).ob_type as usize) {
+                self.counts.explain(pair, 1);
+                if !self.is_excluded(instance) {
+                    self.take_instance(instance, pair);
+                }
+            }
+        }
+    }
+
+    /// # Safety
     /// I1, I2 and I3; `holder` is alive.
     unsafe fn take_holder(&mut self, holder: *mut PyObject) {
         let map = self.map;
@@ -233,9 +262,7 @@ impl<'a> Planner<'a> {
         unsafe {
             let holder = Holder {
                 object: holder,
-                is_excluded: self.options.excluded.contains(&(holder as usize))
-                    || self.parts.contains(&(holder as usize))
-                    || crate::log::is_log(holder),
+                is_excluded: self.is_excluded(holder),
                 is_old: map.find(holder as usize).is_some(),
                 is_particular: c::gcr_is_particular(holder) != 0,
                 is_sure: c::gcr_walk_is_sure(holder) != 0,
@@ -346,7 +373,7 @@ impl<'a> Planner<'a> {
         // SAFETY: the caller's promise.
         unsafe {
             if slot.role() == c::GCR_OB_TYPE {
-                return self.take_instance(holder.object, slot, pair);
+                return self.take_instance(holder.object, pair);
             }
             match self.slot_refusal(holder, slot, old, new) {
                 Some(reason) => self.refuse(pair, holder.object, Some(slot), reason),
@@ -363,7 +390,7 @@ impl<'a> Planner<'a> {
 
     /// # Safety
     /// I1 and I2; the old of `pair` is the class of `object`.
-    unsafe fn take_instance(&mut self, object: *mut PyObject, slot: Slot, pair: usize) {
+    unsafe fn take_instance(&mut self, object: *mut PyObject, pair: usize) {
         if let Some(class) = self.classes.get_mut(&pair) {
             if class.refusal.is_none() {
                 class.instances.objects.push(object);
@@ -377,6 +404,8 @@ impl<'a> Planner<'a> {
         let instances = Instances { old, new, objects: vec![object] };
         self.classes.insert(pair, Class { refusal, instances });
         if let Some(reason) = refusal {
+            // SAFETY: the caller's promise.
+            let slot = unsafe { Slot::of_class(object) };
             self.refuse(pair, object, Some(slot), reason);
         }
     }
