@@ -6,8 +6,9 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import gcremap
 import pytest
+
+import gcremap
 
 
 class Thing:

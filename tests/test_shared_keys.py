@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import gcremap
 import pytest
+
+import gcremap
 
 
 def make(name: str) -> Any:
@@ -111,7 +112,8 @@ def test_values_are_what_they_were(make_new: Callable[[], Any]) -> None:
         assert vars(instance) == {"y": 1}
     if hasattr(new, "first"):
         new.first.v = 1
-        assert vars(new.first) == {"v": 1} and new.first.v == 1
+        assert vars(new.first) == {"v": 1}
+        assert new.first.v == 1
     assert vars(filled(new, y=1, x=2)) == {"y": 1, "x": 2}
 
 
