@@ -42,11 +42,14 @@ gcr_keys_prepare(PyObject *old_class, PyObject *new_class, gcr_keys_move *move)
     if (!(from->ht_type.tp_flags & GCR_TPFLAGS_VALUES)) {
         return 1;
     }
+    /* The values are found behind the object by its class's tp_basicsize (3.13). */
+    if (!(to->ht_type.tp_flags & GCR_TPFLAGS_VALUES)
+        || from->ht_type.tp_basicsize != to->ht_type.tp_basicsize) {
+        return 0;
+    }
     PyDictKeysObject *keys = from->ht_cached_keys;
     PyDictKeysObject *present = to->ht_cached_keys;
-    /* The values are found behind the object by its class's tp_basicsize (3.13). */
-    if (!(to->ht_type.tp_flags & GCR_TPFLAGS_VALUES) || keys == NULL || present == NULL
-        || from->ht_type.tp_basicsize != to->ht_type.tp_basicsize) {
+    if (keys == NULL || present == NULL) {
         return 0;
     }
     if (keys == present) {
