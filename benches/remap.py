@@ -255,15 +255,11 @@ def draw(path: Path, across: str, lines: Mapping[str, Mapping[int, float]]) -> N
         drawn.append(text(f"{x},{height - bottom + 18}", f"{10**power:,}", "middle"))
     drawn.append(text(f"{(left + width - 200) / 2},{height - 10}", across, "middle"))
     drawn.append(text(f"{left - 8},12", "ms", "end"))
-    for (name, line), colour in zip(lines.items(), COLOURS, strict=False):
-        path_points = " ".join(at(x, y) for x, y in line.items())
-        drawn.append(
-            f'<polyline points="{path_points}" fill="none" stroke="{colour}" stroke-width="2"/>'
-        )
-        x, y = path_points.split()[-1].split(",")
-        drawn.append(
-            f'<text x="{float(x) + 6:.1f}" y="{float(y) + 4:.1f}" fill="{colour}">{name}</text>'
-        )
+    for row, ((name, line), colour) in enumerate(zip(lines.items(), COLOURS, strict=False)):
+        route = " ".join(at(x, y) for x, y in line.items())
+        drawn.append(f'<polyline points="{route}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        place = f'x="{width - 180}" y="{40 + 20 * row}"'
+        drawn.append(f'<text {place} fill="{colour}">{name}</text>')
     path.write_text("\n".join([*drawn, "</svg>", ""]))
 
 
