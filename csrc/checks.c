@@ -90,6 +90,12 @@ gcr_accept_refusal(gcr_accepts accepts, PyObject *old, PyObject *new_)
     return "C code keeps private state about this very object";
 }
 
+int
+gcr_is_particular(PyObject *holder)
+{
+    return PyTuple_Check(holder) || gcr_is_context_node(holder);
+}
+
 const char *
 gcr_item_refusal(PyObject *holder, PyObject *old, PyObject *new_)
 {

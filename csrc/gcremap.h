@@ -147,20 +147,38 @@ typedef enum gcr_nature {
     GCR_STORES_HASHES, /* a table with other keys than str; or its own hash, now */
 } gcr_nature;
 
-/* What an instance of the type may be at most. */
-gcr_nature gcr_nature_of_instances(PyObject *type);
 gcr_nature gcr_nature_of(PyObject *object);
 
-/* Slots at equal distances, some of them NULL. */
-typedef struct gcr_span {
-    PyObject **first;
-    size_t step; /* in words */
-    size_t count;
-} gcr_span;
+/* Addresses that are looked for, and few others: a range, and in it one bit for
+ * each hash. */
+typedef struct gcr_sieve {
+    uintptr_t low;
+    uintptr_t span;       /* from the lowest address to the highest */
+    const uint64_t *bits; /* 1 << (64 - shift) of them */
+    uint32_t shift;
+} gcr_sieve;
 
-/* The slots that tp_traverse of an exact dict shows: its values, and its keys unless
- * they are all str. Returns how many spans that is. */
-int gcr_dict_spans(PyObject *dict, gcr_span spans[2]);
+/* Which of the bits is an address's. */
+static inline uint64_t
+gcr_sieve_bit(uintptr_t address, uint32_t shift)
+{
+    /* Fibonacci hashing: objects are 16-byte aligned, so the low bits say nothing. */
+    return (uint64_t)(address >> 4) * 0x9E3779B97F4A7C15u >> shift;
+}
+
+/* Which referents of an object pass a sieve. */
+typedef enum gcr_hit {
+    GCR_NO_REFERENT = 0,
+    GCR_SOME_REFERENT,
+    GCR_ITS_CLASS, /* and nothing else, of an instance that gcr_walk is sure of */
+} gcr_hit;
+
+typedef void (*gcr_scan_visitor)(PyObject *object, gcr_nature nature, gcr_hit hit, void *arg);
+
+/* Visits each object on the collector's lists that may hold what is looked for, or is
+ * something else to a remap. Returns how many there are on the lists in all. As for
+ * gcr_heap. */
+size_t gcr_scan(const gcr_sieve *sieve, gcr_scan_visitor visit, void *arg);
 
 /* ---- walkers --------------------------------------------------------- */
 
@@ -174,9 +192,15 @@ typedef enum gcr_coverage {
 /* Whether gcr_walk would be complete, without walking. */
 gcr_coverage gcr_walker_coverage(PyObject *holder);
 
-/* Visits the address of every slot of `holder` that is not NULL, each once.
- * Works for GC and non-GC holders. Returns what the visitor returned, or 0. */
-int gcr_walk(PyObject *holder, gcr_slot_visitor visit, void *arg);
+/* Non-zero if the walker shows every slot that tp_traverse shows, and each as a slot of
+ * no other holder unless its flags say that it may be hidden: of the types whose layout
+ * is checked at import, the most frequent. Quick. */
+int gcr_walk_is_sure(PyObject *holder);
+
+/* Visits the address of every slot of `holder` whose referent passes the sieve, each
+ * once; with no sieve (NULL), of every slot that is not NULL. Works for GC and non-GC
+ * holders. Returns what the visitor returned, or 0. */
+int gcr_walk(PyObject *holder, const gcr_sieve *sieve, gcr_slot_visitor visit, void *arg);
 
 /* The dict that the attributes of an instance have moved to, borrowed; NULL while they
  * are in the instance itself. Cannot fail. */
@@ -198,10 +222,12 @@ void gcr_extent(PyObject *object, char **start, char **end);
 /* Why `old` may not be remapped at all; NULL when it may. */
 const char *gcr_old_refusal(PyObject *old);
 
-/* Why a slot that holds `old` cannot take `new_`; NULL when it can. */
+/* Why a slot that holds `old` cannot take `new_`; NULL when it can, as for GCR_ANY. */
 const char *gcr_accept_refusal(gcr_accepts accepts, PyObject *old, PyObject *new_);
 
-/* The same for what the kind of holder forbids, whatever the slot. */
+/* The same for what the kind of holder forbids, whatever the slot; NULL for every holder
+ * that is not particular. */
+int gcr_is_particular(PyObject *holder);
 const char *gcr_item_refusal(PyObject *holder, PyObject *old, PyObject *new_);
 
 /* Non-zero if the hash of `object` is computed from more than its address. */
@@ -265,28 +291,37 @@ int gcr_roots(gcr_slot_visitor visit, void *arg);
  * Python code between prepare and commit, nor between commit and undo.
  * C type watchers are told as by PyType_Modified. */
 
-/* Learns what CPython does not export (its slot table). Once, at import; may
- * allocate. Returns NULL or why this interpreter cannot be used. */
-const char *gcr_types_init(void);
-
 /* Why instances of the class `old_class` cannot become instances of `new_class`,
  * or NULL: the rules of assignment to __class__. Instances may be classes. */
 const char *gcr_class_refusal(PyObject *old_class, PyObject *new_class);
 
+/* The shared keys of a class on their way to another. Plain data: may be moved. */
+typedef struct gcr_keys_move {
+    PyObject *new_class; /* borrowed */
+    void *keys;
+    void *former;
+} gcr_keys_move;
+
+/* For classes of which gcr_class_refusal let pass. Non-zero if instances that change
+ * from the one to the other keep their attribute values where they are, given the commit;
+ * a class can take over from one other only. 0: gcr_set_class_prepare serves each. */
+int gcr_keys_prepare(PyObject *old_class, PyObject *new_class, gcr_keys_move *move);
+void gcr_keys_commit(gcr_keys_move *move);
+/* Once for every prepare that did not say 0, whatever came of it. */
+void gcr_keys_release(gcr_keys_move *move);
+
 /* One instance on its way to another class. Plain data: may be moved. */
 typedef struct gcr_class_move {
-    PyObject *old_class; /* borrowed */
-    PyObject *new_class; /* borrowed */
     void *values;
     int detached;
 } gcr_class_move;
 
 /* For an instance whose class gcr_class_refusal let pass. May make its __dict__. */
-const char *gcr_set_class_prepare(PyObject *instance, PyObject *new_class, gcr_class_move *move);
+const char *gcr_set_class_prepare(PyObject *instance, gcr_class_move *move);
 /* Stores ob_type. Moves no counts: the caller moves them as for any strong slot.
  * Comes after the stores to the instance's attribute slots: those addresses
- * are stale afterwards. The undo comes before their undo. */
-void gcr_set_class_commit(PyObject *instance, gcr_class_move *move);
+ * are stale afterwards. `move` is NULL where the values stay. */
+void gcr_set_class_commit(PyObject *instance, PyObject *new_class, gcr_class_move *move);
 /* Once for every prepare that did not refuse, whatever came of it. */
 void gcr_set_class_release(gcr_class_move *move);
 

@@ -1,5 +1,4 @@
 /* Which objects there are, and what the collector's protocol says of each. */
-#include "compat_tables.h"
 #include "walk.h"
 
 #if !GCR_GC_LISTS
@@ -148,67 +147,6 @@ gcr_is_definition(PyObject *object)
     return type == &PyFunction_Type || type == &PyCell_Type || type == &PyClassMethod_Type
            || type == &PyStaticMethod_Type || type == &PyProperty_Type
            || type == &PyGetSetDescr_Type || type == &PyMemberDescr_Type;
-}
-
-/* Whether there are hashes in the table that may change: those of exact str, which
- * is all that DK_IS_UNICODE allows, do not. */
-static int
-stores_hashes(PyObject *object)
-{
-    if (gcr_is_dict(object)) {
-        PyDictObject *dict = (PyDictObject *)object;
-        if (dict->ma_used != 0 && !DK_IS_UNICODE(dict->ma_keys)) {
-            return 1;
-        }
-    }
-    else if (PyAnySet_Check(object) && ((PySetObject *)object)->used != 0) {
-        return 1;
-    }
-    return gcr_caches_hash(object);
-}
-
-gcr_nature
-gcr_nature_of_instances(PyObject *object)
-{
-    PyTypeObject *type = (PyTypeObject *)object;
-    if (type->tp_flags & Py_TPFLAGS_TYPE_SUBCLASS) {
-        return GCR_IS_TYPE;
-    }
-    if (type == &PyModule_Type) {
-        return GCR_IS_MODULE;
-    }
-    return gcr_instances_store_hashes(type) ? GCR_STORES_HASHES : GCR_NOTHING_ELSE;
-}
-
-gcr_nature
-gcr_nature_of(PyObject *object)
-{
-    gcr_nature nature = gcr_nature_of_instances((PyObject *)Py_TYPE(object));
-    if (nature == GCR_STORES_HASHES && !stores_hashes(object)) {
-        return GCR_NOTHING_ELSE;
-    }
-    return nature;
-}
-
-int
-gcr_dict_spans(PyObject *object, gcr_span spans[2])
-{
-    PyDictObject *dict = (PyDictObject *)object;
-    PyDictKeysObject *keys = dict->ma_keys;
-    size_t count = (size_t)keys->dk_nentries;
-    if (dict->ma_values != NULL) {
-        spans[0] = (gcr_span){dict->ma_values->values, 1, count};
-        return 1;
-    }
-    if (DK_IS_UNICODE(keys)) {
-        spans[0] = (gcr_span){&DK_UNICODE_ENTRIES(keys)->me_value,
-                              sizeof(PyDictUnicodeEntry) / sizeof(PyObject *), count};
-        return 1;
-    }
-    const size_t step = sizeof(PyDictKeyEntry) / sizeof(PyObject *);
-    spans[0] = (gcr_span){&DK_ENTRIES(keys)->me_value, step, count};
-    spans[1] = (gcr_span){&DK_ENTRIES(keys)->me_key, step, count};
-    return 2;
 }
 
 int

@@ -1,7 +1,8 @@
 /* An instance changes its class: what `instance.__class__ = new` does.
  *
- * Attribute values stand in an array laid out by the *old* class's shared keys: the
- * instance's dict takes them over before the class changes, as in CPython. */
+ * Attribute values stand in an array laid out by the *old* class's shared keys. Where the
+ * new class cannot have those (shared_keys.c), the instance's dict takes the values over
+ * before the class changes, as in CPython. */
 #include "types_internal.h"
 
 #include <string.h>
@@ -113,12 +114,9 @@ detach_values(PyObject *instance, gcr_class_move *move)
 /* ---- one instance -------------------------------------------------------- */
 
 const char *
-gcr_set_class_prepare(PyObject *instance, PyObject *new_class, gcr_class_move *move)
+gcr_set_class_prepare(PyObject *instance, gcr_class_move *move)
 {
-    move->old_class = (PyObject *)Py_TYPE(instance);
-    move->new_class = new_class;
-    move->values = NULL;
-    move->detached = 0;
+    *move = (gcr_class_move){NULL, 0};
     if ((Py_TYPE(instance)->tp_flags & GCR_TPFLAGS_VALUES) &&
         prepare_values(instance, move) < 0) {
         PyErr_Clear();
@@ -138,10 +136,12 @@ set_type(PyObject *instance, PyObject *type)
 }
 
 void
-gcr_set_class_commit(PyObject *instance, gcr_class_move *move)
+gcr_set_class_commit(PyObject *instance, PyObject *new_class, gcr_class_move *move)
 {
-    detach_values(instance, move);
-    set_type(instance, move->new_class);
+    if (move != NULL) {
+        detach_values(instance, move);
+    }
+    set_type(instance, new_class);
 }
 
 void

@@ -101,7 +101,7 @@ int
 gcr_walker_agrees(PyObject *sample, const gcr_walker_entry *entry, PyObject *tuple)
 {
     look look = {.certain.length = 0};
-    gcr_walk_state walk = {put_slot, &look};
+    gcr_walk_state walk = {put_slot, &look, NULL};
     if (gcr_walker_run(entry, sample, &walk) != 0 || !traversal_agrees(&look, sample)) {
         return 0;
     }
@@ -118,7 +118,7 @@ static int
 core_walker_agrees(PyObject *sample, PyObject *token, PyObject *text, Py_ssize_t tokens)
 {
     look look = {.certain.length = 0};
-    if (gcr_walk(sample, put_slot, &look) != 0 || !traversal_agrees(&look, sample)) {
+    if (gcr_walk(sample, NULL, put_slot, &look) != 0 || !traversal_agrees(&look, sample)) {
         return 0;
     }
     return tokens < 0 || count_all(&look, token) + count_all(&look, text) == tokens;

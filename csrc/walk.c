@@ -100,9 +100,15 @@ gcr_walker_coverage(PyObject *holder)
 }
 
 int
-gcr_walk(PyObject *holder, gcr_slot_visitor visit, void *arg)
+gcr_walk_is_sure(PyObject *holder)
 {
-    gcr_walk_state walk = {visit, arg};
+    return gcr_shows_all(holder) || gcr_is_plain_class(Py_TYPE(holder));
+}
+
+int
+gcr_walk(PyObject *holder, const gcr_sieve *sieve, gcr_slot_visitor visit, void *arg)
+{
+    gcr_walk_state walk = {visit, arg, sieve};
     PyTypeObject *type = Py_TYPE(holder);
     if (!PyObject_IS_GC(holder) && !PyType_Check(holder)) {
         const gcr_walker_entry *entry = untraversed_entry(type);

@@ -7,21 +7,51 @@
 typedef struct gcr_walk_state {
     gcr_slot_visitor visit;
     void *arg;
+    const gcr_sieve *sieve; /* NULL: all slots are asked for */
 } gcr_walk_state;
 
 typedef int (*gcr_walker)(PyObject *holder, gcr_walk_state *walk);
 
+static inline int
+gcr_passes(const gcr_sieve *sieve, PyObject *referent)
+{
+    uintptr_t address = (uintptr_t)referent;
+    if (address - sieve->low > sieve->span) {
+        return 0;
+    }
+    uint64_t bit = gcr_sieve_bit(address, sieve->shift);
+    return sieve->bits[bit / 64] >> (bit % 64) & 1;
+}
+
+/* Whether a word of any kind of slot may be asked for: its tags are below the
+ * alignment of objects. */
+static inline int
+gcr_is_asked_for(const gcr_walk_state *walk, PyObject *word)
+{
+    PyObject *referent = (PyObject *)((uintptr_t)word & ~(uintptr_t)7);
+    return word != NULL && (walk->sieve == NULL || gcr_passes(walk->sieve, referent));
+}
+
+/* The body of a loop over many slots begins with it: no slot is written down for
+ * nothing. */
+#define GCR_SKIP_UNLESS_ASKED(word)                                                              \
+    if (!gcr_is_asked_for(walk, (word))) {                                                       \
+        continue;                                                                                \
+    }
+
 /* Shows one slot, unless it is NULL or this version has none. */
 static inline int
-gcr_show(gcr_walk_state *walk, gcr_slot slot)
+gcr_show(gcr_walk_state *walk, const gcr_slot *slot)
 {
-    return slot.address == NULL || *slot.address == NULL ? 0 : walk->visit(&slot, walk->arg);
+    return slot->address == NULL || !gcr_is_asked_for(walk, *slot->address)
+               ? 0
+               : walk->visit(slot, walk->arg);
 }
 
 /* The body of a walker reads as a list of its slots. */
 #define GCR_SHOW(...)                                                                            \
     do {                                                                                         \
-        int result_ = gcr_show(walk, (gcr_slot){__VA_ARGS__});                                   \
+        int result_ = gcr_show(walk, &(gcr_slot){__VA_ARGS__});                                  \
         if (result_ != 0) {                                                                      \
             return result_;                                                                      \
         }                                                                                        \
@@ -67,6 +97,10 @@ int gcr_is_lru_cache(PyObject *object);
 /* Whether instances of exactly this type refer to nothing but their type. */
 int gcr_type_is_leaf(PyTypeObject *type);
 
+/* Whether a class statement made all of the type, and all that its instances have is a
+ * managed dict, or nothing. */
+int gcr_is_plain_class(PyTypeObject *type);
+
 /* Whether a class statement (or a call of type) made the type. */
 int gcr_is_python_class(PyTypeObject *type);
 
@@ -82,6 +116,10 @@ const char *gcr_layout_refusal_of_samples(void);
 
 /* The sentence that says that the layout of `what` differs (static storage). */
 const char *gcr_layout_differs(const char *what);
+
+/* Learns what CPython does not export (its slot table). Once, at import; may
+ * allocate. Returns NULL or why this interpreter cannot be used. */
+const char *gcr_types_init(void);
 
 /* The namespace (owned) in which `source` was run; NULL, without an exception, when
  * it failed. */

@@ -7,6 +7,7 @@ gcr_walk_list(PyObject *holder, gcr_walk_state *walk)
 {
     PyListObject *list = (PyListObject *)holder;
     for (Py_ssize_t i = 0; i < Py_SIZE(list); i++) {
+        GCR_SKIP_UNLESS_ASKED(list->ob_item[i]);
         GCR_SHOW(.address = &list->ob_item[i], .name = "[]", .index = i);
     }
     return 0;
@@ -17,6 +18,7 @@ gcr_walk_tuple(PyObject *holder, gcr_walk_state *walk)
 {
     PyTupleObject *tuple = (PyTupleObject *)holder;
     for (Py_ssize_t i = 0; i < Py_SIZE(tuple); i++) {
+        GCR_SKIP_UNLESS_ASKED(tuple->ob_item[i]);
         GCR_SHOW(.address = &tuple->ob_item[i], .name = "[]", .index = i);
     }
     return 0;
@@ -45,7 +47,7 @@ gcr_walk_dict(PyObject *holder, gcr_walk_state *walk)
             key = &entry->me_key;
             value = &entry->me_value;
         }
-        if (*value == NULL) {
+        if (*value == NULL || !(gcr_is_asked_for(walk, *value) || gcr_is_asked_for(walk, *key))) {
             continue;
         }
         GCR_SHOW(.address = value, .role = GCR_DICT_VALUE, .name = "[key]", .index = i, .key = *key,
@@ -63,8 +65,9 @@ gcr_walk_set(PyObject *holder, gcr_walk_state *walk)
 {
     PySetObject *set = (PySetObject *)holder;
     for (Py_ssize_t i = 0; i <= set->mask; i++) {
+        GCR_SKIP_UNLESS_ASKED(set->table[i].key);
         /* The dummy of a deleted entry is the only one with this hash. */
-        if (set->table[i].key != NULL && set->table[i].hash != -1) {
+        if (set->table[i].hash != -1) {
             GCR_SHOW(.address = &set->table[i].key, .role = GCR_SET_ENTRY, .name = "<member>",
                      .index = i);
         }

@@ -28,6 +28,7 @@ walk_values(PyObject *holder, gcr_walk_state *walk)
     PyObject **dict = gcr_managed_dict(holder);
     uint32_t flags = dict != NULL && *dict != NULL ? GCR_HIDDEN | GCR_PERHAPS_SHOWN : 0;
     for (Py_ssize_t i = 0; i < keys->dk_nentries; i++) {
+        GCR_SKIP_UNLESS_ASKED(values->values[i]);
         GCR_SHOW(.address = &values->values[i], .role = GCR_DICT_VALUE, .name = ".key", .index = i,
                  .key = DK_UNICODE_ENTRIES(keys)[i].me_key, .flags = flags);
     }
@@ -41,8 +42,12 @@ gcr_walk_managed_dict(PyObject *holder, gcr_walk_state *walk)
     if (result != 0) {
         return result;
     }
+    PyObject **dict = gcr_managed_dict(holder);
+    if (dict == NULL || *dict == NULL) {
+        return 0;
+    }
     /* 3.13.0 shows the values, while there are any, instead of the dict. */
-    GCR_SHOW(.address = gcr_managed_dict(holder), .accepts = GCR_NOTHING, .name = ".__dict__",
+    GCR_SHOW(.address = dict, .accepts = GCR_NOTHING, .name = ".__dict__",
              .flags = gcr_instance_values(holder) != NULL ? GCR_HIDDEN | GCR_PERHAPS_SHOWN : 0);
     return 0;
 }
@@ -80,6 +85,22 @@ gcr_walk_instance(PyObject *holder, gcr_walk_state *walk, PyTypeObject **base)
                           ? GCR_HIDDEN | GCR_PERHAPS_SHOWN
                           : 0);
     return 0;
+}
+
+int
+gcr_is_plain_class(PyTypeObject *type)
+{
+    if (type->tp_traverse != gcr_subtype_traverse
+        || (type->tp_dictoffset != 0 && !(type->tp_flags & Py_TPFLAGS_MANAGED_DICT))) {
+        return 0;
+    }
+    PyTypeObject *at = type;
+    for (; at->tp_traverse == gcr_subtype_traverse; at = at->tp_base) {
+        if (Py_SIZE(at) != 0) {
+            return 0;
+        }
+    }
+    return at == &PyBaseObject_Type;
 }
 
 PyObject *

@@ -1,7 +1,6 @@
 //! The door: arguments in, report or exception out. Only here and in
 //! `arguments` is an exception raised.
 
-use std::borrow::Cow;
 use std::ffi::{c_char, c_int, CStr};
 use std::ops::ControlFlow;
 use std::ptr;
@@ -12,7 +11,7 @@ use pyo3_ffi::PyObject;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::arguments::{self, Pairs};
-use crate::edit::Edit;
+use crate::edit::{by_holder, count_all, count_slots, Edit, Instances};
 use crate::error::Refusal;
 use crate::ffi::{self, bindings as c};
 use crate::forwarding::{ForwardingMap, Pair};
@@ -102,7 +101,6 @@ unsafe fn run(call: &Call, base: usize) -> Result<Owned, Raised> {
     unsafe {
         let mut pairs = Pairs::read(call.mapping)?;
         let mut options = Options {
-            owned: FxHashMap::default(),
             frames: call.frames != 0,
             weak_references: call.weakrefs != 0,
             permissive: call.permissive != 0,
@@ -117,17 +115,13 @@ unsafe fn run(call: &Call, base: usize) -> Result<Owned, Raised> {
         let log = Owned::steal(log::allocate())?;
         let mut plan = Plan::default();
         let outcome = transaction::run(call.dry_run != 0, base, |asked| {
-            options.owned = pairs.owned();
-            for holder in &kept {
-                *options.owned.entry(holder.as_ptr() as usize).or_default() += 1;
-            }
-            for old in pins::owned() {
-                *options.owned.entry(old).or_default() += 1;
-            }
-            for (object, count) in asked.owned() {
-                *options.owned.entry(object).or_default() += count;
-            }
-            plan = plan::plan(&pairs.map, &options);
+            let pinned = pins::owned();
+            let held = pairs
+                .held()
+                .chain(kept.iter().map(Owned::as_ptr))
+                .chain(pinned.iter().map(|&old| old as *mut PyObject))
+                .chain(asked.held());
+            plan = plan::plan(&pairs.map, &options, held);
             std::mem::take(&mut plan.changes)
         });
         let mut outcome = match outcome {
@@ -165,33 +159,57 @@ impl Facts {
     /// # Safety
     /// The GIL is held; the edits' holders are alive.
     unsafe fn of(outcome: &Outcome) -> Self {
+        // The name of a type is copied once, not for each of a million holders.
+        let mut types: FxHashMap<*const c_char, usize> = FxHashMap::default();
         let mut by_type = FxHashMap::default();
-        let mut holders = FxHashSet::default();
         let mut frames = FxHashSet::default();
-        for Edit { holder, slot, .. } in &outcome.edits {
-            let name = if !slot.frame.is_null() {
-                frames.insert(slot.frame);
-                Cow::Borrowed("frame")
-            } else if holder.is_null() {
-                Cow::Borrowed("interpreter")
-            } else {
-                holders.insert(*holder);
-                // SAFETY: the caller's promise; tp_name is a C string.
-                unsafe { CStr::from_ptr((*(**holder).ob_type).tp_name) }.to_string_lossy()
-            };
+        let mut holders = 0;
+        // SAFETY: the caller's promise.
+        let name_of = |object: *mut PyObject| unsafe { (*(*object).ob_type).tp_name };
+        for (holder, edits) in by_holder(&outcome.edits) {
+            *types.entry(name_of(holder)).or_default() += count_slots(edits);
+            holders += 1;
+        }
+        for Instances { objects, .. } in &outcome.instances {
+            *types.entry(name_of(objects[0])).or_default() += objects.len();
+        }
+        holders += holders_besides(outcome);
+        for (name, count) in types {
+            // SAFETY: tp_name is a C string.
+            let name = unsafe { CStr::from_ptr(name) }.to_string_lossy();
             let name = name.rsplit('.').next().unwrap_or_default().to_owned();
-            *by_type.entry(name).or_default() += 1;
+            *by_type.entry(name).or_default() += count;
+        }
+        for Edit { slot, .. } in outcome.edits.iter().filter(|edit| edit.holder.is_null()) {
+            let name = if slot.frame.is_null() { "interpreter" } else { "frame" };
+            *by_type.entry(name.to_owned()).or_default() += 1;
+            if !slot.frame.is_null() {
+                frames.insert(slot.frame);
+            }
         }
         if outcome.variables > 0 {
             *by_type.entry("Context".to_owned()).or_default() += outcome.variables;
         }
         Facts {
-            replaced: outcome.edits.len() + outcome.variables,
-            holders: holders.len() + frames.len() + outcome.contexts.len(),
+            replaced: count_slots(&outcome.edits)
+                + count_all(&outcome.instances)
+                + outcome.variables,
+            holders: holders + frames.len() + outcome.contexts.len(),
             by_type,
             frames: frames.len(),
         }
     }
+}
+
+/// How many instances change class that are holders of no edit.
+fn holders_besides(outcome: &Outcome) -> usize {
+    if outcome.instances.is_empty() {
+        return 0;
+    }
+    let edited: FxHashSet<usize> =
+        by_holder(&outcome.edits).map(|(holder, _)| holder as usize).collect();
+    let instances = outcome.instances.iter().flat_map(|class| &class.objects);
+    instances.filter(|&&object| !edited.contains(&(object as usize))).count()
 }
 
 /// # Safety
@@ -314,7 +332,7 @@ pub(crate) unsafe extern "C" fn referrers(
             }
             ffi::frames(|slot| {
                 let value = slot.load();
-                if map.find(value).is_some() && slot.flags & c::GCR_IN_FLIGHT == 0 {
+                if map.find(value).is_some() && slot.flags() & c::GCR_IN_FLIGHT == 0 {
                     slots.push((Owned::borrow(slot.code), slot, value as *mut PyObject));
                 }
                 ControlFlow::Continue(())
@@ -350,7 +368,7 @@ unsafe fn slot_tuple(
     let name = slot.and_then(|slot| slot.name()).map_or(ptr::null(), CStr::as_ptr);
     let index = slot.map_or(0, |slot| slot.index);
     let key = slot.map_or(ptr::null_mut(), |slot| slot.key);
-    let kind = slot.map_or(-1, |slot| slot.kind as c_int);
+    let kind = slot.map_or(-1, |slot| slot.kind() as c_int);
     // SAFETY: the caller's promise.
     unsafe {
         let holder = match slot {

@@ -2,8 +2,7 @@
 
 use pyo3_ffi::{Py_DECREF, Py_INCREF};
 
-use crate::edit::{Changes, Edit, Means};
-use crate::ffi::bindings as c;
+use crate::edit::{Changes, Edit, Instances, Means};
 use crate::repair::Repairs;
 
 /// Rewrites every slot of `changes`, then repairs what depended on them.
@@ -19,25 +18,37 @@ pub(crate) unsafe fn apply(changes: &mut Changes, repairs: &mut Repairs) {
         // the hierarchy moves its counts itself.
         unsafe {
             edit.owned = edit.means != Means::Hierarchy && edit.slot.owns();
-            if edit.owned {
-                Py_INCREF(edit.new);
-            }
-            if edit.means == Means::Store {
-                edit.slot.store(edit.new, c::gcr_is_immortal(edit.new) != 0);
+            for slot in edit.slots() {
+                if edit.owned {
+                    Py_INCREF(edit.new);
+                }
+                if edit.means == Means::Store {
+                    slot.store(edit.new);
+                }
             }
         }
     }
-    // SAFETY: the caller's promise.
-    unsafe { repairs.commit(changes) };
+    // SAFETY: the caller's promise; I4: each instance owns a count of its class.
+    unsafe {
+        for class in &changes.instances {
+            class.objects.iter().for_each(|_| Py_INCREF(class.new));
+        }
+        repairs.commit(changes);
+    }
 }
 
 /// Gives back the counts of the olds. Last, since it can run finalizers.
 ///
 /// # Safety
-/// The GIL is held; `apply` ran for these edits, and this has not.
-pub(crate) unsafe fn release(edits: &[Edit]) {
-    for edit in edits.iter().filter(|edit| edit.owned) {
-        // SAFETY: I4: the count that the slot owned before `apply`.
-        unsafe { Py_DECREF(edit.old) };
+/// The GIL is held; `apply` ran for these, and this has not.
+pub(crate) unsafe fn release(edits: &[Edit], instances: &[Instances]) {
+    // SAFETY: I4: the counts that slots and instances owned before `apply`.
+    unsafe {
+        for edit in edits.iter().filter(|edit| edit.owned) {
+            edit.slots().for_each(|_| Py_DECREF(edit.old));
+        }
+        for class in instances {
+            class.objects.iter().for_each(|_| Py_DECREF(class.old));
+        }
     }
 }

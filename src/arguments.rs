@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use pyo3_ffi as py;
 use pyo3_ffi::PyObject;
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashSet;
 
 use crate::ffi::{self, bindings as c};
 use crate::forwarding::{ForwardingMap, Pair};
@@ -37,6 +37,17 @@ impl Pairs {
             } else {
                 Owned::borrow(mapping)
             };
+            // Of anything else, it would be user code that says it.
+            let length = match py::PyList_CheckExact(items.as_ptr()) {
+                0 => 0,
+                _ => py::PyList_GET_SIZE(items.as_ptr()) as usize,
+            };
+            objects.reserve(2 * length);
+            pairs.reserve(length);
+            if items.as_ptr() == mapping {
+                given.reserve(length);
+                holders.reserve(length);
+            }
             each(
                 items.as_ptr(),
                 c"remap() takes a mapping or an iterable of (old, new) pairs",
@@ -77,13 +88,9 @@ impl Pairs {
         self.items.iter().map(Owned::as_ptr)
     }
 
-    /// How many counts of each object the pairs hold.
-    pub(crate) fn owned(&self) -> FxHashMap<usize, usize> {
-        let mut owned = FxHashMap::default();
-        for object in self.objects.iter().chain(&self.items) {
-            *owned.entry(object.as_ptr() as usize).or_default() += 1;
-        }
-        owned
+    /// What the pairs hold a count of, once for each.
+    pub(crate) fn held(&self) -> impl Iterator<Item = *mut PyObject> + '_ {
+        self.objects.iter().chain(&self.items).map(Owned::as_ptr)
     }
 }
 

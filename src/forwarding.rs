@@ -24,11 +24,28 @@ pub(crate) struct ForwardingMap {
     /// Open addressing, at most half full; `EMPTY` or an index into `pairs`.
     table: Vec<u32>,
     shift: u32,
+    /// A bit for each hash of an old, many times more of them than olds.
+    bits: Vec<u64>,
+    bits_shift: u32,
     low: usize,
     span: usize,
 }
 
 const EMPTY: u32 = u32::MAX;
+
+/// How many bits there are for an old at least: one in so many addresses between the
+/// olds passes for one.
+const BITS: usize = 16;
+
+/// What cuts most addresses off before any of them is looked up.
+#[derive(Debug)]
+pub(crate) struct Sieve<'a> {
+    pub(crate) low: usize,
+    pub(crate) span: usize,
+    /// As many bits as hashes of `64 - shift` bits.
+    pub(crate) bits: &'a [u64],
+    pub(crate) shift: u32,
+}
 
 impl ForwardingMap {
     /// Builds the map; `old is new` pairs are dropped, repeated ones merged.
@@ -50,6 +67,8 @@ impl ForwardingMap {
                 None => {
                     map.table[place] = map.pairs.len() as u32;
                     map.pairs.push(pair);
+                    let bit = hash(pair.old) >> map.bits_shift;
+                    map.bits[bit / 64] |= 1 << (bit % 64);
                     map.low = map.low.min(pair.old);
                     high = high.max(pair.old);
                 }
@@ -71,10 +90,13 @@ impl ForwardingMap {
 
     fn with_room_for(pairs: usize) -> Self {
         let capacity = (pairs * 2).next_power_of_two().max(4);
+        let bits = vec![0; (capacity * BITS / 2).div_ceil(64)];
         ForwardingMap {
             pairs: Vec::with_capacity(pairs),
             table: vec![EMPTY; capacity],
             shift: usize::BITS - capacity.trailing_zeros(),
+            bits_shift: usize::BITS - (bits.len() * 64).trailing_zeros(),
+            bits,
             low: usize::MAX,
             span: 0,
         }
@@ -88,11 +110,20 @@ impl ForwardingMap {
         self.pairs.is_empty()
     }
 
+    /// What passes every old, and few other addresses.
+    pub(crate) fn sieve(&self) -> Sieve<'_> {
+        Sieve { low: self.low, span: self.span, bits: &self.bits, shift: self.bits_shift }
+    }
+
     /// Index of the pair whose old stands at `address`.
     #[inline]
     pub(crate) fn find(&self, address: usize) -> Option<usize> {
         // Nearly every referent of a heap is cut off by this one comparison.
         if address.wrapping_sub(self.low) > self.span {
+            return None;
+        }
+        let bit = hash(address) >> self.bits_shift;
+        if self.bits[bit / 64] >> (bit % 64) & 1 == 0 {
             return None;
         }
         self.place(address).1
@@ -101,8 +132,7 @@ impl ForwardingMap {
     #[inline]
     fn place(&self, address: usize) -> (usize, Option<usize>) {
         let mask = self.table.len() - 1;
-        // Fibonacci hashing: objects are 16-byte aligned, so the low bits say nothing.
-        let mut place = (address >> 4).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> self.shift;
+        let mut place = hash(address) >> self.shift;
         loop {
             match self.table[place] {
                 EMPTY => return (place, None),
@@ -113,6 +143,12 @@ impl ForwardingMap {
             }
         }
     }
+}
+
+/// The high bits of it count. That of the sieve in `csrc/gcremap.h`.
+#[inline]
+fn hash(address: usize) -> usize {
+    (address >> 4).wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
 #[cfg(test)]

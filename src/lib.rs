@@ -37,6 +37,7 @@ use pyo3_ffi::{
 mod api;
 mod apply;
 mod arguments;
+mod counts;
 mod doors;
 mod edit;
 mod error;

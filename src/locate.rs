@@ -47,10 +47,10 @@ impl Locator {
             });
             ffi::walk(holder, |slot| {
                 if let Some(pair) = map.find(slot.load()) {
-                    if slot.flags & c::GCR_HIDDEN == 0 {
+                    if slot.flags() & c::GCR_HIDDEN == 0 {
                         *shown.entry(pair).or_default() -= 1;
                     }
-                    if slot.flags & c::GCR_PERHAPS_SHOWN != 0 {
+                    if slot.flags() & c::GCR_PERHAPS_SHOWN != 0 {
                         *perhaps.entry(pair).or_default() += 1;
                     }
                     located.slots.push((slot, pair));

@@ -15,13 +15,16 @@ static PINNED: Mutex<Vec<usize>> = Mutex::new(Vec::new());
 /// # Safety
 /// The GIL is held; the olds are alive; `base` is from `ffi::call_with_base`.
 pub(crate) unsafe fn hold(olds: impl Iterator<Item = *mut PyObject>, base: usize) -> usize {
-    let mut olds: Vec<usize> = olds.map(|old| old as usize).collect();
-    olds.sort_unstable();
-    olds.dedup();
+    let mut distinct = Vec::new();
+    // Edits of one old mostly stand together.
+    olds.for_each(|old| {
+        if distinct.last() != Some(&(old as usize)) {
+            distinct.push(old as usize);
+        }
+    });
+    let olds = ascending(distinct);
     let before = take_pinned();
-    let mut all: Vec<usize> = before.iter().chain(&olds).copied().collect();
-    all.sort_unstable();
-    all.dedup();
+    let all = ascending(before.iter().chain(&olds).copied().collect());
     let mut in_use = vec![0u8; all.len()];
     // SAFETY: the caller's promise; the two arrays have one length.
     unsafe { c::gcr_in_use(all.as_ptr().cast(), all.len(), base, in_use.as_mut_ptr()) };
@@ -45,6 +48,13 @@ pub(crate) unsafe fn hold(olds: impl Iterator<Item = *mut PyObject>, base: usize
         }
     }
     pinned
+}
+
+/// Each once, in order.
+fn ascending(mut addresses: Vec<usize>) -> Vec<usize> {
+    addresses.sort_unstable();
+    addresses.dedup();
+    addresses
 }
 
 /// Whether anything is pinned.

@@ -103,9 +103,7 @@ pub(crate) unsafe fn probe(
     // SAFETY: the caller's promise.
     let (class, class_slot) = unsafe { ((*holder).ob_type as usize, &raw mut (*holder).ob_type) };
     if located.insert(class_slot as usize) && missing.take(class) {
-        let mut slot = Slot::probed(class_slot.cast(), c::GCR_STRONG);
-        slot.role = c::GCR_OB_TYPE;
-        found.push(slot);
+        found.push(Slot::probed(class_slot.cast(), c::GCR_STRONG, c::GCR_OB_TYPE));
     }
     for window in WINDOWS {
         // SAFETY: the caller's promise.
@@ -296,7 +294,7 @@ unsafe fn test(
         if missing.take(candidate.old()) {
             located.insert(candidate.word as usize);
             let kind = if candidate.tag == 0 { c::GCR_STRONG } else { c::GCR_TAGGED };
-            found.push(Slot::probed(candidate.word.cast(), kind));
+            found.push(Slot::probed(candidate.word.cast(), kind, c::GCR_PLAIN));
         }
     }
     candidates.clear();

@@ -29,31 +29,19 @@ pub(crate) struct Holders {
     pub(crate) hashed: Vec<*mut PyObject>,
 }
 
-/// The full pass: every object on the collector's lists, and what else a remap must
-/// know of them.
+/// The full pass: calls `found` with each object on the collector's lists that may refer
+/// to an old, while it is still in the processor's caches, and with how. Returns how many
+/// there are.
 ///
 /// # Safety
-/// I1.
-pub(crate) unsafe fn full(map: &ForwardingMap, world: &mut World) -> Holders {
-    let mut holders = Holders::default();
-    // SAFETY: I1; the visitor allocates Rust memory only.
-    unsafe {
-        world.pass(|holder| {
-            holders.scanned += 1;
-            let mut hit = false;
-            ffi::referents(holder, |referent| match map.find(referent) {
-                Some(_) => {
-                    hit = true;
-                    ControlFlow::Break(())
-                }
-                None => ControlFlow::Continue(()),
-            });
-            if hit {
-                holders.found.push(holder);
-            }
-        });
-    }
-    holders
+/// I1 and I3; `found` does not allocate, track or untrack Python objects.
+pub(crate) unsafe fn full(
+    map: &ForwardingMap,
+    world: &mut World,
+    found: impl FnMut(*mut PyObject, c::gcr_hit),
+) -> usize {
+    // SAFETY: the caller's promise.
+    unsafe { world.pass(&map.sieve(), found) }
 }
 
 /// The near ring: namespaces, and what hangs on them by functions and classes. Calls
@@ -305,7 +293,7 @@ impl Deep<'_> {
             };
             if coverage != c::GCR_NONE {
                 ffi::walk(holder, |slot| {
-                    if slot.kind != c::GCR_WEAK {
+                    if slot.kind() != c::GCR_WEAK {
                         meet(slot.load());
                     }
                     ControlFlow::Continue(())

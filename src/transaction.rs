@@ -5,7 +5,7 @@ use pyo3_ffi as py;
 use pyo3_ffi::PyObject;
 use rustc_hash::FxHashMap;
 
-use crate::edit::{Changes, Edit};
+use crate::edit::{by_holder, Changes, Edit, Instances};
 use crate::error::{raise_remap_error, Place, Refusal};
 use crate::ffi::bindings as c;
 use crate::hashes::{self, Answer, Question};
@@ -32,7 +32,8 @@ pub(crate) struct Moved {
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
     pub(crate) edits: Vec<Edit>,
-    /// Holders, olds and news of the edits, and the tables of what was dropped.
+    pub(crate) instances: Vec<Instances>,
+    /// Holders, olds and news of the edits, instances with their classes, and the tables of what was dropped.
     owned: Vec<Owned>,
     pub(crate) weak: Vec<Moved>,
     pub(crate) classes: Vec<[Owned; 2]>,
@@ -162,7 +163,7 @@ pub(crate) unsafe fn run(
             // I1 from here to `apply`: nothing runs Python or gives up the GIL.
             let mut changes = make(&asked);
             let mut world = changes.world.take().unwrap_or_else(|| World::quick());
-            let (type_plan, refused) = types::plan(&changes.edits, &world);
+            let (type_plan, refused) = types::plan(&changes, &world);
             for (edit, reason) in refused {
                 let place = Some(Place { holder: edit.holder, slot: Some(edit.slot) });
                 let old = edit.old as usize;
@@ -187,17 +188,20 @@ pub(crate) unsafe fn run(
             let mut outcome = Outcome::of(&changes, &repairs);
             outcome.take_collisions(&question, &answer);
             if dry_run {
+                outcome.take_edits(&mut changes);
                 return Ok(outcome);
             }
             apply::apply(&mut changes, &mut repairs);
             outcome.take_dropped(repairs.tables.dropped());
-            outcome.edits = std::mem::take(&mut changes.edits);
-            outcome.pinned = pins::hold(outcome.edits.iter().map(|edit| edit.old), base);
+            outcome.take_edits(&mut changes);
+            let olds = outcome.edits.iter().map(|edit| edit.old);
+            let olds = olds.chain(outcome.instances.iter().map(|class| class.old));
+            outcome.pinned = pins::hold(olds, base);
             let classes_changed = repairs.types.changes_classes();
             drop(collector_off);
             drop(turn);
             // From here on finalizers may run.
-            apply::release(&outcome.edits);
+            apply::release(&outcome.edits, &outcome.instances);
             drop(repairs);
             drop(changes);
             if classes_changed && refresh_dispatch().is_err() {
@@ -229,7 +233,9 @@ unsafe fn refresh_dispatch() -> Result<(), Raised> {
 unsafe fn obstacle_refusal(changes: &Changes, obstacle: &Obstacle) -> Refusal {
     let culprit = obstacle.culprit;
     // The edit of the culprit, or the class pair that it inherits from.
+    let instances = changes.instances.iter().find(|class| class.objects.contains(&culprit));
     let edited = changes.edits.iter().find(|edit| edit.holder == culprit).map(|edit| edit.old);
+    let edited = edited.or(instances.map(|class| class.old));
     let inherited = changes.classes.iter().map(|&(old, _)| old).find(|&old| {
         // SAFETY: I1: a class in the way is alive.
         unsafe {
@@ -246,16 +252,21 @@ unsafe fn obstacle_refusal(changes: &Changes, obstacle: &Obstacle) -> Refusal {
 }
 
 impl Outcome {
+    /// All but the edits themselves.
+    ///
     /// # Safety
     /// I1 and I2.
     unsafe fn of(changes: &Changes, repairs: &Repairs) -> Self {
         // SAFETY: the caller's promise.
         let own = |object: *mut PyObject| unsafe { Owned::borrow(object) };
         let mut outcome = Outcome::default();
-        outcome.edits.extend_from_slice(&changes.edits);
-        for edit in &changes.edits {
-            let objects = [edit.holder, edit.old, edit.new];
-            outcome.owned.extend(objects.into_iter().filter(|o| !o.is_null()).map(own));
+        outcome.owned.extend(by_holder(&changes.edits).map(|(holder, _)| own(holder)));
+        for edits in changes.edits.chunk_by(|a, b| (a.old, a.new) == (b.old, b.new)) {
+            outcome.owned.extend([edits[0].old, edits[0].new].map(own));
+        }
+        for class in &changes.instances {
+            outcome.owned.extend([class.old, class.new].map(own));
+            outcome.owned.extend(class.objects.iter().copied().map(own));
         }
         for move_ in &changes.weak {
             let references: Vec<Owned> = move_.references().into_iter().map(own).collect();
@@ -276,6 +287,11 @@ impl Outcome {
         outcome.collisions.extend(collisions.map(|collision| collision.map(own)));
         outcome.rehashed = repairs.tables.rehashed();
         outcome
+    }
+
+    fn take_edits(&mut self, changes: &mut Changes) {
+        self.edits = std::mem::take(&mut changes.edits);
+        self.instances = std::mem::take(&mut changes.instances);
     }
 
     /// # Safety

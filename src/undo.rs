@@ -8,7 +8,9 @@ use pyo3_ffi as py;
 use pyo3_ffi::PyObject;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::edit::{Changes, ContextChange, Edit, Restore, Scope};
+use crate::edit::{
+    add, count_all, count_slots, Changes, ContextChange, Edit, Instances, Restore, Scope,
+};
 use crate::ffi::{self, bindings as c};
 use crate::forwarding::{ForwardingMap, Pair};
 use crate::locate::Locator;
@@ -46,13 +48,17 @@ pub(crate) unsafe fn undo(
             Err(Failure::Refused(refusals)) => {
                 let back = |new: usize| {
                     let edit = done.edits.iter().find(|edit| edit.new as usize == new);
-                    edit.map_or(new, |edit| edit.old as usize)
+                    let class = done.instances.iter().find(|class| class.new as usize == new);
+                    let old = edit.map(|edit| edit.old).or(class.map(|class| class.old));
+                    old.map_or(new, |old| old as usize)
                 };
                 return Err(api::raise_refusals(&refusals, back));
             }
         };
         let moved: usize = undone.weak.iter().map(|moved| moved.references.len()).sum();
-        Ok(undone.edits.len() + undone.variables + moved + restores)
+        let instances = count_all(&undone.instances);
+        let slots = count_slots(&undone.edits);
+        Ok(slots + instances + undone.variables + moved + restores)
     }
 }
 
@@ -79,11 +85,11 @@ fn identity(slot: &Slot, now: usize) -> (usize, isize, usize) {
         // A frame's memory does not move, and may be another's by now.
         Some(_) if !slot.frame.is_null() => (slot.address as usize, slot.index, slot.code as usize),
         // A table has one entry of a key, wherever it stands.
-        Some(name) if matches!(slot.role, c::GCR_DICT_KEY | c::GCR_SET_ENTRY) => {
+        Some(name) if matches!(slot.role(), c::GCR_DICT_KEY | c::GCR_SET_ENTRY) => {
             (name.as_ptr() as usize, 0, now)
         }
         // Wherever it stands, and whether its table is the instance's own or a dict.
-        Some(_) if slot.role == c::GCR_DICT_VALUE => (0, 0, slot.key as usize),
+        Some(_) if slot.role() == c::GCR_DICT_VALUE => (0, 0, slot.key as usize),
         Some(name) => (name.as_ptr() as usize, slot.index, slot.key as usize),
         None => (slot.address as usize, 0, 0),
     }
@@ -123,7 +129,7 @@ unsafe fn put_back(done: &Outcome) -> Changes {
         if let Some(&key) = forwarded.get(&(slot.key as usize)) {
             slot.key = key as *mut PyObject;
         }
-        if edit.slot.role == c::GCR_DICT_VALUE {
+        if edit.slot.role() == c::GCR_DICT_VALUE {
             if moved.dropped.contains_key(&entry) {
                 continue;
             }
@@ -131,14 +137,16 @@ unsafe fn put_back(done: &Outcome) -> Changes {
                 slot.key = key;
             }
         }
-        let identity = identity(&slot, edit.new as usize);
-        by_holder.entry(edit.holder as usize).or_default().insert(identity, edit);
+        let identities = Edit { slot, ..*edit };
+        let identities = identities.slots().map(|slot| (identity(&slot, edit.new as usize), edit));
+        by_holder.entry(edit.holder as usize).or_default().extend(identities);
         if slot.name() == Some(c".key") {
             // An attribute may have moved to a dict since, for instance as the
             // instance changed its class.
             // SAFETY: the caller's promise.
             let dict = unsafe { c::gcr_instance_dict(edit.holder) };
             if !dict.is_null() {
+                let identity = identity(&slot, edit.new as usize);
                 by_holder.entry(dict as usize).or_default().insert(identity, edit);
             }
         }
@@ -160,8 +168,16 @@ unsafe fn put_back(done: &Outcome) -> Changes {
             let now = map.pairs()[pair].old;
             let Some(edit) = applied.get(&identity(&slot, now)) else { continue };
             if edit.new as usize == now && seen.insert(slot.address as usize) {
-                changes.edits.push(Edit::new(holder, slot, edit.new, edit.old));
+                add(&mut changes.edits, Edit::new(holder, slot, edit.new, edit.old));
             }
+        }
+    }
+    for class in &done.instances {
+        // SAFETY: the caller's promise: they are alive.
+        let still = |o: &*mut PyObject| unsafe { (**o).ob_type == class.new.cast() };
+        let objects: Vec<_> = class.objects.iter().copied().filter(still).collect();
+        if !objects.is_empty() {
+            changes.instances.push(Instances { old: class.new, new: class.old, objects });
         }
     }
     for [old, new] in &done.classes {
@@ -262,7 +278,7 @@ unsafe fn put_back_lost(done: &Outcome, moved: &MovedValues, changes: &mut Chang
         }
         let value = done.edits.iter().find(|edit| {
             let entry = (edit.holder as usize, edit.slot.index);
-            edit.slot.role == c::GCR_DICT_VALUE && moved.dropped.get(&entry) == Some(&at)
+            edit.slot.role() == c::GCR_DICT_VALUE && moved.dropped.get(&entry) == Some(&at)
         });
         if let Some(edit) = value {
             dropped.value = edit.old;
@@ -281,7 +297,7 @@ unsafe fn outside_slots(map: &ForwardingMap) -> Vec<(Slot, usize)> {
     let mut add = |slot: Slot| {
         // SAFETY: I1: the slot was just shown.
         if let Some(pair) = map.find(unsafe { slot.load() }) {
-            if slot.flags & c::GCR_IN_FLIGHT == 0 {
+            if slot.flags() & c::GCR_IN_FLIGHT == 0 {
                 slots.push((slot, pair));
             }
         }

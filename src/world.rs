@@ -4,10 +4,11 @@
 
 use std::ops::ControlFlow;
 
-use pyo3_ffi::{PyModule_GetDict, PyObject, PyTypeObject};
+use pyo3_ffi::{PyModule_GetDict, PyObject};
 use rustc_hash::FxHashSet;
 
 use crate::ffi::{self, bindings as c};
+use crate::forwarding::{ForwardingMap, Sieve};
 
 #[derive(Debug, Default)]
 pub(crate) struct World {
@@ -65,31 +66,34 @@ impl World {
         (&self.hashed, &self.namespaces)
     }
 
-    /// Looks at every object on the collector's lists, and lets others look along.
+    /// Looks at every object on the collector's lists, and calls `visit` with those that
+    /// may refer to what passes the sieve. Returns how many there are.
     ///
     /// # Safety
-    /// I1; `visit` must not allocate, track or untrack Python objects.
-    pub(crate) unsafe fn pass(&mut self, mut visit: impl FnMut(*mut PyObject)) {
+    /// I1 and I3; `visit` must not allocate, track or untrack Python objects.
+    pub(crate) unsafe fn pass(
+        &mut self,
+        sieve: &Sieve<'_>,
+        mut visit: impl FnMut(*mut PyObject, c::gcr_hit),
+    ) -> usize {
         self.is_complete = true;
-        let mut natures = Natures::new();
         // SAFETY: the caller's promise.
         unsafe {
-            ffi::heap(|object| {
-                match natures.of_instances((*object).ob_type) {
+            ffi::scan(sieve, |object, nature, hit| {
+                match nature {
                     // One that left its base's list of subclasses, as a class may on its
                     // way out.
                     c::GCR_IS_TYPE => self.add_type(object),
                     c::GCR_IS_MODULE => {
                         self.namespaces.insert(PyModule_GetDict(object) as usize);
                     }
-                    c::GCR_STORES_HASHES if c::gcr_nature_of(object) == c::GCR_STORES_HASHES => {
-                        self.hashed.push(object);
-                    }
+                    c::GCR_STORES_HASHES => self.hashed.push(object),
                     _ => {}
                 }
-                visit(object);
-                ControlFlow::Continue(())
-            });
+                if hit != c::GCR_NO_REFERENT {
+                    visit(object, hit);
+                }
+            })
         }
     }
 
@@ -107,30 +111,7 @@ impl World {
     unsafe fn complete(&mut self) {
         if !self.is_complete {
             // SAFETY: the caller's promise.
-            unsafe { self.pass(|_| ()) };
+            unsafe { self.pass(&ForwardingMap::empty().sieve(), |_, _| ()) };
         }
-    }
-}
-
-/// What instances of the types met last are: a heap has few types for its objects.
-struct Natures([(usize, c::gcr_nature); Natures::SIZE]);
-
-impl Natures {
-    const SIZE: usize = 256;
-
-    fn new() -> Self {
-        Natures([(0, c::GCR_NOTHING_ELSE); Natures::SIZE])
-    }
-
-    /// # Safety
-    /// I1, for as long as this lives; `type_` is alive.
-    #[inline]
-    unsafe fn of_instances(&mut self, type_: *mut PyTypeObject) -> c::gcr_nature {
-        let entry = &mut self.0[(type_ as usize >> 4) % Natures::SIZE];
-        if entry.0 != type_ as usize {
-            // SAFETY: the caller's promise.
-            *entry = (type_ as usize, unsafe { c::gcr_nature_of_instances(type_.cast()) });
-        }
-        entry.1
     }
 }

@@ -138,20 +138,34 @@ pub const GCR_IS_MODULE: gcr_nature = 2;
 pub const GCR_STORES_HASHES: gcr_nature = 3;
 pub type gcr_nature = ::std::os::raw::c_uint;
 unsafe extern "C" {
-    pub fn gcr_nature_of_instances(type_: *mut PyObject) -> gcr_nature;
-}
-unsafe extern "C" {
     pub fn gcr_nature_of(object: *mut PyObject) -> gcr_nature;
 }
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
-pub struct gcr_span {
-    pub first: *mut *mut PyObject,
-    pub step: usize,
-    pub count: usize,
+pub struct gcr_sieve {
+    pub low: usize,
+    pub span: usize,
+    pub bits: *const u64,
+    pub shift: u32,
 }
+pub const GCR_NO_REFERENT: gcr_hit = 0;
+pub const GCR_SOME_REFERENT: gcr_hit = 1;
+pub const GCR_ITS_CLASS: gcr_hit = 2;
+pub type gcr_hit = ::std::os::raw::c_uint;
+pub type gcr_scan_visitor = ::std::option::Option<
+    unsafe extern "C" fn(
+        object: *mut PyObject,
+        nature: gcr_nature,
+        hit: gcr_hit,
+        arg: *mut ::std::os::raw::c_void,
+    ),
+>;
 unsafe extern "C" {
-    pub fn gcr_dict_spans(dict: *mut PyObject, spans: *mut gcr_span) -> ::std::os::raw::c_int;
+    pub fn gcr_scan(
+        sieve: *const gcr_sieve,
+        visit: gcr_scan_visitor,
+        arg: *mut ::std::os::raw::c_void,
+    ) -> usize;
 }
 pub const GCR_NONE: gcr_coverage = 0;
 pub const GCR_PARTIAL: gcr_coverage = 1;
@@ -161,8 +175,12 @@ unsafe extern "C" {
     pub fn gcr_walker_coverage(holder: *mut PyObject) -> gcr_coverage;
 }
 unsafe extern "C" {
+    pub fn gcr_walk_is_sure(holder: *mut PyObject) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
     pub fn gcr_walk(
         holder: *mut PyObject,
+        sieve: *const gcr_sieve,
         visit: gcr_slot_visitor,
         arg: *mut ::std::os::raw::c_void,
     ) -> ::std::os::raw::c_int;
@@ -189,6 +207,9 @@ unsafe extern "C" {
         old: *mut PyObject,
         new_: *mut PyObject,
     ) -> *const ::std::os::raw::c_char;
+}
+unsafe extern "C" {
+    pub fn gcr_is_particular(holder: *mut PyObject) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
     pub fn gcr_item_refusal(
@@ -250,9 +271,6 @@ unsafe extern "C" {
     ) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
-    pub fn gcr_types_init() -> *const ::std::os::raw::c_char;
-}
-unsafe extern "C" {
     pub fn gcr_class_refusal(
         old_class: *mut PyObject,
         new_class: *mut PyObject,
@@ -260,21 +278,42 @@ unsafe extern "C" {
 }
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
-pub struct gcr_class_move {
-    pub old_class: *mut PyObject,
+pub struct gcr_keys_move {
     pub new_class: *mut PyObject,
+    pub keys: *mut ::std::os::raw::c_void,
+    pub former: *mut ::std::os::raw::c_void,
+}
+unsafe extern "C" {
+    pub fn gcr_keys_prepare(
+        old_class: *mut PyObject,
+        new_class: *mut PyObject,
+        move_: *mut gcr_keys_move,
+    ) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
+    pub fn gcr_keys_commit(move_: *mut gcr_keys_move);
+}
+unsafe extern "C" {
+    pub fn gcr_keys_release(move_: *mut gcr_keys_move);
+}
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct gcr_class_move {
     pub values: *mut ::std::os::raw::c_void,
     pub detached: ::std::os::raw::c_int,
 }
 unsafe extern "C" {
     pub fn gcr_set_class_prepare(
         instance: *mut PyObject,
-        new_class: *mut PyObject,
         move_: *mut gcr_class_move,
     ) -> *const ::std::os::raw::c_char;
 }
 unsafe extern "C" {
-    pub fn gcr_set_class_commit(instance: *mut PyObject, move_: *mut gcr_class_move);
+    pub fn gcr_set_class_commit(
+        instance: *mut PyObject,
+        new_class: *mut PyObject,
+        move_: *mut gcr_class_move,
+    );
 }
 unsafe extern "C" {
     pub fn gcr_set_class_release(move_: *mut gcr_class_move);

@@ -16,6 +16,7 @@ use std::ops::ControlFlow;
 
 use pyo3_ffi::PyObject;
 
+use crate::forwarding::Sieve;
 use crate::slot::Slot;
 use bindings as c;
 
@@ -72,6 +73,34 @@ pub(crate) unsafe fn module_namespaces<F: FnMut(*mut PyObject) -> ControlFlow<()
     unsafe { c::gcr_module_namespaces(Some(object_trampoline::<F>), (&raw mut visit).cast()) };
 }
 
+/// The full pass: calls `visit` with each object on the collector's lists of which a
+/// referent passes the sieve, or that has a nature. Returns how many objects there are.
+///
+/// # Safety
+/// I1 and I3; as for `heap`.
+pub(crate) unsafe fn scan<F: FnMut(*mut PyObject, c::gcr_nature, c::gcr_hit)>(
+    sieve: &Sieve<'_>,
+    mut visit: F,
+) -> usize {
+    unsafe extern "C" fn trampoline<F: FnMut(*mut PyObject, c::gcr_nature, c::gcr_hit)>(
+        object: *mut PyObject,
+        nature: c::gcr_nature,
+        hit: c::gcr_hit,
+        arg: *mut c_void,
+    ) {
+        // SAFETY: as in `object_trampoline`.
+        let visit = unsafe { &mut *arg.cast::<F>() };
+        visit(object, nature, hit);
+    }
+    // SAFETY: the caller's promise; the sieve outlives the call.
+    unsafe { c::gcr_scan(&sieve_to_c(sieve), Some(trampoline::<F>), (&raw mut visit).cast()) }
+}
+
+fn sieve_to_c(sieve: &Sieve<'_>) -> c::gcr_sieve {
+    let Sieve { low, span, bits, shift } = *sieve;
+    c::gcr_sieve { low, span, bits: bits.as_ptr(), shift }
+}
+
 /// What `holder`'s `tp_traverse` shows.
 ///
 /// # Safety
@@ -84,50 +113,30 @@ pub(crate) unsafe fn traverse<F: FnMut(*mut PyObject) -> ControlFlow<()>>(
     unsafe { c::gcr_traverse(holder, Some(object_trampoline::<F>), (&raw mut visit).cast()) };
 }
 
-/// What `holder`'s `tp_traverse` shows, without calling it for exact lists, tuples and
-/// dicts: for what only compares addresses.
-///
-/// # Safety
-/// I1 and I3, and `holder` is on the collector's lists.
-pub(crate) unsafe fn referents<F: FnMut(usize) -> ControlFlow<()>>(
-    holder: *mut PyObject,
-    mut visit: F,
-) {
-    // SAFETY: the caller's promise; the spans are of a live object.
-    unsafe {
-        let type_ = (*holder).ob_type;
-        let mut spans = [c::gcr_span { first: std::ptr::null_mut(), step: 1, count: 0 }; 2];
-        let count = if type_ == &raw mut pyo3_ffi::PyDict_Type {
-            c::gcr_dict_spans(holder, spans.as_mut_ptr())
-        } else if type_ == &raw mut pyo3_ffi::PyTuple_Type {
-            spans[0].first = (&raw mut (*holder.cast::<pyo3_ffi::PyTupleObject>()).ob_item).cast();
-            spans[0].count = pyo3_ffi::Py_SIZE(holder) as usize;
-            1
-        } else if type_ == &raw mut pyo3_ffi::PyList_Type {
-            spans[0].first = (*holder.cast::<pyo3_ffi::PyListObject>()).ob_item;
-            spans[0].count = pyo3_ffi::Py_SIZE(holder) as usize;
-            1
-        } else {
-            return traverse(holder, |referent| visit(referent as usize));
-        };
-        for span in &spans[..count as usize] {
-            for index in 0..span.count {
-                let referent = *span.first.add(index * span.step) as usize;
-                if referent != 0 && visit(referent).is_break() {
-                    return;
-                }
-            }
-        }
-    }
-}
-
 /// Every slot of `holder` that a walker knows.
 ///
 /// # Safety
 /// I1, I3, and `holder` is alive.
 pub(crate) unsafe fn walk<F: FnMut(Slot) -> ControlFlow<()>>(holder: *mut PyObject, mut visit: F) {
     // SAFETY: the caller's promise.
-    unsafe { c::gcr_walk(holder, Some(slot_trampoline::<F>), (&raw mut visit).cast()) };
+    unsafe {
+        let sieve = std::ptr::null();
+        c::gcr_walk(holder, sieve, Some(slot_trampoline::<F>), (&raw mut visit).cast());
+    }
+}
+
+/// Every slot of `holder` that a walker knows and whose referent passes the sieve.
+///
+/// # Safety
+/// As for `walk`.
+pub(crate) unsafe fn walk_sieved<F: FnMut(Slot) -> ControlFlow<()>>(
+    holder: *mut PyObject,
+    sieve: &Sieve<'_>,
+    mut visit: F,
+) {
+    let sieve = sieve_to_c(sieve);
+    // SAFETY: the caller's promise; the sieve outlives the call.
+    unsafe { c::gcr_walk(holder, &sieve, Some(slot_trampoline::<F>), (&raw mut visit).cast()) };
 }
 
 /// Every slot of every running frame of every thread.

@@ -14,7 +14,7 @@ use pyo3_ffi as py;
 use pyo3_ffi::PyObject;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::edit::{Changes, Means, Restore};
+use crate::edit::{Changes, Instances, Means, Restore};
 use crate::ffi::bindings as c;
 use crate::object::Owned;
 use crate::repair::types::{self, TypePlan};
@@ -89,25 +89,22 @@ impl Question {
         self.tables.is_empty()
     }
 
-    /// How many counts of each object the question holds.
-    pub(crate) fn owned(&self) -> FxHashMap<usize, usize> {
-        let mut owned = FxHashMap::default();
-        let mut count = |object: &Owned| *owned.entry(object.as_ptr() as usize).or_default() += 1;
-        for table in &self.tables {
-            count(&table.table);
-            for entry in &table.entries {
-                count(&entry.key);
-                entry.new_key.as_ref().into_iter().for_each(&mut count);
-            }
-        }
-        self.changed.iter().for_each(&mut count);
-        self.replaced.iter().flatten().for_each(&mut count);
-        self.classes.iter().flatten().for_each(&mut count);
-        self.references.iter().flatten().for_each(&mut count);
-        self.methods.iter().flatten().for_each(&mut count);
-        self.bases.iter().flatten().for_each(&mut count);
-        self.restored.iter().flatten().for_each(&mut count);
-        owned
+    /// What the question holds a count of, once for each.
+    pub(crate) fn held(&self) -> impl Iterator<Item = *mut PyObject> + '_ {
+        let tables = self.tables.iter().flat_map(|table| {
+            let entries = table.entries.iter();
+            let keys = entries.flat_map(|entry| [Some(&entry.key), entry.new_key.as_ref()]);
+            keys.flatten().chain([&table.table])
+        });
+        tables
+            .chain(&self.changed)
+            .chain(self.replaced.iter().flatten())
+            .chain(self.classes.iter().flatten())
+            .chain(self.references.iter().flatten())
+            .chain(self.methods.iter().flatten())
+            .chain(self.bases.iter().flatten())
+            .chain(self.restored.iter().flatten())
+            .map(Owned::as_ptr)
     }
 
     /// The tables, each with the edits of an answer to this question.
@@ -255,13 +252,15 @@ unsafe fn write_down(
             new_keys.insert((edit.holder as usize, edit.old as usize), edit.new);
         }
         if edit.means == Means::Store && changed.contains(&(edit.holder as usize)) {
-            // SAFETY: the caller's promise.
-            let place = unsafe { place(&edit.slot) };
-            question.replaced.push([own(edit.holder), own(edit.old), own(edit.new), place]);
+            question.replaced.extend(edit.slots().map(|slot| {
+                // SAFETY: the caller's promise.
+                let place = unsafe { place(&slot) };
+                [own(edit.holder), own(edit.old), own(edit.new), place]
+            }));
         }
-        if edit.means == Means::SetClass {
-            question.classes.push([own(edit.holder), own(edit.new)]);
-        }
+    }
+    for Instances { new, objects, .. } in &changes.instances {
+        question.classes.extend(objects.iter().map(|&object| [own(object), own(*new)]));
     }
     for move_ in &changes.weak {
         let references = move_.references().into_iter();

@@ -9,7 +9,7 @@ use pyo3_ffi::{PyObject, PyTypeObject};
 use super::for_each_entry;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::edit::{Changes, Edit, Means};
+use crate::edit::{by_holder, Changes, Edit, Instances, Means};
 use crate::ffi::{self, bindings as c};
 use crate::forwarding::ForwardingMap;
 use crate::search::{self, Holders};
@@ -21,23 +21,18 @@ use crate::world::World;
 /// I1 and I2.
 pub(super) unsafe fn touched(changes: &Changes, world: &mut World) -> FxHashSet<usize> {
     let mut touched = FxHashSet::default();
-    for Edit { holder, new, means, slot, .. } in &changes.edits {
-        let holder = *holder;
-        if holder.is_null() || slot.role == c::GCR_HASH_NODE {
-            continue;
-        }
-        // SAFETY: the caller's promise: holders and news are alive.
-        let depends = unsafe {
-            match means {
-                Means::SetClass => {
-                    c::gcr_hash_depends(holder) != 0 || hashes_by_more_than_address(*new)
-                }
-                Means::Hierarchy => false,
-                Means::Store => has_readable_hash(holder, world),
-            }
-        };
-        if depends {
+    for (holder, edits) in by_holder(&changes.edits) {
+        let is_read =
+            |edit: &Edit| edit.means == Means::Store && edit.slot.role() != c::GCR_HASH_NODE;
+        // SAFETY: the caller's promise: holders are alive.
+        if edits.iter().any(is_read) && unsafe { has_readable_hash(holder, world) } {
             touched.insert(holder as usize);
+        }
+    }
+    for Instances { new, objects, .. } in &changes.instances {
+        // SAFETY: the caller's promise: instances and classes are alive.
+        if unsafe { c::gcr_hash_depends(objects[0]) != 0 || hashes_by_more_than_address(*new) } {
+            touched.extend(objects.iter().map(|&object| object as usize));
         }
     }
     for restore in &changes.restores {

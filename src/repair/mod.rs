@@ -61,7 +61,7 @@ impl Repairs {
             weak::commit(&changes.weak);
             // Before instances let go of their values, of which a table may be made.
             self.tables.commit();
-            self.types.commit();
+            self.types.commit(&changes.instances);
             self.contexts.commit();
             for &holder in &self.to_track {
                 c::gcr_track(holder);

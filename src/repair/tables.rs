@@ -4,7 +4,7 @@ use std::ptr;
 
 use pyo3_ffi::PyObject;
 
-use crate::edit::{Changes, Edit, Restore};
+use crate::edit::{by_holder, Changes, Restore};
 use crate::error::NO_MEMORY;
 use crate::ffi::{self, bindings as c};
 use crate::hashes::{Answer, Question};
@@ -68,16 +68,15 @@ impl TableRepair {
                 }
                 repair.prepared.push((table, prepared));
             }
-            let holders = changes.edits.iter().map(|edit| edit.holder).filter(|h| !h.is_null());
-            repair.stale.extend(holders.chain(question.changed()));
-            repair.stale.retain(|&object| c::gcr_caches_hash(object) != 0);
-            for Edit { holder, slot, .. } in &changes.edits {
+            let holders = by_holder(&changes.edits).map(|(holder, _)| holder);
+            let is_stale = |object: &*mut PyObject| c::gcr_caches_hash(*object) != 0;
+            repair.stale.extend(holders.chain(question.changed()).filter(is_stale));
+            for (holder, edits) in by_holder(&changes.edits) {
                 // An instance's own values have the role too, and no version.
-                if slot.role == c::GCR_DICT_VALUE
-                    && !holder.is_null()
-                    && pyo3_ffi::PyDict_Check(*holder) != 0
+                if edits.iter().any(|edit| edit.slot.role() == c::GCR_DICT_VALUE)
+                    && pyo3_ffi::PyDict_Check(holder) != 0
                 {
-                    repair.dicts.push(*holder);
+                    repair.dicts.push(holder);
                 }
             }
         }

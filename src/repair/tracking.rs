@@ -5,7 +5,7 @@
 use pyo3_ffi::PyObject;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::edit::Edit;
+use crate::edit::{by_holder, Edit};
 use crate::ffi::bindings as c;
 use crate::search::Holders;
 
@@ -14,18 +14,22 @@ use crate::search::Holders;
 /// # Safety
 /// I1 and I2.
 pub(crate) unsafe fn plan(edits: &[Edit], holders: &Holders) -> Vec<*mut PyObject> {
+    // SAFETY: the caller's promise: holders are alive.
+    let is_untracked = |holder: *mut PyObject| unsafe {
+        c::gcr_is_gc(holder) != 0 && c::gcr_is_tracked(holder) == 0
+    };
     let mut to_track = Vec::new();
-    let mut around: FxHashMap<usize, Vec<*mut PyObject>> = FxHashMap::default();
-    for &(inner, outer) in &holders.untracked {
-        around.entry(inner as usize).or_default().push(outer);
-    }
     let mut pending: Vec<*mut PyObject> =
-        edits.iter().map(|edit| edit.holder).filter(|holder| !holder.is_null()).collect();
+        by_holder(edits).map(|(holder, _)| holder).filter(|&holder| is_untracked(holder)).collect();
+    let mut around: FxHashMap<usize, Vec<*mut PyObject>> = FxHashMap::default();
+    if !pending.is_empty() {
+        for &(inner, outer) in &holders.untracked {
+            around.entry(inner as usize).or_default().push(outer);
+        }
+    }
     let mut seen = FxHashSet::default();
     while let Some(holder) = pending.pop() {
-        // SAFETY: the caller's promise: holders are alive.
-        let untracked = unsafe { c::gcr_is_gc(holder) != 0 && c::gcr_is_tracked(holder) == 0 };
-        if untracked && seen.insert(holder as usize) {
+        if is_untracked(holder) && seen.insert(holder as usize) {
             to_track.push(holder);
             pending.extend(around.get(&(holder as usize)).into_iter().flatten());
         }

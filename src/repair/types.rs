@@ -9,7 +9,7 @@ use std::ptr;
 use pyo3_ffi::{PyObject, PyTypeObject};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::edit::{Changes, Edit, Means, Scope};
+use crate::edit::{by_holder, Changes, Edit, Instances, Scope};
 use crate::ffi::{self, bindings as c};
 use crate::world::World;
 
@@ -32,22 +32,29 @@ pub(crate) type Refused = (Edit, &'static str);
 ///
 /// # Safety
 /// I1 and I2.
-pub(crate) unsafe fn plan(edits: &[Edit], world: &World) -> (TypePlan, Vec<Refused>) {
+pub(crate) unsafe fn plan(changes: &Changes, world: &World) -> (TypePlan, Vec<Refused>) {
     let mut plan = TypePlan::default();
     let mut refused = Vec::new();
-    let mut by_holder: FxHashMap<usize, Vec<&Edit>> = FxHashMap::default();
-    for edit in edits.iter().filter(|edit| !edit.holder.is_null()) {
-        if edit.slot.role == c::GCR_FUNCTION {
-            plan.functions.push(edit.holder);
-        }
-        by_holder.entry(edit.holder as usize).or_default().push(edit);
-    }
-    if by_holder.is_empty() {
-        return (plan, refused);
-    }
     // SAFETY: the caller's promise: holders are alive.
     let describes = |object: *mut PyObject| unsafe { (*(*object).ob_type).tp_descr_get.is_some() };
-    let any_describes = by_holder.keys().any(|&holder| describes(holder as *mut PyObject));
+    let mut namespaces: FxHashMap<usize, &[Edit]> = FxHashMap::default();
+    let mut descriptors = FxHashSet::default();
+    for (holder, edits) in by_holder(&changes.edits) {
+        if edits.iter().any(|edit| edit.slot.role() == c::GCR_FUNCTION) {
+            plan.functions.push(holder);
+        }
+        if describes(holder) {
+            descriptors.insert(holder as usize);
+        } else if world.namespaces.contains(&(holder as usize)) {
+            namespaces.insert(holder as usize, edits);
+        }
+    }
+    for class in changes.instances.iter().filter(|class| describes(class.objects[0])) {
+        descriptors.extend(class.objects.iter().map(|&object| object as usize));
+    }
+    if namespaces.is_empty() && descriptors.is_empty() {
+        return (plan, refused);
+    }
     for &type_ in &world.types {
         // SAFETY: a class that is alive, by I1.
         let (namespace, flags) =
@@ -57,10 +64,10 @@ pub(crate) unsafe fn plan(edits: &[Edit], world: &World) -> (TypePlan, Vec<Refus
         }
         let is_heap = flags & pyo3_ffi::Py_TPFLAGS_HEAPTYPE != 0;
         let (mut modified, mut special) = (false, false);
-        for edit in by_holder.get(&(namespace as usize)).into_iter().flatten() {
+        for edit in namespaces.get(&(namespace as usize)).copied().unwrap_or_default() {
             modified = true;
             if !is_heap {
-                refused.push((**edit, "it is an attribute of a static type"));
+                refused.push((*edit, "it is an attribute of a static type"));
             }
             // SAFETY: I1: keys of a live dict are alive.
             unsafe {
@@ -72,11 +79,11 @@ pub(crate) unsafe fn plan(edits: &[Edit], world: &World) -> (TypePlan, Vec<Refus
         }
         // Specialised attribute loads keep what a descriptor wraps (a property's
         // getter) under the class's version: LOAD_ATTR_PROPERTY.
-        if any_describes {
+        if !descriptors.is_empty() {
             // SAFETY: the caller's promise; a namespace of a live class is alive.
             unsafe {
                 ffi::traverse(namespace, |value| {
-                    if by_holder.contains_key(&(value as usize)) && describes(value) {
+                    if descriptors.contains(&(value as usize)) {
                         modified = true;
                         return ControlFlow::Break(());
                     }
@@ -124,8 +131,18 @@ unsafe fn is_named(name: *mut PyObject, wanted: &CStr) -> bool {
 #[derive(Debug)]
 pub(crate) struct TypeRepair {
     plan: TypePlan,
-    moves: Vec<(*mut PyObject, c::gcr_class_move)>,
+    /// For each class of the changes' instances, how they change.
+    classes: Vec<ClassMove>,
     hierarchy: *mut c::gcr_hierarchy,
+}
+
+/// How the instances of one class become those of another.
+#[derive(Debug)]
+enum ClassMove {
+    /// With their values where they are: the new class has the keys for them.
+    WithKeys(c::gcr_keys_move),
+    /// Each by itself.
+    OneByOne(Vec<c::gcr_class_move>),
 }
 
 /// What stands in the way of a change of classes.
@@ -139,16 +156,27 @@ impl TypeRepair {
     /// # Safety
     /// I1 and I2. May allocate, so the collector must be off.
     pub(crate) unsafe fn prepare(plan: TypePlan, changes: &Changes) -> Result<Self, Obstacle> {
-        let mut repair = TypeRepair { plan, moves: Vec::new(), hierarchy: ptr::null_mut() };
+        let mut repair = TypeRepair { plan, classes: Vec::new(), hierarchy: ptr::null_mut() };
         // SAFETY: the caller's promise, for every call in this function.
         unsafe {
-            for edit in changes.edits.iter().filter(|edit| edit.means == Means::SetClass) {
-                let mut move_ = MaybeUninit::<c::gcr_class_move>::uninit();
-                let refusal = c::gcr_set_class_prepare(edit.holder, edit.new, move_.as_mut_ptr());
-                if let Some(reason) = ffi::sentence(refusal) {
-                    return Err(Obstacle { culprit: edit.holder, reason });
+            for (at, class) in changes.instances.iter().enumerate() {
+                // What one class hands over need not fit the instances of another.
+                let is_first = changes.instances[..at].iter().all(|other| other.new != class.new);
+                let mut keys = MaybeUninit::<c::gcr_keys_move>::uninit();
+                if is_first && c::gcr_keys_prepare(class.old, class.new, keys.as_mut_ptr()) != 0 {
+                    repair.classes.push(ClassMove::WithKeys(keys.assume_init()));
+                    continue;
                 }
-                repair.moves.push((edit.holder, move_.assume_init()));
+                repair.classes.push(ClassMove::OneByOne(Vec::new()));
+                let Some(ClassMove::OneByOne(moves)) = repair.classes.last_mut() else { continue };
+                for &instance in &class.objects {
+                    let mut move_ = MaybeUninit::<c::gcr_class_move>::uninit();
+                    let refusal = c::gcr_set_class_prepare(instance, move_.as_mut_ptr());
+                    if let Some(reason) = ffi::sentence(refusal) {
+                        return Err(Obstacle { culprit: instance, reason });
+                    }
+                    moves.push(move_.assume_init());
+                }
             }
             if changes.classes.is_empty() {
                 return Ok(repair);
@@ -175,13 +203,26 @@ impl TypeRepair {
     }
 
     /// # Safety
-    /// I1, I2 and I5; after every store and the moves of weak references.
-    pub(crate) unsafe fn commit(&mut self) {
+    /// I1, I2 and I5; after every store and the moves of weak references. `instances` are
+    /// those that this was prepared for.
+    pub(crate) unsafe fn commit(&mut self, instances: &[Instances]) {
         // SAFETY: the caller's promise; classes and functions are alive because
         // they hold what was just rewritten.
         unsafe {
-            for (instance, move_) in &mut self.moves {
-                c::gcr_set_class_commit(*instance, move_);
+            for (class, move_) in instances.iter().zip(&mut self.classes) {
+                let objects = class.objects.iter();
+                match move_ {
+                    ClassMove::WithKeys(keys) => {
+                        c::gcr_keys_commit(keys);
+                        let stay = ptr::null_mut();
+                        objects.for_each(|&o| c::gcr_set_class_commit(o, class.new, stay));
+                    }
+                    ClassMove::OneByOne(moves) => {
+                        for (&instance, move_) in objects.zip(moves) {
+                            c::gcr_set_class_commit(instance, class.new, move_);
+                        }
+                    }
+                }
             }
             if !self.hierarchy.is_null() {
                 c::gcr_hierarchy_commit(self.hierarchy);
@@ -213,7 +254,7 @@ impl TypeRepair {
 
     /// Whether instances of some class may look up other attributes than before.
     pub(crate) fn changes_classes(&self) -> bool {
-        !self.moves.is_empty() || !self.hierarchy.is_null() || !self.plan.modified.is_empty()
+        !self.classes.is_empty() || !self.hierarchy.is_null() || !self.plan.modified.is_empty()
     }
 }
 
@@ -222,8 +263,13 @@ impl Drop for TypeRepair {
         // SAFETY: each was prepared, and is released once; the GIL is held. The
         // counts that go may be the last of an old class: this is done last.
         unsafe {
-            for (_, move_) in &mut self.moves {
-                c::gcr_set_class_release(move_);
+            for class in &mut self.classes {
+                match class {
+                    ClassMove::WithKeys(keys) => c::gcr_keys_release(keys),
+                    ClassMove::OneByOne(moves) => {
+                        moves.iter_mut().for_each(|move_| c::gcr_set_class_release(move_));
+                    }
+                }
             }
             if !self.hierarchy.is_null() {
                 c::gcr_hierarchy_release(self.hierarchy);

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import abc
-import dataclasses
 import enum
 import types
 import weakref
@@ -292,10 +291,11 @@ class Applier:
             if name in by_name:
                 by_name[name].migrated = count
         for pair, count, updated in self._leftovers:
-            said = f"{pair.path}: {count} references could not be found"
-            said += ", what they refer to was updated" if updated else ""
             if pair.module in by_name:
-                by_name[pair.module].warnings.append(said)
+                by_name[pair.module].warnings.append(
+                    f"{pair.path}: {count} references could not be found"
+                    + (", what they refer to was updated" if updated else "")
+                )
 
     def settle_leftovers(self, report: RemapReport | None) -> None:
         """What C code refers to where no slot shows it gets the new content, where it can."""
@@ -309,8 +309,8 @@ class Applier:
     def fill_fields(self) -> None:
         """See migrate.fill_fields()."""
         for pair in self.changed_classes():
-            cls = pair.old if pair.keep else pair.new
-            if dataclasses.is_dataclass(cls):
+            cls: type = pair.old if pair.keep else pair.new
+            if "__dataclass_fields__" in vars(cls):
                 former = self._updater.formers.get(id(pair.old)) or vars(pair.old)
                 migrate.fill_fields(cls, former, self._undo)
 

@@ -1,18 +1,21 @@
 //! The plan: all that a remap will do, made while nothing is changed yet.
 
+mod outside;
+
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::ptr;
 
 use pyo3_ffi::{PyObject, PyTypeObject, PyType_Check};
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashSet;
 
-use crate::edit::{Changes, ContextChange, Edit, Scope};
+use crate::counts::Counts;
+use crate::edit::{self, Changes, ContextChange, Edit, Instances, Scope};
 use crate::error::{Place, Refusal, NO_MEMORY};
 use crate::ffi::{self, bindings as c};
-use crate::forwarding::{ForwardingMap, Pair};
-use crate::locate::{Located, Locator};
+use crate::forwarding::ForwardingMap;
+use crate::locate::Locator;
 use crate::repair::weak::{Stuck, WeakMove};
-use crate::search::{self, Holders};
+use crate::search;
 use crate::slot::Slot;
 use crate::world::World;
 
@@ -29,8 +32,6 @@ pub(crate) struct Options {
     pub(crate) weak_references: bool,
     /// Skip the refusals about what kind of object a slot may hold.
     pub(crate) permissive: bool,
-    /// How many counts of each object the engine itself holds.
-    pub(crate) owned: FxHashMap<usize, usize>,
 }
 
 #[derive(Debug, Default)]
@@ -43,12 +44,19 @@ pub(crate) struct Plan {
     pub(crate) weak_left: usize,
 }
 
-/// Plans the rewrite of every slot that holds an old of `map`.
+/// Plans the rewrite of every slot that holds an old of `map`. `held`: what the engine
+/// itself holds a count of, once for each.
 ///
 /// # Safety
 /// I1, I2 and I3.
-pub(crate) unsafe fn plan(map: &ForwardingMap, options: &Options) -> Plan {
-    let mut planner = Planner::new(map, options);
+pub(crate) unsafe fn plan(
+    map: &ForwardingMap,
+    options: &Options,
+    held: impl Iterator<Item = *mut PyObject>,
+) -> Plan {
+    // SAFETY: the caller's promise.
+    let counts = unsafe { Counts::new(map, held) };
+    let mut planner = Planner::new(map, options, counts);
     // SAFETY: the caller's promise, for every call in this function.
     unsafe {
         planner.refuse_olds();
@@ -73,26 +81,36 @@ struct Planner<'a> {
     /// What an old class says of itself: its MRO, its bases, the descriptors of
     /// its own fields.
     parts: FxHashSet<usize>,
-    /// Pairs refused for the sake of all instances: one refusal is enough.
-    refused_classes: FxHashSet<(usize, &'static str)>,
-    /// By pair: counts of the old, those of the engine aside.
-    counted: Vec<usize>,
-    /// By pair: how many of them slots explain.
-    explained: Vec<usize>,
-    /// How many pairs differ in the two.
-    open: usize,
+    /// Holders of the full ring, for the next to leave out.
+    taken: Vec<usize>,
+    /// By pair of classes: what becomes of the instances.
+    classes: BTreeMap<usize, Class>,
+    counts: Counts,
     plan: Plan,
 }
 
+/// A pair of classes of which there are instances.
+struct Class {
+    /// Why they cannot follow it; said once.
+    refusal: Option<&'static str>,
+    instances: Instances,
+}
+
+/// What is asked of a holder once for all of its slots.
+#[derive(Clone, Copy)]
+struct Holder {
+    object: *mut PyObject,
+    /// Its slots stay as they are.
+    is_excluded: bool,
+    is_old: bool,
+    /// What kind of object it is decides what it may hold.
+    is_particular: bool,
+    /// Its walker is sure.
+    is_sure: bool,
+}
+
 impl<'a> Planner<'a> {
-    fn new(map: &'a ForwardingMap, options: &'a Options) -> Self {
-        let counted = |pair: &Pair| {
-            let owned = options.owned.get(&pair.old).copied().unwrap_or(0);
-            // SAFETY: I2: the engine owns the olds.
-            let count = unsafe { pyo3_ffi::Py_REFCNT(pair.old as *mut PyObject) } as usize;
-            count.saturating_sub(owned)
-        };
-        let counted: Vec<usize> = map.pairs().iter().map(counted).collect();
+    fn new(map: &'a ForwardingMap, options: &'a Options, counts: Counts) -> Self {
         Planner {
             map,
             options,
@@ -100,10 +118,9 @@ impl<'a> Planner<'a> {
             seen_holders: FxHashSet::default(),
             seen_slots: FxHashSet::default(),
             parts: FxHashSet::default(),
-            refused_classes: FxHashSet::default(),
-            open: counted.iter().filter(|&&count| count > 0).count(),
-            explained: vec![0; counted.len()],
-            counted,
+            taken: Vec::new(),
+            classes: BTreeMap::new(),
+            counts,
             plan: Plan::default(),
         }
     }
@@ -120,20 +137,36 @@ impl<'a> Planner<'a> {
             if map.pairs().iter().all(|pair| search::is_near(pair.old as *mut PyObject)) {
                 let first = &self.options.near;
                 self.plan.scanned = search::near(map, &world, first, |holder| {
-                    self.take_holder(holder);
-                    match self.unexplained() {
+                    if self.seen_holders.insert(holder as usize) {
+                        self.take_holder(holder);
+                    }
+                    match self.counts.are_open() {
                         true => ControlFlow::Continue(()),
                         false => ControlFlow::Break(()),
                     }
                 });
             }
-            if self.unexplained() {
-                let full = search::full(map, &mut world);
-                self.take(&full);
+            if self.counts.are_open() {
+                self.plan.scanned = search::full(map, &mut world, |holder, hit| {
+                    if self.seen_holders.contains(&(holder as usize)) {
+                        return;
+                    }
+                    self.taken.push(holder as usize);
+                    match hit {
+                        c::GCR_ITS_CLASS => self.take_class_of(holder),
+                        _ => self.take_holder(holder),
+                    }
+                });
             }
-            if self.unexplained() {
+            if self.counts.are_open() {
+                self.seen_holders.extend(self.taken.drain(..));
                 let deep = search::deep(map);
-                self.take(&deep);
+                self.plan.scanned = self.plan.scanned.max(deep.scanned);
+                for &holder in &deep.found {
+                    if !self.seen_holders.contains(&(holder as usize)) {
+                        self.take_holder(holder);
+                    }
+                }
                 self.plan.changes.holders = deep;
             }
             self.plan.changes.world = Some(world);
@@ -197,90 +230,49 @@ impl<'a> Planner<'a> {
     }
 
     /// # Safety
-    /// I1, I2 and I3.
-    unsafe fn take(&mut self, holders: &Holders) {
-        self.plan.scanned = self.plan.scanned.max(holders.scanned);
-        for &holder in &holders.found {
+    /// I1, and `holder` is alive.
+    unsafe fn is_excluded(&self, holder: *mut PyObject) -> bool {
+        self.options.excluded.contains(&(holder as usize))
+            || self.parts.contains(&(holder as usize))
             // SAFETY: the caller's promise.
-            unsafe { self.take_holder(holder) };
+            || unsafe { crate::log::is_log(holder) }
+    }
+
+    /// Takes an instance that refers to no old but its class.
+    ///
+    /// # Safety
+    /// I1 and I2; `instance` is alive.
+    unsafe fn take_class_of(&mut self, instance: *mut PyObject) {
+        // SAFETY: the caller's promise, for every call in this function.
+        unsafe {
+            if let Some(pair) = self.map.find((*instance).ob_type as usize) {
+                self.counts.explain(pair, 1);
+                if !self.is_excluded(instance) {
+                    self.take_instance(instance, pair);
+                }
+            }
         }
     }
 
     /// # Safety
     /// I1, I2 and I3; `holder` is alive.
     unsafe fn take_holder(&mut self, holder: *mut PyObject) {
-        if self.seen_holders.insert(holder as usize) {
-            // SAFETY: the caller's promise.
-            unsafe {
-                let located = self.locator.locate(holder, self.map);
-                self.take_slots(holder, located);
+        let map = self.map;
+        // SAFETY: the caller's promise, for every call in this function.
+        unsafe {
+            let holder = Holder {
+                object: holder,
+                is_excluded: self.is_excluded(holder),
+                is_old: map.find(holder as usize).is_some(),
+                is_particular: c::gcr_is_particular(holder) != 0,
+                is_sure: c::gcr_walk_is_sure(holder) != 0,
+            };
+            if !holder.is_sure {
+                return self.take_located(holder);
             }
-        }
-    }
-
-    /// Slots of running frames: their locals, and what of their evaluation stacks
-    /// is not in use by a call in progress.
-    ///
-    /// # Safety
-    /// I1, I2 and I3.
-    unsafe fn take_frames(&mut self) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            ffi::frames(|slot| {
-                let Some(pair) = self.map.find(slot.load()) else {
-                    return ControlFlow::Continue(());
-                };
-                if slot.owns() {
-                    self.explain(pair, 1);
-                }
-                let sides = self.map.pairs()[pair];
-                let (old, new) = (sides.old as *mut PyObject, sides.new as *mut PyObject);
-                if old == slot.code {
-                    self.refuse(pair, ptr::null_mut(), Some(slot), "a frame is running it");
-                    return ControlFlow::Continue(());
-                }
-                if !self.options.frames || slot.flags & c::GCR_IN_FLIGHT != 0 {
-                    return ControlFlow::Continue(());
-                }
-                let refusal = match slot.kind {
-                    c::GCR_BORROWED => Some("a running frame reads its names from it"),
-                    _ => ffi::sentence(c::gcr_accept_refusal(slot.accepts, old, new)),
-                };
-                match refusal {
-                    None => {
-                        self.plan.changes.edits.push(Edit::new(ptr::null_mut(), slot, old, new))
-                    }
-                    // An operand that an instruction yet to run will take may stay.
-                    Some(_) if slot.role == c::GCR_FRAME_STACK => {}
-                    Some(reason) => self.refuse(pair, ptr::null_mut(), Some(slot), reason),
-                }
-                ControlFlow::Continue(())
-            });
-        }
-    }
-
-    /// Slots of the interpreter's and its threads' states.
-    ///
-    /// # Safety
-    /// I1, I2 and I3.
-    unsafe fn take_roots(&mut self) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            ffi::roots(|slot| {
-                let Some(pair) = self.map.find(slot.load()) else {
-                    return ControlFlow::Continue(());
-                };
-                self.seen_slots.insert(slot.address as usize);
-                if slot.owns() {
-                    self.explain(pair, 1);
-                }
-                let sides = self.map.pairs()[pair];
-                let (old, new) = (sides.old as *mut PyObject, sides.new as *mut PyObject);
-                match ffi::sentence(c::gcr_accept_refusal(slot.accepts, old, new)) {
-                    None => {
-                        self.plan.changes.edits.push(Edit::new(ptr::null_mut(), slot, old, new))
-                    }
-                    Some(reason) => self.refuse(pair, ptr::null_mut(), Some(slot), reason),
+            ffi::walk_sieved(holder.object, &map.sieve(), |slot| {
+                if let Some(pair) = map.find(slot.load()) {
+                    self.take_slot(holder, slot, pair);
                 }
                 ControlFlow::Continue(())
             });
@@ -339,61 +331,82 @@ impl<'a> Planner<'a> {
 
     /// # Safety
     /// I1, I2 and I3.
-    unsafe fn take_slots(&mut self, holder: *mut PyObject, located: Located) {
-        // SAFETY: the caller's promise.
-        let excluded = self.options.excluded.contains(&(holder as usize))
-            || self.parts.contains(&(holder as usize))
-            || unsafe { crate::log::is_log(holder) };
-        let is_old = self.map.find(holder as usize).is_some();
+    unsafe fn take_located(&mut self, holder: Holder) {
+        // SAFETY: the caller's promise, for every call in this function.
+        let located = unsafe { self.locator.locate(holder.object, self.map) };
         for (slot, pair) in located.slots {
-            if !self.seen_slots.insert(slot.address as usize) {
-                continue;
-            }
-            // SAFETY: the caller's promise.
-            if unsafe { slot.owns() } {
-                self.explain(pair, 1);
-            }
-            // An old class keeps its base: it is on its way out, and what still
-            // runs in it needs a consistent class.
-            let own = is_old && slot.role == c::GCR_TYPE_BASE;
-            if slot.kind == c::GCR_WEAK || excluded || own {
-                continue;
-            }
-            let sides = self.map.pairs()[pair];
-            let (old, new) = (sides.old as *mut PyObject, sides.new as *mut PyObject);
-            // SAFETY: the caller's promise.
-            match unsafe { self.slot_refusal(holder, slot, old, new) } {
-                Some(reason) if slot.role == c::GCR_OB_TYPE => {
-                    if self.refused_classes.insert((pair, reason)) {
-                        self.refuse(pair, holder, Some(slot), reason);
-                    }
-                }
-                Some(reason) => self.refuse(pair, holder, Some(slot), reason),
-                // SAFETY: the caller's promise.
-                None if unsafe { is_context_key(holder, old) } => self.change_contexts(),
-                None => self.plan.changes.edits.push(Edit::new(holder, slot, old, new)),
-            }
+            // SAFETY: as above.
+            unsafe { self.take_slot(holder, slot, pair) };
         }
         for (pair, count) in located.unlocated {
-            self.explain(pair, count);
-            if !excluded {
-                self.refuse(
-                    pair,
-                    holder,
-                    None,
-                    "the traversal shows it, but no slot could be located",
-                );
+            self.counts.explain(pair, count);
+            if !holder.is_excluded {
+                let reason = "the traversal shows it, but no slot could be located";
+                self.refuse(pair, holder.object, None, reason);
             }
         }
-        for pair in located.excess {
-            if !excluded {
-                self.refuse(
-                    pair,
-                    holder,
-                    None,
-                    "the traversal shows fewer references than the layout has",
-                );
+        for pair in located.excess.into_iter().filter(|_| !holder.is_excluded) {
+            let reason = "the traversal shows fewer references than the layout has";
+            self.refuse(pair, holder.object, None, reason);
+        }
+    }
+
+    /// # Safety
+    /// I1, I2 and I3; the slot is the holder's and holds the old of `pair`.
+    unsafe fn take_slot(&mut self, holder: Holder, slot: Slot, pair: usize) {
+        let is_its_own = holder.is_sure && slot.flags() & c::GCR_HIDDEN == 0;
+        if !is_its_own && !self.seen_slots.insert(slot.address as usize) {
+            return;
+        }
+        // SAFETY: the caller's promise.
+        if unsafe { slot.owns() } {
+            self.counts.explain(pair, 1);
+        }
+        // An old class keeps its base: it is on its way out, and what still runs in it
+        // needs a consistent class.
+        let own = holder.is_old && slot.role() == c::GCR_TYPE_BASE;
+        if slot.kind() == c::GCR_WEAK || holder.is_excluded || own {
+            return;
+        }
+        let sides = self.map.pairs()[pair];
+        let (old, new) = (sides.old as *mut PyObject, sides.new as *mut PyObject);
+        // SAFETY: the caller's promise.
+        unsafe {
+            if slot.role() == c::GCR_OB_TYPE {
+                return self.take_instance(holder.object, pair);
             }
+            match self.slot_refusal(holder, slot, old, new) {
+                Some(reason) => self.refuse(pair, holder.object, Some(slot), reason),
+                None if holder.is_particular && is_context_key(holder.object, old) => {
+                    self.change_contexts();
+                }
+                None => {
+                    let edit = Edit::new(holder.object, slot, old, new);
+                    edit::add(&mut self.plan.changes.edits, edit);
+                }
+            }
+        }
+    }
+
+    /// # Safety
+    /// I1 and I2; the old of `pair` is the class of `object`.
+    unsafe fn take_instance(&mut self, object: *mut PyObject, pair: usize) {
+        if let Some(class) = self.classes.get_mut(&pair) {
+            if class.refusal.is_none() {
+                class.instances.objects.push(object);
+            }
+            return;
+        }
+        let sides = self.map.pairs()[pair];
+        let (old, new) = (sides.old as *mut PyObject, sides.new as *mut PyObject);
+        // SAFETY: the caller's promise.
+        let refusal = unsafe { ffi::sentence(c::gcr_class_refusal(old, new)) };
+        let instances = Instances { old, new, objects: vec![object] };
+        self.classes.insert(pair, Class { refusal, instances });
+        if let Some(reason) = refusal {
+            // SAFETY: the caller's promise.
+            let slot = unsafe { Slot::of_class(object) };
+            self.refuse(pair, object, Some(slot), reason);
         }
     }
 
@@ -401,33 +414,35 @@ impl<'a> Planner<'a> {
     /// I1 and I2.
     unsafe fn slot_refusal(
         &self,
-        holder: *mut PyObject,
+        holder: Holder,
         slot: Slot,
         old: *mut PyObject,
         new: *mut PyObject,
     ) -> Option<&'static str> {
         // SAFETY: the caller's promise.
         unsafe {
-            match slot.role {
-                c::GCR_OB_TYPE => return ffi::sentence(c::gcr_class_refusal(old, new)),
+            match slot.role() {
                 c::GCR_TYPE_BASES | c::GCR_TYPE_MRO | c::GCR_TYPE_DICT => {
                     return Some("a class is made from this very object");
                 }
                 c::GCR_HASH_NODE
-                    if c::gcr_key_follows_table(holder) == 0
-                        && c::gcr_is_context_node(holder) == 0 =>
+                    if c::gcr_key_follows_table(holder.object) == 0
+                        && c::gcr_is_context_node(holder.object) == 0 =>
                 {
                     return Some("it is placed by its hash, which cannot be repaired here");
                 }
                 _ => {}
             }
-            if let Some(reason) = ffi::sentence(c::gcr_item_refusal(holder, old, new)) {
-                return Some(reason);
+            if holder.is_particular {
+                let refusal = ffi::sentence(c::gcr_item_refusal(holder.object, old, new));
+                if refusal.is_some() {
+                    return refusal;
+                }
             }
-            if self.options.permissive && slot.name().is_none() {
+            if slot.accepts() == c::GCR_ANY || (self.options.permissive && slot.name().is_none()) {
                 return None;
             }
-            ffi::sentence(c::gcr_accept_refusal(slot.accepts, old, new))
+            ffi::sentence(c::gcr_accept_refusal(slot.accepts(), old, new))
         }
     }
 
@@ -453,26 +468,10 @@ impl<'a> Planner<'a> {
         self.plan.changes.refusals.push(Refusal { old, place, reason: reason.into() });
     }
 
-    /// Counts of the old of `pair` that no slot explains.
-    fn remaining(&self, pair: usize) -> usize {
-        self.counted[pair].saturating_sub(self.explained[pair])
-    }
-
-    fn explain(&mut self, pair: usize, count: usize) {
-        let is_open = |planner: &Self| planner.explained[pair] != planner.counted[pair];
-        self.open -= usize::from(is_open(self));
-        self.explained[pair] += count;
-        self.open += usize::from(is_open(self));
-    }
-
-    /// Whether the count of an old is another than that of the slots found: more are to
-    /// be found, or the count proves nothing.
-    fn unexplained(&self) -> bool {
-        self.open > 0
-    }
-
     fn finish(mut self) -> Plan {
-        self.plan.leftovers = (0..self.map.pairs().len()).map(|p| self.remaining(p)).collect();
+        self.plan.leftovers = self.counts.rest();
+        let classes = self.classes.into_values().filter(|class| class.refusal.is_none());
+        self.plan.changes.instances = classes.map(|class| class.instances).collect();
         self.plan
     }
 }
