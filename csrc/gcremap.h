@@ -113,6 +113,16 @@ int gcr_module_namespaces(gcr_object_visitor visit, void *arg);
  * is itself a type for which Py_TPFLAGS_HAVE_GC does not apply. */
 int gcr_traverse(PyObject *holder, gcr_object_visitor visit, void *arg);
 
+/* `slot` is where the referent stands; NULL when that is not told. */
+typedef int (*gcr_told_visitor)(PyObject *referent, PyObject **slot, void *arg);
+
+/* The same with the slots that the traversal tells: in an interpreter of patches/ those
+ * of all that was compiled with its headers and visits fields, in others none. */
+int gcr_traverse_told(PyObject *holder, gcr_told_visitor visit, void *arg);
+
+/* Whether the traversals of this interpreter tell slots. Allocates a list. */
+int gcr_traversal_tells(void);
+
 int gcr_is_gc(PyObject *object);      /* PyObject_IS_GC */
 int gcr_is_tracked(PyObject *object); /* is on a list of the collector */
 void gcr_track(PyObject *object);     /* put a GC object on a list; no-op if it is */

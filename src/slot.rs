@@ -50,6 +50,16 @@ impl Slot {
         }
     }
 
+    /// A slot that the traversal tells of: nothing else is known of it but whether it is
+    /// the class of the holder.
+    pub(crate) fn told(address: *mut *mut PyObject, holder: *mut PyObject) -> Self {
+        let mut slot = Slot::probed(address, c::GCR_STRONG);
+        if address as usize == holder as usize + std::mem::offset_of!(PyObject, ob_type) {
+            slot.role = c::GCR_OB_TYPE;
+        }
+        slot
+    }
+
     /// A slot that the probe found: nothing is known of it but where it is.
     pub(crate) fn probed(address: *mut *mut PyObject, kind: c::gcr_kind) -> Self {
         Slot {

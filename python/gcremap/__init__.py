@@ -23,6 +23,7 @@ from typing import Any as _Any
 from gcremap import _dispatch, _future
 from gcremap._context import remapped
 from gcremap._errors import Refusal, RemapError
+from gcremap._native import _backend as backend
 from gcremap._native import remap
 from gcremap._reload import Patch, Reloader, ReloadReport, exec_file, patch, reload, reload_all
 from gcremap._reload.record import install as _record_imports
@@ -55,9 +56,6 @@ __all__ = [
     "watch",
 ]
 __version__ = "0.1.0"
-
-backend = "stock"
-"""Where slots come from: "stock" for walkers and the probe."""
 
 
 def load_ipython_extension(shell: _Any) -> None:
