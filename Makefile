@@ -2,7 +2,7 @@
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: demo test matrix stress lint bench dist clean help
+.PHONY: demo test matrix stress lint bench dist patched clean help
 
 demo:    ## Build, install into .venv, and run the examples
 	@scripts/environment $(PYTHON) .venv
@@ -34,6 +34,9 @@ bench:   ## Measure what the README claims
 
 dist:    ## Make the sdist, and a wheel from it, offline; try it in a clean environment
 	@scripts/dist $(PYTHON)
+
+patched: ## Build the CPython of patches/ and gcremap for it (OPTIONS: see scripts/patched)
+	@scripts/patched $(OPTIONS)
 
 clean:   ## Remove .venv, target and dist
 	@rm -rf .venv target dist

@@ -21,6 +21,14 @@
 #define GCR_PY314 (PY_VERSION_HEX >= 0x030E0000)
 #define GCR_PY315 (PY_VERSION_HEX >= 0x030F0000)
 
+/* The headers are those of patches/, whose Py_VISIT tells the visitor the slot, unless
+ * the platform traps calls with further arguments. */
+#if defined(Py_VISIT_VALUE) && !defined(Py_NO_VISIT_SLOTS)
+#  define GCR_TRAVERSAL_TELLS 1
+#else
+#  define GCR_TRAVERSAL_TELLS 0
+#endif
+
 #include <opcode.h>
 #include "internal/pycore_code.h"         // _PyCode_CODE()
 #include "internal/pycore_dict.h"         // DK_ENTRIES(), PyDictValues

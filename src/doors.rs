@@ -76,6 +76,27 @@ pub(crate) unsafe extern "C" fn traverse(
     returned(result.map(Owned::into_ptr))
 }
 
+/// The addresses of the slots that the object's traversal tells.
+///
+/// # Safety
+/// Called by CPython as a METH_O function.
+pub(crate) unsafe extern "C" fn told(
+    _module: *mut PyObject,
+    holder: *mut PyObject,
+) -> *mut PyObject {
+    let mut slots = Vec::new();
+    // SAFETY: CPython passes a live object and holds the GIL.
+    let result = unsafe {
+        ffi::traverse_told(holder, |_, slot| {
+            if !slot.is_null() {
+                slots.push(slot as usize);
+            }
+        });
+        list(slots.into_iter().map(|slot| Owned::steal(py::PyLong_FromSize_t(slot))))
+    };
+    returned(result.map(Owned::into_ptr))
+}
+
 /// The addresses of the slots that the probe finds for everything
 /// that the object's traversal shows, walkers aside.
 ///

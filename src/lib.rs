@@ -31,7 +31,8 @@ use std::ptr::null_mut;
 use pyo3_ffi::{
     PyCFunction, PyCFunctionWithKeywords, PyErr_SetString, PyExc_ImportError, PyMethodDef,
     PyMethodDefPointer, PyModuleDef, PyModuleDef_HEAD_INIT, PyModuleDef_Init, PyModuleDef_Slot,
-    PyModule_AddFunctions, PyObject, Py_mod_exec, METH_KEYWORDS, METH_NOARGS, METH_O, METH_VARARGS,
+    PyModule_AddFunctions, PyModule_AddStringConstant, PyObject, Py_mod_exec, METH_KEYWORDS,
+    METH_NOARGS, METH_O, METH_VARARGS,
 };
 
 mod api;
@@ -95,7 +96,7 @@ const fn door(name: &'static std::ffi::CStr, function: PyCFunction, flags: c_int
     }
 }
 
-static METHODS: Shared<[PyMethodDef; 12]> = Shared(std::cell::UnsafeCell::new([
+static METHODS: Shared<[PyMethodDef; 13]> = Shared(std::cell::UnsafeCell::new([
     PyMethodDef {
         ml_name: c"remap".as_ptr(),
         ml_meth: PyMethodDefPointer {
@@ -109,6 +110,7 @@ static METHODS: Shared<[PyMethodDef; 12]> = Shared(std::cell::UnsafeCell::new([
     door(c"_hush", hashes::hush, METH_O),
     door(c"_walk", doors::walk, METH_O),
     door(c"_traverse", doors::traverse, METH_O),
+    door(c"_told", doors::told, METH_O),
     door(c"_probe", doors::probe, METH_O),
     door(c"_coverage", doors::coverage, METH_O),
     door(c"_pinned", doors::pinned, METH_NOARGS),
@@ -144,6 +146,13 @@ unsafe extern "C" fn exec(module: *mut PyObject) -> c_int {
             return -1;
         }
         if log::create_type().is_null() {
+            return -1;
+        }
+        let backend = match ffi::bindings::gcr_traversal_tells() {
+            0 => c"stock",
+            _ => c"patched",
+        };
+        if PyModule_AddStringConstant(module, c"_backend".as_ptr(), backend.as_ptr()) < 0 {
             return -1;
         }
         PyModule_AddFunctions(module, METHODS.0.get().cast())

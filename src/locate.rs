@@ -1,4 +1,7 @@
 //! From "this holder shows old" to "this slot holds old".
+//!
+//! Three say where a slot is: the traversal itself, in an interpreter of `patches/`; a
+//! walker, who also knows what the slot may hold; the probe, for what neither tells.
 
 use std::cell::OnceCell;
 use std::ops::ControlFlow;
@@ -37,13 +40,16 @@ impl Locator {
         let mut shown: FxHashMap<usize, isize> = FxHashMap::default();
         let mut perhaps: FxHashMap<usize, isize> = FxHashMap::default();
         let mut located = Located::default();
+        let mut told: Vec<(*mut *mut PyObject, usize)> = Vec::new();
         // SAFETY: the caller's promise.
         unsafe {
-            ffi::traverse(holder, |referent| {
+            ffi::traverse_told(holder, |referent, slot| {
                 if let Some(pair) = map.find(referent as usize) {
                     *shown.entry(pair).or_default() += 1;
+                    if !slot.is_null() {
+                        told.push((slot, pair));
+                    }
                 }
-                ControlFlow::Continue(())
             });
             ffi::walk(holder, |slot| {
                 if let Some(pair) = map.find(slot.load()) {
@@ -67,6 +73,16 @@ impl Locator {
         let mut missing = FxHashMap::default();
         // SAFETY: the caller's promise.
         let running = unsafe { c::gcr_is_running(holder) } != 0;
+        let mut known: FxHashSet<usize> =
+            located.slots.iter().map(|(slot, _)| slot.address as usize).collect();
+        // A running generator's are its frame's.
+        for (address, pair) in told.into_iter().filter(|_| !running) {
+            // One that is told again was left over from a visit before.
+            if known.insert(address as usize) {
+                located.slots.push((Slot::told(address, holder), pair));
+                *shown.entry(pair).or_default() -= 1;
+            }
+        }
         for (pair, count) in shown {
             if running {
                 // What it shows besides is its frame's, and so the thread's.
@@ -79,8 +95,6 @@ impl Locator {
         if missing.is_empty() {
             return located;
         }
-        let known: FxHashSet<usize> =
-            located.slots.iter().map(|(slot, _)| slot.address as usize).collect();
         let mut missing = Missing::new(missing);
         let readable = self.readable.get_or_init(Readable::now);
         // SAFETY: the caller's promise.

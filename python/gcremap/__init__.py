@@ -19,6 +19,7 @@ except ImportError as error:
     ) from error
 
 from gcremap._errors import RemapError
+from gcremap._native import _backend as backend
 from gcremap._native import remap
 from gcremap._reload.record import install as _record_imports
 
@@ -62,9 +63,6 @@ __all__ = [
     "watch",
 ]
 __version__ = "0.1.0"
-
-backend = "stock"
-"""Where slots come from: "stock" for walkers and the probe."""
 
 _HOMES = {
     "Outcome": "_watch.outcome",

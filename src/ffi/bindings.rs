@@ -105,6 +105,23 @@ unsafe extern "C" {
         arg: *mut ::std::os::raw::c_void,
     ) -> ::std::os::raw::c_int;
 }
+pub type gcr_told_visitor = ::std::option::Option<
+    unsafe extern "C" fn(
+        referent: *mut PyObject,
+        slot: *mut *mut PyObject,
+        arg: *mut ::std::os::raw::c_void,
+    ) -> ::std::os::raw::c_int,
+>;
+unsafe extern "C" {
+    pub fn gcr_traverse_told(
+        holder: *mut PyObject,
+        visit: gcr_told_visitor,
+        arg: *mut ::std::os::raw::c_void,
+    ) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
+    pub fn gcr_traversal_tells() -> ::std::os::raw::c_int;
+}
 unsafe extern "C" {
     pub fn gcr_is_gc(object: *mut PyObject) -> ::std::os::raw::c_int;
 }

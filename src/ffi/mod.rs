@@ -113,6 +113,29 @@ pub(crate) unsafe fn traverse<F: FnMut(*mut PyObject) -> ControlFlow<()>>(
     unsafe { c::gcr_traverse(holder, Some(object_trampoline::<F>), (&raw mut visit).cast()) };
 }
 
+unsafe extern "C" fn told_trampoline<F: FnMut(*mut PyObject, *mut *mut PyObject)>(
+    referent: *mut PyObject,
+    slot: *mut *mut PyObject,
+    arg: *mut c_void,
+) -> c_int {
+    // SAFETY: as in `object_trampoline`.
+    let visit = unsafe { &mut *arg.cast::<F>() };
+    visit(referent, slot);
+    0
+}
+
+/// What `holder`'s `tp_traverse` shows, and where each stands; null when that is not told.
+///
+/// # Safety
+/// I1, and `holder` is alive.
+pub(crate) unsafe fn traverse_told<F: FnMut(*mut PyObject, *mut *mut PyObject)>(
+    holder: *mut PyObject,
+    mut visit: F,
+) {
+    // SAFETY: the caller's promise.
+    unsafe { c::gcr_traverse_told(holder, Some(told_trampoline::<F>), (&raw mut visit).cast()) };
+}
+
 /// Every slot of `holder` that a walker knows.
 ///
 /// # Safety

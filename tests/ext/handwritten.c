@@ -12,6 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* With the headers of patches/, Py_VISIT is for fields. */
+#ifndef Py_VISIT_VALUE
+#  define Py_VISIT_VALUE(op) Py_VISIT(op)
+#endif
+
 #define NEW(TYPE) ((TYPE *)type->tp_alloc(type, 0))
 #define SELF(TYPE) ((TYPE *)self)
 
@@ -285,7 +290,7 @@ tagged_traverse(PyObject *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));
     for (int i = 0; i < 4; i++)
-        Py_VISIT(UNTAG(SELF(Tagged)->words[i]));
+        Py_VISIT_VALUE(UNTAG(SELF(Tagged)->words[i]));
     return 0;
 }
 
