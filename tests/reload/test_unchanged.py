@@ -16,7 +16,7 @@ MODULES = (
     "fractions", "functools", "graphlib", "heapq", "ipaddress", "json.decoder", "logging",
     "mimetypes", "ntpath", "numbers", "optparse", "os", "pprint", "queue", "random",
     "sched", "shelve", "signal", "statistics", "string", "tarfile", "textwrap", "tokenize",
-    "tomllib._parser", "typing", "uuid", "zipfile",
+    "tomllib._parser", "uuid", "zipfile",
 )  # fmt: skip
 
 _OF_THE_IMPORT = frozenset(
