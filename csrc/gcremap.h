@@ -148,6 +148,9 @@ PyObject *gcr_instance_dict(PyObject *object);
 /* Non-zero for a generator or coroutine that is running: its slots are those of
  * a running frame, which no walker of the object may touch. */
 int gcr_is_running(PyObject *holder);
+/* A suspended generator or coroutine whose frame borrows `dict` from its function, for
+ * globals or builtins. */
+int gcr_reads_names_from(PyObject *object, PyObject *dict);
 
 /* ---- the object's own memory, for the probe --------------------------- */
 

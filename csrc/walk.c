@@ -133,6 +133,19 @@ gcr_is_running(PyObject *holder)
            && ((PyGenObject *)holder)->gi_frame_state == FRAME_EXECUTING;
 }
 
+int
+gcr_reads_names_from(PyObject *object, PyObject *dict)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    if (type != &PyGen_Type && type != &PyCoro_Type && type != &PyAsyncGen_Type) {
+        return 0;
+    }
+    PyGenObject *gen = (PyGenObject *)object;
+    gcr_frame *frame = (gcr_frame *)&gen->gi_iframe;
+    return gen->gi_frame_state < FRAME_EXECUTING
+           && (frame->f_globals == dict || frame->f_builtins == dict);
+}
+
 const char *
 gcr_init(void)
 {

@@ -524,3 +524,20 @@ def test_the_function_of_a_suspended_generator() -> None:
     gcremap.remap([(old, new)])
     assert old is new
     assert list(generator) == [2]
+
+
+def test_globals_that_a_suspended_generator_reads() -> None:
+    """Its frame does not own them: the function did."""
+    names: dict[str, Any] = {"value": 1}
+    exec("def each():\n    while True: yield value", names)
+    generator = names["each"]()
+    assert next(generator) == 1
+    with pytest.raises(gcremap.RemapError, match="reads its names from it"):
+        gcremap.remap([(names, dict(names))], frames=False)
+    assert next(generator) == 1
+    generator.close()
+    others = {**names, "value": 2}
+    holder = [names]
+    gcremap.remap([(names, others)], frames=False)
+    assert holder == [others]
+    assert next(others["each"]()) == 2

@@ -340,12 +340,12 @@ def test_the_import_function() -> None:
         """
         import builtins, gcremap
         calls, real, box = [], builtins.__import__, []
-        def old(*args):
+        def old(*args, **named):
             calls.append("old")
-            return real(*args)
-        def new(*args):
+            return real(*args, **named)
+        def new(*args, **named):
             calls.append("new")
-            return real(*args)
+            return real(*args, **named)
         builtins.__import__ = old
         import json
         gcremap.remap([(old, new)])

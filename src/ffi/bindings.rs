@@ -209,6 +209,12 @@ unsafe extern "C" {
     pub fn gcr_is_running(holder: *mut PyObject) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
+    pub fn gcr_reads_names_from(
+        object: *mut PyObject,
+        dict: *mut PyObject,
+    ) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
     pub fn gcr_extent(
         object: *mut PyObject,
         start: *mut *mut ::std::os::raw::c_char,
