@@ -109,3 +109,40 @@ def test_a_generator_goes_on_while_its_function_is_replaced(project: Any) -> Non
     project.reload(mod=source.format(2, ", 'new'"))
     assert next(running) == 2
     assert next(mod.each()) == (2, "new")
+
+
+def test_values_made_of_attributes_of_a_reloaded_module(project: Any) -> None:
+    project.load(
+        config="LIMIT = 1\nNAMES = ['a']\n",
+        mod="import config\nTWICE = config.LIMIT * 2\nNAMES = list(config.NAMES)\nSEEN = []\n",
+    )
+    import config  # type: ignore[import-not-found]
+    import mod  # type: ignore[import-not-found]
+
+    mod.SEEN.append(1)
+    mod.NAMES.append("mine")
+    project.write(config="LIMIT = 10\nNAMES = ['a']\n")
+    project.reload("mod", "config")
+    assert config.LIMIT == 10
+    assert mod.TWICE == 20
+    assert mod.SEEN == [1]
+    assert mod.NAMES == ["a", "mine"]
+
+
+def test_an_enum_gets_another_kind_of_member(project: Any) -> None:
+    source = "import enum\nclass C(enum.{0}):\n    A = 1\n    B = 2\n"
+    mod = project.load(mod=source.format("Enum"))
+    held, table = [mod.C.B], {mod.C.A: 1}
+    project.reload(mod=source.format("IntEnum"))
+    assert held[0] is mod.C.B
+    assert held[0] + 1 == 3
+    assert table[mod.C.A] == 1
+
+
+def test_annotations_of_what_did_not_change(project: Any) -> None:
+    source = "import typing\nKind = typing.Literal[{0}]\ndef f(x: Kind) -> Kind: ...\n"
+    mod = project.load(mod=source.format("'a'"))
+    assert mod.f.__annotations__["x"] == mod.Kind
+    project.reload(mod=source.format("'a', 'b'"))
+    assert mod.f.__annotations__ == {"x": mod.Kind, "return": mod.Kind}
+    assert mod.Kind.__args__ == ("a", "b")

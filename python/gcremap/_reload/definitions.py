@@ -299,7 +299,8 @@ class _Indexer:
 
 
 def names_read(node: ast.AST) -> frozenset[str]:
-    """The names that evaluating `node` reads; what runs only later is left out."""
+    """The names that evaluating `node` reads, and `name.attribute`; what runs only later is
+    left out."""
     found: set[str] = set()
     todo = [node]
     while todo:
@@ -308,6 +309,8 @@ def names_read(node: ast.AST) -> frozenset[str]:
             continue
         if isinstance(this, ast.Name):
             found.add(this.id)
+        elif isinstance(this, ast.Attribute) and isinstance(this.value, ast.Name):
+            found.add(f"{this.value.id}.{this.attr}")
         todo.extend(ast.iter_child_nodes(this))
     return frozenset(found)
 

@@ -62,13 +62,14 @@ def _is_kept(name: str, indexes: tuple[Index, Index], stays: Callable[[str], boo
     definition = new_index.get(name)
     if definition is None or definition.is_import:
         return definition is not None
-    parts = [(each, new_index[each]) for each in definition.reads & new_index.keys() - {name}]
+    reads = {each for each in definition.reads if "." not in each} - {name}
+    parts = [(each, new_index[each]) for each in reads & new_index.keys()]
     return (
         definition.kinds == {DATA}
         and stays(name)
         and any(part.is_import for _, part in parts)
         and all(part.is_code or (part.is_import and stays(each)) for each, part in parts)
-        and all(_is_same(each, old_index, new_index) for each in definition.reads | {name})
+        and all(_is_same(each, old_index, new_index) for each in reads | {name})
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType, ModuleType
 from typing import Any, Literal, cast
 
 from gcremap._reload.definitions import Index
@@ -71,8 +72,10 @@ class Values:
         outer: Values | None = None,
         *,
         unedited: bool = False,
+        others: Mapping[str, Values] = MappingProxyType({}),
     ) -> None:
         self._outer = outer
+        self._others = others
         self._unedited = unedited
         self._olds = olds
         self._news = news
@@ -141,6 +144,10 @@ class Values:
         """Whether data that a value may be computed from is another than it was."""
         if self._new_index is None:
             return False
+        owner, _, attribute = name.partition(".")
+        if attribute and isinstance(self._news.get(owner), ModuleType):
+            other = self._others.get(self._news[owner].__name__)
+            return other is not None and other.changed(attribute)
         definition = self._new_index.get(name)
         if definition is None and self._outer is not None:
             return self._outer.changed(name)

@@ -216,6 +216,7 @@ class Transaction:
             job.policy,
             self._matcher.final,
             unedited=job.now.says_the_same(job.was),
+            others=self._matcher.values,
         )
         self._matcher.values[name] = values
         for key in data:

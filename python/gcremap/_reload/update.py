@@ -86,6 +86,7 @@ class Updater:
             if defaults is not old.__defaults__:
                 pair.changed = True
                 self._set(old, "__defaults__", defaults)
+            self._compute_annotations(old, new)
             return
         for name in ("__defaults__", "__kwdefaults__", "__annotations__", "__doc__"):
             try:
@@ -105,6 +106,17 @@ class Updater:
             wanted = getattr(new, name, None)
             if wanted:
                 self._set(old, name, wanted)
+
+    def _compute_annotations(self, old: FunctionType, new: FunctionType) -> None:
+        """Those of a function that did not change name what may be another now."""
+        annotate = getattr(old, "__annotate__", None)
+        if annotate is not None:
+            self._set(old, "__annotate__", annotate)  # since 3.14: what was computed is dropped
+        elif not hasattr(old, "__annotate__") and not self._equal(
+            old.__annotations__, new.__annotations__
+        ):
+            wanted = {k: self._matcher.final(v) for k, v in new.__annotations__.items()}
+            self._set(old, "__annotations__", wanted)
 
     def set_defaults(self, function: FunctionType, parts: Parts) -> None:
         self._set(function, "__defaults__", parts[0])
