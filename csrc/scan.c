@@ -70,7 +70,7 @@ dict_spans(PyObject *object, span spans[2])
     }
     if (DK_IS_UNICODE(keys)) {
         spans[0] = (span){&DK_UNICODE_ENTRIES(keys)->me_value,
-                              sizeof(PyDictUnicodeEntry) / sizeof(PyObject *), count};
+                          sizeof(PyDictUnicodeEntry) / sizeof(PyObject *), count};
         return 1;
     }
     const size_t step = sizeof(PyDictKeyEntry) / sizeof(PyObject *);
@@ -128,11 +128,11 @@ any_passes(const gcr_sieve *sieve, span span)
 static shape
 new_shape(const scan *scan, PyTypeObject *type)
 {
-    form found = type == &PyList_Type    ? LIST
-                : type == &PyTuple_Type ? TUPLE
-                : type == &PyDict_Type  ? DICT
-                : gcr_is_plain_class(type)  ? INSTANCE
-                                        : TRAVERSED;
+    form found = type == &PyList_Type       ? LIST
+                 : type == &PyTuple_Type    ? TUPLE
+                 : type == &PyDict_Type     ? DICT
+                 : gcr_is_plain_class(type) ? INSTANCE
+                                            : TRAVERSED;
     return (shape){type, (uint8_t)found, (uint8_t)nature_of_instances(type),
                    (uint8_t)(found == INSTANCE && gcr_passes(&scan->sieve, (PyObject *)type))};
 }
@@ -171,12 +171,12 @@ look(scan *scan, PyObject *object, shape shape)
     gcr_nature nature = (gcr_nature)shape.nature;
     switch ((form)shape.form) {
     case LIST:
-        may_hold = any_passes(sieve, (span){((PyListObject *)object)->ob_item, 1,
-                                                (size_t)Py_SIZE(object)});
+        may_hold = any_passes(
+            sieve, (span){((PyListObject *)object)->ob_item, 1, (size_t)Py_SIZE(object)});
         break;
     case TUPLE:
-        may_hold = any_passes(sieve, (span){((PyTupleObject *)object)->ob_item, 1,
-                                                (size_t)Py_SIZE(object)});
+        may_hold = any_passes(
+            sieve, (span){((PyTupleObject *)object)->ob_item, 1, (size_t)Py_SIZE(object)});
         break;
     case DICT:
         if (dict_spans(object, spans) == 1) {
@@ -197,7 +197,7 @@ look(scan *scan, PyObject *object, shape shape)
     if (nature == GCR_STORES_HASHES && !stores_hashes(object)) {
         nature = GCR_NOTHING_ELSE;
     }
-    gcr_hit hit = may_hold              ? GCR_SOME_REFERENT
+    gcr_hit hit = may_hold             ? GCR_SOME_REFERENT
                   : shape.class_passes ? GCR_ITS_CLASS
                                        : GCR_NO_REFERENT;
     if (hit != GCR_NO_REFERENT || nature != GCR_NOTHING_ELSE) {
