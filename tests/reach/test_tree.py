@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 import gcremap
-from gcremap import _html
 
 
 class Thing:
@@ -168,6 +167,6 @@ def test_reload_report_in_a_notebook(folder: Any) -> None:
     mod = folder.load(shop="CACHE = []\ndef price():\n    return 1\n")
     folder.write(shop="CACHE = []\ndef price():\n    return 22\ndef new():\n    pass\n")
     [report] = gcremap.reload_all([mod])
-    texts = Balanced(_html.of_reload(report)).texts
+    texts = Balanced(report._repr_html_()).texts
     assert texts[0].startswith("shop reloaded in ")
     assert texts[1:] == ["changed", "price", "added", "new", "kept", "CACHE"]

@@ -11,7 +11,6 @@ from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, line_magic, magics_class
 
-from gcremap import _html
 from gcremap._ipython.cells import Cells
 from gcremap._reload.reloader import Reloader
 from gcremap._reload.report import ReloadReport
@@ -111,11 +110,10 @@ class GcremapMagics(Magics):
 
 
 def load(shell: Any) -> None:
-    """Register the magics, watch the cells of `shell`, and show reports as tables."""
+    """Register the magics and watch the cells of `shell`."""
     if id(shell) not in _loaded:
         magics = _loaded[id(shell)] = GcremapMagics(shell)
         shell.register_magics(magics)
-        shell.display_formatter.formatters["text/html"].for_type(ReloadReport, _html.of_reload)
         magics.start()
 
 

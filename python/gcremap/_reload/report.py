@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from gcremap import _html
 from gcremap._report import RemapReport
 
 
@@ -27,6 +28,19 @@ class ReloadReport:
     """Instances rebuilt because the layout of their class changed."""
     warnings: list[str] = field(default_factory=list)
     seconds: float = 0.0
+
+    def _repr_html_(self) -> str:
+        return _html.table(
+            f"{self.module.__name__} reloaded in {self.seconds:.3f} s",
+            [
+                ("changed", ", ".join(self.updated)),
+                ("added", ", ".join(self.added)),
+                ("removed", ", ".join(self.removed)),
+                ("kept", ", ".join(self.kept)),
+                ("instances rebuilt", self.migrated),
+                *(("note", warning) for warning in self.warnings),
+            ],
+        )
 
     @property
     def changed(self) -> bool:
