@@ -11,7 +11,7 @@ import pytest
 import gcremap
 
 MODULES = (
-    "argparse", "ast", "base64", "bdb", "calendar", "cmd", "codecs", "collections",
+    "argparse", "base64", "bdb", "calendar", "cmd", "codecs", "collections",
     "configparser", "contextlib", "csv", "dataclasses", "difflib", "dis", "email.message",
     "fractions", "functools", "graphlib", "heapq", "ipaddress", "json.decoder", "logging",
     "mimetypes", "ntpath", "numbers", "optparse", "os", "pprint", "queue", "random",
