@@ -146,3 +146,25 @@ def test_annotations_of_what_did_not_change(project: Any) -> None:
     project.reload(mod=source.format("'a', 'b'"))
     assert mod.f.__annotations__ == {"x": mod.Kind, "return": mod.Kind}
     assert mod.Kind.__args__ == ("a", "b")
+
+
+def test_what_an_instance_registers_when_it_is_made_is_there_once(project: Any) -> None:
+    """The module's own instance stays, and running the source again made another."""
+    source = """
+        import registry
+        class View:
+            def __init__(self, name):
+                self.name = name
+                registry.ALL.append(self)
+                registry.CALLBACKS.append(self.show)
+            def show(self): return {0}
+        view = View("main")
+    """
+    mod = project.load(mod=source.format(1), registry="ALL, CALLBACKS = [], []\n")
+    import registry  # type: ignore[import-not-found]
+
+    other = mod.View("other")
+    project.reload(mod=source.format(2))
+    assert [mod.view, other] == registry.ALL
+    assert [callback() for callback in registry.CALLBACKS] == [2, 2]
+    assert [callback.__self__ for callback in registry.CALLBACKS] == [mod.view, other]

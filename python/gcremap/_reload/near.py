@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections import Counter
-from types import TracebackType
+from types import MethodType, TracebackType
 from typing import Any
 
 from gcremap._reload.match import Pair
@@ -17,6 +17,9 @@ from gcremap._reload.match import Pair
 _MANY = 50_000
 """Of more young objects than these it is no gain to look at them alone."""
 _CHUNK = 256
+
+ENTRIES = (tuple, MethodType)
+"""What is registered elsewhere on behalf of something that it holds."""
 
 
 class Nursery:
@@ -91,21 +94,24 @@ class Census:
 
 
 def far_references(nursery: Nursery, pairs: list[Pair], near: list[Any]) -> list[Pair]:
-    """The pairs whose new side an older object refers to, itself or through a tuple."""
-    code = [pair for pair in pairs if not pair.data]
-    wanted = [pair.new for pair in code]
+    """The pairs whose new side is code, or goes, and an older object refers to it: itself
+    or through a tuple or a bound method."""
+    chosen = [pair for pair in pairs if not pair.data or pair.keep]
+    wanted = [pair.new for pair in chosen]
     near = [*near, wanted]
     census = Census(nursery, wanted, near)
     far = set(map(id, census.strays))
     if len(far) < len(wanted):
-        tuples = [each for each in census.holders if type(each) is tuple]
+        entries = [each for each in census.holders if type(each) in ENTRIES]
         inside = [
-            hits for h, hits in zip(census.holders, census.hits, strict=True) if type(h) is tuple
+            hits
+            for holder, hits in zip(census.holders, census.hits, strict=True)
+            if type(holder) in ENTRIES
         ]
         del census
-        further = Census(nursery, tuples, near)
+        further = Census(nursery, entries, near)
         strays = set(map(id, further.strays))
-        for entry, hits in zip(tuples, inside, strict=True):
+        for entry, hits in zip(entries, inside, strict=True):
             if id(entry) in strays:
                 far.update(hits)
-    return [pair for pair in code if id(pair.new) in far]
+    return [pair for pair in chosen if id(pair.new) in far]

@@ -8,11 +8,12 @@ import gc
 import sys
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
-from types import CodeType
+from types import CodeType, MethodType
 from typing import Any
 
 from gcremap._reload.definitions import DATA, Index, names_read, root_name
 from gcremap._reload.match import Pair
+from gcremap._reload.near import ENTRIES
 
 
 def without_repeats(
@@ -93,19 +94,20 @@ def _is_same(name: str, old_index: Index, new_index: Index) -> bool:
 
 
 def drop_repeats(pairs: Iterable[Pair], own: list[Any], undo: list[Callable[[], Any]]) -> None:
-    """Take from lists elsewhere what a decorator has added to them once more.
+    """Take from lists elsewhere what a decorator, or a constructor, has added once more.
 
     A list that holds the old object and the new one had the old one registered, and the new
     source registered the same definition again: it is one entry in a fresh start.
     """
-    olds = {id(pair.new): pair.old for pair in pairs if not pair.data}
-    news = [pair.new for pair in pairs if not pair.data]
+    pairs = list(pairs)
+    olds = {id(pair.new): pair.old for pair in pairs}
+    news = [pair.new for pair in pairs]
     if not news:
         return
     ignored = {id(each) for each in (own, news, sys._getframe(), *own)}
     entries: dict[int, Any] = {}
     for holder in gc.get_referrers(*news):
-        if type(holder) is tuple:
+        if type(holder) in ENTRIES:
             entries[id(holder)] = holder
     lists = [
         holder
@@ -143,12 +145,17 @@ def _before(item: Any, olds: dict[int, Any]) -> object:
     """The key of the entry that was registered for the old definition."""
     if isinstance(item, tuple):
         return tuple(_key(olds.get(id(part), part)) for part in item)
+    if isinstance(item, MethodType):
+        parts = (item.__self__, item.__func__)
+        return tuple(_key(olds.get(id(part), part)) for part in parts)
     return _key(olds[id(item)])
 
 
 def _key(item: Any) -> object:
     if type(item) is tuple:
         return tuple(_key(part) for part in item)
+    if isinstance(item, MethodType):
+        return (_key(item.__self__), _key(item.__func__))
     if isinstance(item, str | int | float | bytes):
         return (type(item), item)
     return id(item)

@@ -16,7 +16,7 @@ from gcremap._reload.apply import Applier
 from gcremap._reload.definitions import Index, imports_of
 from gcremap._reload.execute import Snapshot, execute
 from gcremap._reload.imports import Followers, absolute, in_order
-from gcremap._reload.match import Matcher, Site, is_class, is_function
+from gcremap._reload.match import Matcher, Pair, Site, is_class, is_function
 from gcremap._reload.near import Nursery, far_references
 from gcremap._reload.redirect import Redirection
 from gcremap._reload.registrations import drop_repeats, without_repeats
@@ -319,9 +319,16 @@ class Transaction:
         modules = {job.name for job in jobs}
         applier = Applier(self._matcher, self._undo, self._identity, modules)
         near = [job.namespace for job in jobs]
-        repeated = far_references(self._nursery, self._matcher.pairs, near)
+        # An instance that the module made before stays; the new one goes unless it is held.
+        twins = [
+            Pair(old, new, "", job.name, data=True)
+            for job in jobs
+            for old, new in job.dropped
+            if type(old).__module__ == job.name and id(new) not in self._matcher.by_new
+        ]
+        repeated = far_references(self._nursery, [*self._matcher.pairs, *twins], near)
         drop_repeats(repeated, [job.snapshot.namespace for job in jobs], self._undo)
-        del repeated
+        del repeated, twins
         applier.decide()
         applier.apply(jobs)
         for job in jobs:
