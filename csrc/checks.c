@@ -48,7 +48,7 @@ layout_base(PyTypeObject *type)
 }
 
 static int
-same_names(PyObject *old, PyObject *new_)
+same_namespaces(PyObject *old, PyObject *new_)
 {
     PyFunctionObject *a = (PyFunctionObject *)old, *b = (PyFunctionObject *)new_;
     return a->func_globals == b->func_globals && a->func_builtins == b->func_builtins;
@@ -81,7 +81,7 @@ gcr_accept_refusal(gcr_accepts accepts, PyObject *old, PyObject *new_)
     case GCR_MODULE_OR_NONE:
         return PyModule_Check(new_) || new_ == Py_None ? NULL : "only a module may stand there";
     case GCR_CALLED:
-        return PyFunction_Check(new_) && same_names(old, new_)
+        return PyFunction_Check(new_) && same_namespaces(old, new_)
                    ? NULL
                    : "a suspended frame borrows its globals from this very function";
     case GCR_NOTHING:

@@ -38,6 +38,7 @@ use pyo3_ffi::{
 mod api;
 mod apply;
 mod arguments;
+mod borrowed;
 mod counts;
 mod doors;
 mod edit;

@@ -15,7 +15,7 @@ use crate::repair::types::{self, Obstacle};
 use crate::repair::Repairs;
 use crate::turn::Turn;
 use crate::world::World;
-use crate::{apply, pins};
+use crate::{apply, borrowed, pins};
 
 /// How often the search is repeated while user code keeps moving what it found.
 const ATTEMPTS: usize = 16;
@@ -169,6 +169,8 @@ pub(crate) unsafe fn run(
                 let old = edit.old as usize;
                 changes.refusals.push(Refusal { old, place, reason: reason.into() });
             }
+            let borrowed = borrowed::refusals(&changes.edits, &changes.refusals);
+            changes.refusals.extend(borrowed);
             if !changes.refusals.is_empty() {
                 return Err(Failure::Refused(std::mem::take(&mut changes.refusals)));
             }

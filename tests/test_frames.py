@@ -541,3 +541,25 @@ def test_globals_that_a_suspended_generator_reads() -> None:
     gcremap.remap([(names, others)], frames=False)
     assert holder == [others]
     assert next(others["each"]()) == 2
+
+
+def test_globals_that_a_generator_reads_since_are_not_undone() -> None:
+    names: dict[str, Any] = {"value": 1}
+    exec("def each():\n    while True: yield value", names)
+    others = {**names, "value": 2}
+    report = gcremap.remap([(names, others)], frames=False)
+    generator = names["each"]()
+    assert next(generator) == 2
+    with pytest.raises(gcremap.RemapError, match="reads its names from it"):
+        report.undo()
+    assert next(generator) == 2
+    generator.close()
+    assert report.undo() > 0
+
+
+@pytest.mark.parametrize("frames", [True, False])
+def test_globals_that_a_running_frame_reads(frames: bool) -> None:
+    names: dict[str, Any] = {"value": 1, "gcremap": gcremap}
+    exec("def read(new, frames):\n    gcremap.remap([(globals(), new)], frames=frames)", names)
+    with pytest.raises(gcremap.RemapError, match="reads its names from it"):
+        names["read"](dict(names), frames)

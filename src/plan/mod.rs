@@ -68,7 +68,6 @@ pub(crate) unsafe fn plan(
         planner.take_roots();
         planner.take_holders();
         planner.take_weak_references();
-        planner.refuse_borrowed_names();
     }
     planner.finish()
 }

@@ -3,9 +3,7 @@
 use std::ops::ControlFlow;
 use std::ptr;
 
-use pyo3_ffi as py;
 use pyo3_ffi::PyObject;
-use rustc_hash::FxHashSet;
 
 use super::Planner;
 use crate::edit::Edit;
@@ -78,38 +76,6 @@ impl Planner<'_> {
                 }
                 ControlFlow::Continue(())
             });
-        }
-    }
-
-    /// A suspended frame borrows the globals of its function: they must not leave that.
-    ///
-    /// # Safety
-    /// I1, I2 and I3.
-    pub(super) unsafe fn refuse_borrowed_names(&mut self) {
-        let edits = &self.plan.changes.edits;
-        // SAFETY: the caller's promise, for every call in this function.
-        unsafe {
-            let names: FxHashSet<usize> = edits
-                .iter()
-                .filter(|edit| !edit.holder.is_null() && py::PyFunction_Check(edit.holder) != 0)
-                .filter(|edit| py::PyDict_Check(edit.old) != 0)
-                .map(|edit| edit.old as usize)
-                .collect();
-            if names.is_empty() {
-                return;
-            }
-            let mut readers = Vec::new();
-            ffi::heap(|object| {
-                let read =
-                    |&dict: &usize| c::gcr_reads_names_from(object, dict as *mut PyObject) != 0;
-                readers.extend(names.iter().copied().find(read).map(|dict| (object, dict)));
-                ControlFlow::Continue(())
-            });
-            for (reader, dict) in readers {
-                if let Some(pair) = self.map.find(dict) {
-                    self.refuse(pair, reader, None, "it is suspended and reads its names from it");
-                }
-            }
         }
     }
 }
