@@ -36,7 +36,7 @@ def reload(
     """
     with Trimmed():
         _run([_checked(module)], identity, state)
-        # Once more, since the report has kept what was replaced.
+        # The report, which kept what was replaced, is gone.
         _collect()
     return sys.modules.get(module.__name__, module)
 
@@ -48,7 +48,9 @@ def reload_all(modules: Iterable[ModuleType] | None = None) -> list[ReloadReport
     """
     chosen = changed_modules() if modules is None else [_checked(each) for each in modules]
     with Trimmed():
-        return _run(chosen, "keep", "keep-unchanged")
+        reports = _run(chosen, "keep", "keep-unchanged")
+        _collect()
+    return reports
 
 
 def changed_modules() -> list[ModuleType]:
@@ -126,6 +128,7 @@ class Reloader:
                 if self.before is not None and chosen:
                     self.before(chosen)
                 self.reports = _run(chosen, self.identity, self.state, self.policies)
+                _collect()
                 if self.after is not None and chosen:
                     self.after(self.reports)
         except BaseException as error:
@@ -198,10 +201,7 @@ def _run(
     transaction = Transaction(chosen, identity=identity, state=state, policies=policies or {})
     # A partial is called from C, in a frame of the C stack of its own: what this one left
     # there does not look as if some caller still used the old objects.
-    reports = functools.partial(transaction.run)()
-    del transaction
-    _collect()
-    return reports
+    return functools.partial(transaction.run)()
 
 
 def _collect() -> None:

@@ -1,1 +1,1 @@
-
+"""Reload on save."""
