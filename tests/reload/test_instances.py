@@ -187,3 +187,31 @@ def test_structures_of_ctypes_with_another_field(project: Any) -> None:
     assert ctypes.sizeof(held[0]) == 16
     held[0].z = 0.5
     assert (held[0].x, held[0].z, held[0].total()) == (1, 0.5, 13)
+
+
+def test_a_field_of_ctypes_gets_another_type_of_its_size(project: Any) -> None:
+    source = """
+        import ctypes
+        class P(ctypes.Structure):
+            _fields_ = [("x", ctypes.{0})]
+        X = P(-1)
+    """
+    mod = project.load(mod=source.format("c_int"))
+    held = [mod.X]
+    project.reload(mod=source.format("c_uint"))
+    assert type(held[0]) is mod.P
+    assert held[0].x == 2**32 - 1 == mod.P(-1).x
+
+
+def test_descriptors_with_an_offset_are_no_fields_of_ctypes(project: Any) -> None:
+    source = """
+        class Column:
+            offset = 0
+            def __get__(self, instance, owner): return {0}
+        class Table:
+            column = Column()
+    """
+    mod = project.load(mod=source.format(1))
+    table = mod.Table()
+    project.reload(mod=source.format(2))
+    assert table.column == 2

@@ -485,10 +485,9 @@ def same_layout(old: type, new: type) -> bool:
     )
 
 
-def _fields(cls: type) -> list[tuple[str, int, int]]:
-    """Those of a ctypes structure, in a buffer of the instance's."""
-    found = [(k, v) for k, v in vars(cls).items() if hasattr(type(v), "offset")]
-    return [(name, field.offset, field.size) for name, field in found]
+def _fields(cls: type) -> list[tuple[str, str]]:
+    """Those of a ctypes structure, in a buffer of the instance's: each says its type and place."""
+    return [(k, repr(v)) for k, v in vars(cls).items() if type(v).__name__ == "CField"]
 
 
 def _slots(cls: type) -> list[str]:
