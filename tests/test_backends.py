@@ -8,13 +8,13 @@ walker what the probe finds.
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from typing import Any
 
 import pytest
 
+import child
 import gcremap
+import library
 from gcremap import _native
 
 needs_patched = pytest.mark.skipif(
@@ -22,26 +22,9 @@ needs_patched = pytest.mark.skipif(
     reason="the traversals of this interpreter tell no slots: see patches/README.md",
 )
 
-CHILD = r"""
-import collections, gc, importlib, json, os, sys, warnings
-
-warnings.simplefilter("ignore")
-from gcremap import _native
-
-SKIPPED = {"antigravity", "this", "idlelib", "test", "turtledemo", "lib2to3", "tkinter", "turtle"}
-FULL, HIDDEN, PERHAPS_SHOWN = 2, 1, 4
-PROBED_OF_A_TYPE = 20
-
-
-def load():
-    for name in sorted(sys.stdlib_module_names):
-        if name not in SKIPPED and not name.startswith(("_test", "_x", "__")):
-            try:
-                importlib.import_module(name)
-            except BaseException:
-                pass
-
-
+CHILD = (
+    library.PRELUDE
+    + r"""
 def compare(holders, mine):
     shown = told = walked = probed = 0
     untold, twice, unlike_walker, unlike_probe = (collections.Counter() for _ in range(4))
@@ -83,20 +66,12 @@ print(json.dumps(compare(gc.get_objects(), {id(globals()), id(probed_of)})))
 sys.stdout.flush()
 os._exit(0)
 """
+)
 
 
 @pytest.fixture(scope="module")
 def verdict() -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, "-X", "faulthandler", "-c", CHILD],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=280,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    return dict(json.loads(done.stdout.splitlines()[-1]))
+    return dict(json.loads(child.run(CHILD, timeout=280).splitlines()[-1]))
 
 
 def test_the_backend_is_what_traversals_tell() -> None:

@@ -8,32 +8,16 @@ where there is no walker the probe must find them.
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from typing import Any
 
 import pytest
 
-CHILD = r'''
-import collections, gc, importlib, json, os, sys, types, warnings
+import child
+import library
 
-warnings.simplefilter("ignore")
-from gcremap import _native
-
-SKIPPED = {"antigravity", "this", "idlelib", "test", "turtledemo", "lib2to3", "tkinter", "turtle"}
-FULL, HIDDEN, PERHAPS_SHOWN = 2, 1, 4
-PROBED_OF_A_TYPE = 20
-
-
-def load():
-    for name in sorted(sys.stdlib_module_names):
-        if name not in SKIPPED and not name.startswith(("_test", "_x", "__")):
-            try:
-                importlib.import_module(name)
-            except BaseException:
-                pass
-
-
+CHILD = (
+    library.PRELUDE
+    + r'''
 def is_python_class(kind):
     """Making one of these could start a thread or a process."""
     return any(
@@ -131,6 +115,7 @@ print(json.dumps({"heap": compare(gc.get_objects()), "made": compare(made)}))
 sys.stdout.flush()
 os._exit(0)  # some of what was made does not like to be taken down
 '''
+)
 
 
 # By type, what neither walker nor probe finds in what can be made: nothing is silent, a
@@ -140,16 +125,7 @@ KNOWN_MISSES: dict[str, int] = {}
 
 @pytest.fixture(scope="module")
 def verdicts() -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, "-X", "faulthandler", "-c", CHILD],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=280,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    return dict(json.loads(done.stdout.splitlines()[-1]))
+    return dict(json.loads(child.run(CHILD, timeout=280).splitlines()[-1]))
 
 
 def test_the_heap_is_large(verdicts: dict[str, Any]) -> None:
