@@ -37,7 +37,7 @@ class Cells:
         """
         before = self._before.pop() if self._before else {}
         index = _index_of(text)
-        matcher = Matcher()
+        matcher = Matcher((self._module,))
         for name, old in before.items():
             new = self._namespace.get(name, old)
             site = Site(name, self._module, self._index.get(name), index.get(name))
@@ -49,7 +49,7 @@ class Cells:
                 matcher.match(old, new, site)
         self._index.update(index)
         before.clear()
-        return _move(matcher, self._module)
+        return _move(matcher)
 
     @property
     def _module(self) -> str:
@@ -77,14 +77,14 @@ def _index_of(text: str) -> Index:
         return {}
 
 
-def _move(matcher: Matcher, module: str) -> list[str]:
+def _move(matcher: Matcher) -> list[str]:
     """Carry out the pairs, all of them or none."""
     if not matcher.pairs:
         return []
     names = ", ".join(dict.fromkeys(pair.path.partition(".")[0] for pair in matcher.pairs))
     undo: list[Callable[[], Any]] = []
     try:
-        applier = Applier(matcher, undo, "keep", {module})
+        applier = Applier(matcher, undo, "keep")
         applier.decide()
         applier.apply(())
         report = remap(applier.remapping(), exclude=applier.holders())

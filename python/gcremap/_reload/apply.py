@@ -24,14 +24,11 @@ if TYPE_CHECKING:
 class Applier:
     """Decides, updates, migrates, and says what is left to remap."""
 
-    def __init__(
-        self, matcher: Matcher, undo: list[Callable[[], Any]], identity: str, modules: set[str]
-    ) -> None:
+    def __init__(self, matcher: Matcher, undo: list[Callable[[], Any]], identity: str) -> None:
         self._matcher = matcher
         self._undo = undo
         self._replace = identity == "replace"
-        self._modules = modules
-        self._updater = Updater(matcher, undo, self._is_new)
+        self._updater = Updater(matcher, undo)
         self._decided: set[int] = set()
         self._migrated: list[tuple[Any, Any]] = []
         self._descriptors: list[tuple[Any, Any]] = []
@@ -152,15 +149,6 @@ class Applier:
         """Of answers by class, where no remap has done it."""
         if any(map(_may_be_remembered, (pair.old for pair in self.changed_classes()))):
             _dispatch._refresh()
-
-    def _is_new(self, value: Any) -> bool:
-        """Whether a function or class came with the new source and has no old side."""
-        return (
-            (is_class(value) or is_function(value))
-            and value.__module__ in self._modules
-            and id(value) not in self._matcher.by_new
-            and id(value) not in self._matcher.by_old
-        )
 
     def _replace_class(self, pair: Pair) -> None:
         """Give a new class what the program has made of the old one, and its instances."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import functools
 import types
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, TypeGuard
@@ -103,7 +103,8 @@ class Site:
 class Matcher:
     """Finds all pairs of a transaction; each old and each new is in one at most."""
 
-    def __init__(self) -> None:
+    def __init__(self, modules: Iterable[str]) -> None:
+        self._modules = frozenset(modules)
         self.pairs: list[Pair] = []
         self.by_old: dict[int, Pair] = {}
         self.by_new: dict[int, Pair] = {}
@@ -118,6 +119,15 @@ class Matcher:
         self.orphans: list[tuple[FunctionType, CodeType, Parts | None]] = []
         """Functions that run old code and have no new side: the code that they should run,
         and their defaults, where these are others."""
+
+    def is_new(self, value: Any) -> bool:
+        """Whether a function or class came with the new source and has no old side."""
+        return (
+            (is_class(value) or is_function(value))
+            and value.__module__ in self._modules
+            and id(value) not in self.by_new
+            and id(value) not in self.by_old
+        )
 
     def learn_codes(self, old: CodeType | None, new: CodeType | None) -> None:
         """Note which code of a module became which."""

@@ -12,11 +12,11 @@ from collections import Counter
 from types import MethodType, TracebackType
 from typing import Any
 
+from gcremap import _native
 from gcremap._reload.match import Pair
 
 _MANY = 50_000
 """Of more young objects than these it is no gain to look at them alone."""
-_CHUNK = 256
 
 ENTRIES = (tuple, MethodType)
 """What is registered elsewhere on behalf of something that it holds."""
@@ -53,44 +53,36 @@ class Census:
     """
 
     def __init__(self, nursery: Nursery, wanted: list[Any], near: list[Any]) -> None:
-        self._gauge: list[Any] = []
-        self._wanted = [*wanted, self._gauge]
         self.holders: list[Any] = []
         self.hits: list[list[int]] = []
         """For each of the holders, the identities of what it refers to."""
         young = nursery.objects()
-        self.strays: list[Any] = wanted if young is None else self._look(young, near)
+        self.strays: list[Any] = wanted if young is None else self._look(wanted, young, near)
         """What something refers to that is not among these objects."""
 
-    def _look(self, young: list[Any], near: list[Any]) -> list[Any]:
+    def _look(self, wanted: list[Any], young: list[Any], near: list[Any]) -> list[Any]:
+        # Of the gauge all references are known: this list.
+        gauged: list[Any] = [*wanted, []]
         listed = set(map(id, young))
         others = [each for each in near if id(each) not in listed]
-        wanted = {id(each) for each in self._wanted}
-        counts: Counter[int] = Counter()
-        found = []
-        for place in (young, others):
-            for start in range(0, len(place), _CHUNK):
-                if wanted.isdisjoint(map(id, gc.get_referents(*place[start : start + _CHUNK]))):
-                    continue
-                for index in range(start, min(start + _CHUNK, len(place))):
-                    hits = [key for key in map(id, gc.get_referents(place[index])) if key in wanted]
-                    if hits:
-                        counts.update(hits)
-                        found.append((place, index, hits))
+        found = [
+            (place[index], hits)
+            for place in (young, others)
+            for index, hits in _native._holders(place, gauged)
+        ]
+        counts = Counter(hit for _, hits in found for hit in hits)
+        counts.update(id(holder) for holder, _ in found)
         # What the gauge has more than was counted, everything has that is in the list of
         # young objects; `others` and what is not tracked differ by what they are not in.
         nearby = set(map(id, others))
         excess = [
             sys.getrefcount(each) - counts[id(each)] - (id(each) in listed) - (id(each) in nearby)
-            for each in self._wanted
+            for each in gauged
         ]
-        for place, index, hits in found:
-            if place[index] is not self._wanted:
-                self.holders.append(place[index])
-                self.hits.append(hits)
-        return [
-            each for each, count in zip(self._wanted, excess, strict=True) if count != excess[-1]
-        ]
+        for holder, hits in found:
+            self.holders.append(holder)
+            self.hits.append(hits)
+        return [each for each, count in zip(wanted, excess, strict=False) if count != excess[-1]]
 
 
 def far_references(nursery: Nursery, pairs: list[Pair], near: list[Any]) -> list[Pair]:

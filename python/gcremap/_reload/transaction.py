@@ -74,7 +74,7 @@ class Transaction:
         self._state = state
         self._policies = policies
         self._modules = list(modules)
-        self._matcher = Matcher()
+        self._matcher = Matcher(module.__name__ for module in self._modules)
         self._undo: list[Callable[[], Any]] = []
         self._nursery = Nursery()
 
@@ -316,8 +316,7 @@ class Transaction:
         return frozenset(found - (job.old_index or {}).keys())
 
     def _commit(self, jobs: list[Job]) -> tuple[Applier, RemapReport | None]:
-        modules = {job.name for job in jobs}
-        applier = Applier(self._matcher, self._undo, self._identity, modules)
+        applier = Applier(self._matcher, self._undo, self._identity)
         near = [job.namespace for job in jobs]
         # An instance that the module made before stays; the new one goes unless it is held.
         twins = [
@@ -326,9 +325,11 @@ class Transaction:
             for old, new in job.dropped
             if type(old).__module__ == job.name and id(new) not in self._matcher.by_new
         ]
-        repeated = far_references(self._nursery, [*self._matcher.pairs, *twins], near)
+        # These were made before the nursery.
+        lists = [job.dropped for job in jobs]
+        repeated = far_references(self._nursery, [*self._matcher.pairs, *twins], [*near, *lists])
         drop_repeats(repeated, [job.snapshot.namespace for job in jobs], self._undo)
-        del repeated, twins
+        del repeated, twins, lists
         applier.decide()
         applier.apply(jobs)
         for job in jobs:

@@ -31,10 +31,9 @@ def roll_back(undo: Undo) -> None:
 class Updater:
     """Applies the pairs of a transaction whose old side stays."""
 
-    def __init__(self, matcher: Matcher, undo: Undo, is_new: Callable[[Any], bool]) -> None:
+    def __init__(self, matcher: Matcher, undo: Undo) -> None:
         self._matcher = matcher
         self._undo = undo
-        self._is_new = is_new
         self.shells: dict[int, Any] = {}
         """For each old object that changed, one with what it had."""
         self.formers: dict[int, dict[str, Any]] = {}
@@ -205,10 +204,10 @@ class Updater:
 
     def merge(self, old: Any, new: Any) -> None:
         """See state.merge()."""
-        state.merge(old, new, self._is_new, self._is_code, self._matcher.final, self._undo)
+        state.merge(old, new, self._matcher.is_new, self._is_code, self._matcher.final, self._undo)
 
     def _is_code(self, value: Any) -> bool:
-        return id(value) in self._matcher.by_new or self._is_new(value)
+        return id(value) in self._matcher.by_new or self._matcher.is_new(value)
 
     def _equal(self, old: Any, new: Any) -> bool:
         """Whether `new` says what `old` does, once what is new in it is what it became."""

@@ -1,0 +1,71 @@
+"""What a reload of a few lines does not cost: a look at the whole heap, objects that stay."""
+
+from __future__ import annotations
+
+import gc
+from types import FunctionType
+from typing import Any
+
+import pytest
+
+SOURCE = """
+    from functools import lru_cache
+    STATE = {{}}
+    ROWS = []
+    def __before_reload__():
+        import gc
+        gc.collect()  # so that what the reload works with is old by the end of it
+    def function(): return {0}
+    @lru_cache
+    def cached(): return {0}
+    class Class:
+        def method(self): return {0}
+        @property
+        def value(self): return {0}
+"""
+
+
+pytestmark = pytest.mark.parametrize("identity", ["keep"])
+
+
+@pytest.fixture
+def whole_heap(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What was looked for in the whole heap."""
+    asked: list[Any] = []
+    referrers = gc.get_referrers
+
+    def spy(*objects: Any) -> list[Any]:
+        asked.extend(map(repr, objects))
+        return referrers(*objects)
+
+    monkeypatch.setattr(gc, "get_referrers", spy)
+    return asked
+
+
+def test_definitions_that_stay_take_no_look_at_the_heap(
+    project: Any, whole_heap: list[Any]
+) -> None:
+    mod = project.load(mod=SOURCE.format(1))
+    instance, function = mod.Class(), mod.function
+    for version in (2, 3):
+        [report] = project.reload(mod=SOURCE.format(version))
+        assert (instance.method(), instance.value, function()) == (version,) * 3
+        assert report.remap is None
+        assert sorted(report.kept) == ["ROWS", "STATE"]
+    assert whole_heap == []
+
+
+def test_what_a_reload_has_made_is_gone_with_it(project: Any) -> None:
+    mod = project.load(mod=SOURCE.format(1))
+
+    def functions() -> int:
+        return sum(
+            type(each) is FunctionType and each.__globals__ is vars(mod)
+            for each in gc.get_objects()
+        )
+
+    before = functions()
+    for version in (2, 3, 4):
+        project.reload(mod=SOURCE.format(version))
+        # Without a collection of all generations, which may be long in coming.
+        assert functions() == before
