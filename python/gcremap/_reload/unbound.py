@@ -13,6 +13,7 @@ from itertools import chain
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
+from gcremap import _native
 from gcremap._reload import codes
 from gcremap._reload.defaults import Defaults
 from gcremap._reload.match import LRU_CACHE, Matcher, Site, is_class, is_function
@@ -85,9 +86,12 @@ def _functions(job: Job, nursery: Nursery) -> list[FunctionType]:
 
 
 def _reachable(job: Job) -> list[Any]:
-    """What the old names of a module lead to, over its own functions, classes and objects."""
+    """What the old names of a module lead to, over its own functions, classes and objects.
+
+    And what was replaced earlier and is kept for C code that may be using it.
+    """
     seen: dict[int, Any] = {id(job.namespace): None, id(vars(builtins)): None}
-    todo = list(job.snapshot.namespace.values())
+    todo = [*job.snapshot.namespace.values(), *_native._pinned()]
     while todo and len(seen) < _ENOUGH:
         each = todo.pop()
         if id(each) in seen:
