@@ -11,7 +11,7 @@ use pyo3_ffi::PyObject;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::arguments::{self, Pairs};
-use crate::edit::{by_holder, count_all, count_slots, Edit, Instances};
+use crate::edit::{by_holder, count_all, count_slots, Changes, Edit, Instances};
 use crate::error::Refusal;
 use crate::ffi::{self, bindings as c};
 use crate::forwarding::{ForwardingMap, Pair};
@@ -144,6 +144,51 @@ unsafe fn run(call: &Call, base: usize) -> Result<Owned, Raised> {
         let report = report(&plan, &outcome, &log, started)?;
         log::fill(log.as_ptr(), outcome, call.dry_run != 0);
         Ok(report)
+    }
+}
+
+/// `_rehash(classes)`: reindexes the tables with keys that are or contain instances of
+/// the classes in a list, by what `__hash__` and `__eq__` say now; a report.
+///
+/// # Safety
+/// Called by CPython as a METH_O function.
+pub(crate) unsafe extern "C" fn rehash(
+    _module: *mut PyObject,
+    classes: *mut PyObject,
+) -> *mut PyObject {
+    // SAFETY: CPython passes a live argument and holds the GIL.
+    unsafe {
+        if py::PyList_Check(classes) == 0 {
+            py::PyErr_SetString(py::PyExc_TypeError, c"_rehash takes a list".as_ptr());
+            return ptr::null_mut();
+        }
+        let classes: Vec<Owned> = (0..py::PyList_GET_SIZE(classes))
+            .map(|index| Owned::borrow(py::PyList_GET_ITEM(classes, index)))
+            .collect();
+        ffi::call_with_base(|base| returned(reindex(&classes, base)))
+    }
+}
+
+/// # Safety
+/// The GIL is held; `base` is from `ffi::call_with_base`.
+unsafe fn reindex(classes: &[Owned], base: usize) -> Result<*mut PyObject, Raised> {
+    let started = Instant::now();
+    // SAFETY: the caller's promise, for every call in this function.
+    unsafe {
+        ready()?;
+        let log = Owned::steal(log::allocate())?;
+        let outcome = transaction::run(false, base, |_| Changes {
+            rehash: classes.iter().map(Owned::as_ptr).collect(),
+            ..Changes::default()
+        });
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(Failure::Refused(refusals)) => return Err(raise_refusals(&refusals, |old| old)),
+            Err(Failure::Raised | Failure::Late(_)) => return Err(Raised),
+        };
+        let report = report(&Plan::default(), &outcome, &log, started)?;
+        log::fill(log.as_ptr(), outcome, false);
+        Ok(report.into_ptr())
     }
 }
 

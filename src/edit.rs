@@ -152,6 +152,9 @@ pub(crate) struct Changes {
     pub(crate) variables: Option<ContextChange>,
     pub(crate) weak: Vec<WeakMove>,
     pub(crate) restores: Vec<Restore>,
+    /// Classes whose instances hash or compare differently, for a reason of which the
+    /// other changes tell nothing.
+    pub(crate) rehash: Vec<*mut PyObject>,
     pub(crate) refusals: Vec<Refusal>,
     /// What a deep search found out about untracked containers.
     pub(crate) holders: Holders,

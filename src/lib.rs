@@ -98,7 +98,7 @@ const fn door(name: &'static std::ffi::CStr, function: PyCFunction, flags: c_int
     }
 }
 
-static METHODS: Shared<[PyMethodDef; 14]> = Shared(std::cell::UnsafeCell::new([
+static METHODS: Shared<[PyMethodDef; 15]> = Shared(std::cell::UnsafeCell::new([
     PyMethodDef {
         ml_name: c"remap".as_ptr(),
         ml_meth: PyMethodDefPointer {
@@ -110,6 +110,7 @@ static METHODS: Shared<[PyMethodDef; 14]> = Shared(std::cell::UnsafeCell::new([
     door(c"_referrers", api::referrers, METH_VARARGS),
     door(c"_entries_with", hashes::entries_with, METH_VARARGS),
     door(c"_holders", census::holders, METH_VARARGS),
+    door(c"_rehash", api::rehash, METH_O),
     door(c"_hush", hashes::hush, METH_O),
     door(c"_walk", doors::walk, METH_O),
     door(c"_traverse", doors::traverse, METH_O),

@@ -48,6 +48,8 @@ pub(crate) struct Outcome {
     /// of their mappings were replaced.
     pub(crate) contexts: Vec<Owned>,
     pub(crate) variables: usize,
+    /// Classes whose instances hash differently now.
+    pub(crate) rehash: Vec<Owned>,
     /// What the mappings of contexts were changed by.
     pub(crate) forward: FxHashMap<usize, usize>,
     pub(crate) rehashed: usize,
@@ -62,6 +64,17 @@ pub(crate) struct Lost {
     pub(crate) dropped: c::gcr_dropped,
     /// The table as it was left, to tell whether it has changed since.
     pub(crate) fingerprint: u64,
+}
+
+impl Lost {
+    /// Whether the table is as it was left when it lost the entry.
+    ///
+    /// # Safety
+    /// I1; an outcome owns the table.
+    pub(crate) unsafe fn can_come_back(&self) -> bool {
+        // SAFETY: the caller's promise.
+        unsafe { hashes::fingerprint(self.table) == self.fingerprint }
+    }
 }
 
 impl Drop for Lost {
@@ -86,6 +99,7 @@ impl Outcome {
             .chain(self.classes.iter().flatten())
             .chain(&self.reordered)
             .chain(&self.contexts)
+            .chain(&self.rehash)
             .map(Owned::as_ptr)
             .chain(moved)
             .chain(lost.filter(|object| !object.is_null()))
@@ -183,6 +197,13 @@ pub(crate) unsafe fn run(
                 asked = question;
                 continue;
             }
+            let to_settle: Vec<Owned> = match question.is_empty() {
+                true => Vec::new(),
+                false => types::with_other_hashes(&type_plan, &changes)
+                    .into_iter()
+                    .map(|(_, class)| Owned::borrow(class))
+                    .collect(),
+            };
             let mut repairs =
                 Repairs::prepare(&changes, type_plan, &question, &answer).map_err(|obstacle| {
                     Failure::Refused(vec![obstacle_refusal(&changes, &obstacle)])
@@ -209,11 +230,49 @@ pub(crate) unsafe fn run(
             if classes_changed && refresh_dispatch().is_err() {
                 return Err(Failure::Late(Box::new(outcome)));
             }
+            if !to_settle.is_empty() && settle(&mut outcome, &to_settle, base).is_err() {
+                return Err(Failure::Late(Box::new(outcome)));
+            }
             return Ok(outcome);
         }
         raise_remap_error(c"the objects to remap keep changing while their hashes are computed");
     }
     Err(Failure::Raised)
+}
+
+/// Asks again what was asked before the change: a `__eq__` that names its own class,
+/// `isinstance(other, Point)`, says what it will say only once the name is the new one's.
+/// `classes` are those whose instances hash or compare differently now.
+///
+/// # Safety
+/// The GIL is held; `base` is from `ffi::call_with_base`.
+unsafe fn settle(done: &mut Outcome, classes: &[Owned], base: usize) -> Result<(), Raised> {
+    let mut intact: Vec<bool> = Vec::new();
+    // SAFETY: the caller's promise; the outcomes own their tables.
+    unsafe {
+        let settled = run(false, base, |_| {
+            intact = done.dropped.iter().map(|lost| lost.can_come_back()).collect();
+            let rehash = classes.iter().map(Owned::as_ptr).collect();
+            Changes { rehash, ..Changes::default() }
+        });
+        let mut settled = match settled {
+            Ok(settled) => settled,
+            Err(Failure::Refused(_)) => {
+                raise_remap_error(c"there is no memory to index the keys of changed classes");
+                return Err(Raised);
+            }
+            // Nothing is done after the last write that could fail late.
+            Err(Failure::Raised | Failure::Late(_)) => return Err(Raised),
+        };
+        for (lost, _) in done.dropped.iter_mut().zip(intact).filter(|(_, intact)| *intact) {
+            lost.fingerprint = hashes::fingerprint(lost.table);
+        }
+        done.owned.append(&mut settled.owned);
+        done.dropped.append(&mut settled.dropped);
+        done.collisions.append(&mut settled.collisions);
+        done.rehashed = done.rehashed.max(settled.rehashed);
+    }
+    Ok(())
 }
 
 /// Clears the caches of ABCs and of generic functions, which answer by class.
@@ -279,6 +338,7 @@ impl Outcome {
         outcome.classes.extend(changes.classes.iter().map(|&(old, new)| [own(old), own(new)]));
         outcome.reordered.extend(repairs.types.reordered().into_iter().map(own));
         outcome.contexts.extend(repairs.contexts.changed().into_iter().map(own));
+        outcome.rehash.extend(changes.rehash.iter().copied().map(own));
         if let Some(change) = &changes.variables {
             outcome.forward.clone_from(&change.forward);
             let objects = change.forward.iter().flat_map(|(&old, &new)| [old, new]);

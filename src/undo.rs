@@ -17,7 +17,7 @@ use crate::locate::Locator;
 use crate::object::{Owned, Raised};
 use crate::repair::weak::WeakMove;
 use crate::slot::Slot;
-use crate::transaction::{self, Failure, Lost, Outcome};
+use crate::transaction::{self, Failure, Outcome};
 use crate::{api, hashes};
 
 /// Undoes what a remap did; returns how many references were put back. An error means
@@ -113,7 +113,7 @@ unsafe fn put_back(done: &Outcome) -> Changes {
     // Where the loser cannot come back, the winner keeps its key and its value.
     // SAFETY: the caller's promise.
     let won: FxHashSet<(usize, isize)> = unsafe {
-        let gone = done.dropped.iter().filter(|lost| !can_come_back(lost));
+        let gone = done.dropped.iter().filter(|lost| !lost.can_come_back());
         gone.map(|lost| (lost.table as usize, lost.dropped.winner)).collect()
     };
     let moved = MovedValues::of(done);
@@ -185,6 +185,7 @@ unsafe fn put_back(done: &Outcome) -> Changes {
     }
     let reordered = done.reordered.iter().map(|class| class.as_ptr() as usize);
     changes.bases = Scope::Only(reordered.collect());
+    changes.rehash.extend(done.rehash.iter().map(Owned::as_ptr));
     if !done.contexts.is_empty() {
         let contexts = done.contexts.iter().map(|context| context.as_ptr() as usize);
         changes.variables = Some(ContextChange {
@@ -233,7 +234,7 @@ impl MovedValues {
         let mut latest: FxHashMap<(usize, isize), isize> = FxHashMap::default();
         for (at, lost) in done.dropped.iter().enumerate() {
             // SAFETY: the outcome owns the table; I1.
-            if lost.dropped.value.is_null() || !unsafe { can_come_back(lost) } {
+            if lost.dropped.value.is_null() || !unsafe { lost.can_come_back() } {
                 continue;
             }
             let (table, winner) = (lost.table as usize, lost.dropped.winner);
@@ -249,15 +250,6 @@ impl MovedValues {
     }
 }
 
-/// Whether the table is as it was left when it lost the entry.
-///
-/// # Safety
-/// I1; the outcome owns the table.
-unsafe fn can_come_back(lost: &Lost) -> bool {
-    // SAFETY: the caller's promise.
-    unsafe { hashes::fingerprint(lost.table) == lost.fingerprint }
-}
-
 /// Entries of tables that have not changed since they lost them; the last that was
 /// dropped comes first.
 ///
@@ -266,7 +258,7 @@ unsafe fn can_come_back(lost: &Lost) -> bool {
 unsafe fn put_back_lost(done: &Outcome, moved: &MovedValues, changes: &mut Changes) {
     for (at, lost) in done.dropped.iter().enumerate().rev() {
         // SAFETY: the caller's promise.
-        if !unsafe { can_come_back(lost) } {
+        if !unsafe { lost.can_come_back() } {
             continue;
         }
         let mut dropped = lost.dropped;

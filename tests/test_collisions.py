@@ -374,3 +374,71 @@ def test_dry_run_reports_collisions_and_changes_nothing() -> None:
     assert [(container is table, lost) for container, _, lost in report.collisions] == [(True, 1)]
     assert list(table.items()) == [(old, 1), (new, 2)]
     assert report.undo() == 0
+
+
+class Named:
+    """One whose `__eq__` names its own class."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __hash__(self) -> int:
+        return hash(self.number)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Named) and self.number == other.number
+
+
+def test_equality_that_names_its_own_class() -> None:
+    old = Named
+
+    class Merged:
+        def __init__(self, number: int) -> None:
+            self.number = number
+
+        def __hash__(self) -> int:
+            return hash(self.number // 10)
+
+        def __eq__(self, other: object) -> bool:
+            return isinstance(other, Named) and self.number // 10 == other.number // 10
+
+    keys = [old(10), old(11), old(20)]
+    table = {key: key.number for key in keys}
+    members = set(keys)
+    report = gcremap.remap({old: Merged})
+    assert Named is Merged
+    assert list(table.items()) == [(keys[0], 11), (keys[2], 20)]
+    assert members == {keys[0], keys[2]}
+    assert len(members) == 2
+    assert sorted(str(lost) for _, _, lost in report.collisions) == sorted(["10", str(keys[1])])
+    report.undo()
+    assert Named is not Merged
+    assert list(table.items()) == [(key, key.number) for key in keys]
+    assert [table[Named(number)] for number in (10, 11, 20)] == [10, 11, 20]
+    assert members == set(keys)
+    assert len(members) == 3
+
+
+def test_an_exception_that_comes_once_all_is_changed() -> None:
+    old = Named
+
+    class Failing:
+        def __init__(self, number: int) -> None:
+            self.number = number
+
+        def __hash__(self) -> int:
+            return 1
+
+        def __eq__(self, other: object) -> bool:
+            if isinstance(other, Named):
+                raise KeyError(self.number)
+            return False
+
+    keys = [old(10), old(11)]
+    table = {key: key.number for key in keys}
+    with pytest.raises(gcremap.RemapError) as caught:
+        gcremap.remap({old: Failing})
+    assert isinstance(caught.value.__cause__, KeyError)
+    assert Named is not Failing
+    assert type(keys[0]) is Named
+    assert [table[Named(number)] for number in (10, 11)] == [10, 11]

@@ -461,3 +461,41 @@ def test_bases_of_one_class_trade_places() -> None:
     gcremap.remap([(a, b), (b, a)], exclude=[keep], frames=False)
     assert C.__mro__ == (C, a, b, object)
     assert a.__subclasses__() == b.__subclasses__() == [C]
+
+
+def test_an_old_class_keeps_the_descriptors_of_its_fields() -> None:
+    class Old:
+        __slots__ = ("__weakref__", "field")
+
+        def __hash__(self) -> int:
+            return 1
+
+        def __eq__(self, other: object) -> bool:
+            return self is other
+
+    class New:
+        __slots__ = ("__weakref__", "field")
+
+        def __hash__(self) -> int:
+            return 2
+
+        def __eq__(self, other: object) -> bool:
+            return self is other
+
+    keep: list[Any] = [Old]
+    instance = Old()
+    instance.field = 1
+    table = {instance: "found"}
+    elsewhere = [vars(Old)["field"]]
+    pairs = [(vars(Old)[name], vars(New)[name]) for name in ("field", "__weakref__")]
+    report = gcremap.remap([(keep[0], New), *pairs], exclude=[keep])
+    was, now = keep[0], type(instance)
+    assert was is not now
+    assert elsewhere == [vars(now)["field"]]
+    for each in (was, now):
+        assert vars(each)["field"].__objclass__ is each
+    del pairs
+    report.undo()
+    assert type(instance) is was
+    assert elsewhere == [vars(was)["field"]]
+    assert (instance.field, table[instance]) == (1, "found")

@@ -164,6 +164,15 @@ class _Future:
         self._restored: dict[int, list[tuple[object, object]]] = {}
         for table, key, item in restored:
             self._restored.setdefault(id(table), []).append((key, item))
+        self._is_here = not (
+            self._replaced
+            or self._classes
+            or self._references
+            or self._methods
+            or self._bases
+            or self._restored
+        )
+        """Whether nothing is to change but what methods say, which they say by now."""
         self._known: dict[int, object] = {}
         self._copies: list[object] = []
         self._targets: list[object] = []
@@ -266,10 +275,21 @@ class _Future:
             if eq is object.__eq__ and type(value).__hash__ is object.__hash__:
                 return value
             return _StandIn(value, object.__hash__, eq)
+        if self._is_here and not self._holds_another(value):
+            return value
         copy = self._copy(value, class_)
         if hash_ is getattr(class_, "__hash__", None) and eq is getattr(class_, "__eq__", None):
             return copy
         return _StandIn(copy, hash_, eq)
+
+    def _holds_another(self, value: Any) -> bool:
+        """Whether something that `value` holds has a hash that is not what it will be."""
+        namespace = getattr(value, "__dict__", None)
+        held = [*namespace.values()] if type(namespace) is dict else []
+        held += (field for _, field in _slots(value))
+        if isinstance(value, tuple):
+            held += tuple.__iter__(value)
+        return any(self.of(each) is not each for each in held)
 
     def _part(self, value: Any) -> Any:
         """What a key's `__hash__` may read, though it is no key itself."""

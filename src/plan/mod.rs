@@ -81,6 +81,8 @@ struct Planner<'a> {
     /// What an old class says of itself: its MRO, its bases, the descriptors of
     /// its own fields.
     parts: FxHashSet<usize>,
+    /// Where old classes keep those of their parts that are attributes.
+    namespaces: FxHashSet<usize>,
     /// Holders of the full ring, for the next to leave out.
     taken: Vec<usize>,
     /// By pair of classes: what becomes of the instances.
@@ -118,6 +120,7 @@ impl<'a> Planner<'a> {
             seen_holders: FxHashSet::default(),
             seen_slots: FxHashSet::default(),
             parts: FxHashSet::default(),
+            namespaces: FxHashSet::default(),
             taken: Vec::new(),
             classes: BTreeMap::new(),
             counts,
@@ -203,6 +206,7 @@ impl<'a> Planner<'a> {
             self.parts.extend([(*type_).tp_mro as usize, (*type_).tp_bases as usize]);
             let namespace = c::gcr_type_namespace(class);
             if !namespace.is_null() {
+                self.namespaces.insert(namespace as usize);
                 ffi::traverse(namespace, |value| {
                     if c::gcr_is_part_of_class(value, class) != 0 {
                         self.parts.insert(value as usize);
@@ -362,13 +366,15 @@ impl<'a> Planner<'a> {
         if unsafe { slot.owns() } {
             self.counts.explain(pair, 1);
         }
-        // An old class keeps its base: it is on its way out, and what still runs in it
-        // needs a consistent class.
-        let own = holder.is_old && slot.role() == c::GCR_TYPE_BASE;
+        let sides = self.map.pairs()[pair];
+        // An old class keeps its base, and the descriptors of its own fields: it is on its
+        // way out, and what still runs in it needs a consistent class.
+        let own = holder.is_old && slot.role() == c::GCR_TYPE_BASE
+            || self.namespaces.contains(&(holder.object as usize))
+                && self.parts.contains(&sides.old);
         if slot.kind() == c::GCR_WEAK || holder.is_excluded || own {
             return;
         }
-        let sides = self.map.pairs()[pair];
         let (old, new) = (sides.old as *mut PyObject, sides.new as *mut PyObject);
         // SAFETY: the caller's promise.
         unsafe {

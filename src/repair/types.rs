@@ -284,6 +284,22 @@ unsafe extern "C" fn follows(class: *mut PyObject, bases: *mut c_void) -> c_int 
     c_int::from(bases.follow(class as usize))
 }
 
+/// Classes that hash or compare differently afterwards, each with the one that its
+/// instances are of by then.
+///
+/// # Safety
+/// I1 and I2.
+pub(crate) unsafe fn with_other_hashes(
+    plan: &TypePlan,
+    changes: &Changes,
+) -> Vec<(*mut PyObject, *mut PyObject)> {
+    let mut found: Vec<_> = plan.methods.iter().map(|&(class, ..)| (class, class)).collect();
+    // SAFETY: the caller's promise: both are classes and alive.
+    let differ = |&&(old, new): &&_| unsafe { c::gcr_hashes_alike(old, new) == 0 };
+    found.extend(changes.classes.iter().filter(differ));
+    found
+}
+
 /// Classes whose instances may hash or compare differently afterwards, besides
 /// those that change class.
 ///
@@ -294,14 +310,10 @@ pub(crate) unsafe fn rehashed_classes(
     changes: &Changes,
     world: &World,
 ) -> FxHashSet<usize> {
-    let mut sources: FxHashSet<usize> =
-        plan.methods.iter().map(|(class, ..)| *class as usize).collect();
-    for &(old, new) in &changes.classes {
-        // SAFETY: the caller's promise: both are classes and alive.
-        if unsafe { c::gcr_hashes_alike(old, new) } == 0 {
-            sources.insert(old as usize);
-        }
-    }
+    // SAFETY: the caller's promise.
+    let different = unsafe { with_other_hashes(plan, changes) }.into_iter().map(|(class, _)| class);
+    let sources: FxHashSet<usize> =
+        different.chain(changes.rehash.iter().copied()).map(|class| class as usize).collect();
     if sources.is_empty() {
         return sources;
     }

@@ -12,6 +12,7 @@ from gcremap._native import remap
 from gcremap._reload import hooks
 from gcremap._reload.apply import Applier
 from gcremap._reload.definitions import Index, index_of
+from gcremap._reload.hashing import reindex
 from gcremap._reload.match import Matcher, Site, is_class, is_function
 
 Namespace = dict[str, Any]
@@ -90,6 +91,9 @@ def _move(matcher: Matcher) -> list[str]:
         report = remap(applier.remapping(), exclude=applier.holders())
         undo.append(report.undo)
         applier.settle_abstract()
+        reindexed = reindex(applier.changed_names())
+        if reindexed is not None:
+            undo.insert(0, reindexed.undo)
         hooks.after((), applier)
         applier.finish()
     except Exception as error:

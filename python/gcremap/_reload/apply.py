@@ -270,6 +270,22 @@ class Applier:
             if is_class(pair.old) and pair.changed:
                 yield pair
 
+    def changed_names(self) -> set[str]:
+        """The last names of functions, and the attributes of classes, that are others now."""
+        names = {function.__name__ for function, _, _ in self._matcher.orphans}
+        for pair in self._matcher.pairs:
+            if pair.changed and not is_class(pair.old):
+                names.add(pair.path.rpartition(".")[2])
+        for pair in self.changed_classes():
+            before = self._updater.formers.get(id(pair.old)) or vars(pair.old)
+            present = vars(pair.old if pair.keep else pair.new)
+            names.update(
+                name
+                for name in {*before, *present}
+                if name not in before or before[name] is not present.get(name)
+            )
+        return names
+
     def former(self, value: Any) -> Any:
         """An object with the old content of `value`: itself, unless it was updated in place."""
         return self._updater.shells.get(id(value), value)

@@ -9,6 +9,7 @@ from types import FunctionType, ModuleType, TracebackType
 from typing import Any
 
 from gcremap._native import remap
+from gcremap._reload.hashing import reindex
 from gcremap._reload.imports import Followers
 from gcremap._reload.update import swap
 
@@ -58,6 +59,9 @@ def patch(target: str, new: Any) -> Patch:
     done = Patch(target, raw, new)
     try:
         _apply(done, module, holder, name, raw, new)
+        report = reindex({name})
+        if report is not None:
+            done._undo.insert(0, report.undo)
     except BaseException:
         done.undo()
         raise

@@ -15,6 +15,7 @@ from gcremap._reload import hooks, record, source, state
 from gcremap._reload.apply import Applier
 from gcremap._reload.definitions import Index, imports_of
 from gcremap._reload.execute import Snapshot, execute
+from gcremap._reload.hashing import reindex
 from gcremap._reload.imports import Followers, absolute, in_order
 from gcremap._reload.match import Matcher, Pair, Site, is_class, is_function
 from gcremap._reload.near import Nursery, far_references
@@ -77,6 +78,8 @@ class Transaction:
         self._matcher = Matcher(module.__name__ for module in self._modules)
         self._undo: list[Callable[[], Any]] = []
         self._nursery = Nursery()
+        self._reindexed: RemapReport | None = None
+        """Undone last, when everything says again what it said."""
 
     def run(self) -> list[ReloadReport]:
         start = time.perf_counter()
@@ -98,6 +101,8 @@ class Transaction:
                 self._undo.pop()()
             for job in reversed(done):
                 job.snapshot.restore()
+            if self._reindexed is not None:
+                self._reindexed.undo()
             raise
         finally:
             source.put_away(part for job in jobs for part in (job.was, job.now))
@@ -362,10 +367,22 @@ class Transaction:
             module = job.module.module if isinstance(job.module, Script) else job.module
             if module is not None:
                 followers.follow(module, job.snapshot.namespace, vars(module))
+        self._reindex(jobs, applier)
         applier.describe(jobs)
         hooks.after(jobs, applier)
         applier.finish()
         return [job.report for job in jobs]
+
+    def _reindex(self, jobs: list[Job], applier: Applier) -> None:
+        names = applier.changed_names()
+        for job in jobs:
+            names.update(job.report.updated, job.report.added, job.report.removed)
+        report = self._reindexed = reindex(names)
+        if report is not None and report.collisions:
+            jobs[0].report.warnings.append(
+                f"{len(report.collisions)} keys became equal to others in the same dict or set: "
+                "of each, the last value stays at the first place"
+            )
 
 
 def _current(module: Target) -> Source:

@@ -1,0 +1,67 @@
+"""Classes whose instances hash or compare by something that changed: a helper, a constant.
+
+`__hash__` and `__eq__` often leave the work to others, `hash(self.key())`. Tables that have
+instances as keys must be indexed anew when one of these changes, though the methods
+themselves did not.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+from gcremap import _native
+from gcremap._reload import codes
+from gcremap._reload.match import LRU_CACHE, is_function
+from gcremap._reload.migrate import subclasses
+from gcremap._report import RemapReport
+
+
+def reindex(changed: set[str]) -> RemapReport | None:
+    """Index tables anew whose keys hash or compare by what one of the names leads to.
+
+    The report can undo it, once all else is as it was.
+    """
+    if not changed:
+        return None
+    classes = [cls for cls in dict.fromkeys(subclasses(object)) if _depends(cls, changed)]
+    return _native._rehash(classes) if classes else None
+
+
+def _depends(cls: type, changed: set[str]) -> bool:
+    """Whether `__hash__` or `__eq__` of the class itself read a name that is `changed`, or
+    call what does."""
+    own = vars(cls)
+    todo = [each for name in ("__hash__", "__eq__") for each in _functions(own.get(name))]
+    seen = set(map(id, todo))
+    while todo:
+        function = todo.pop()
+        names = {
+            name
+            for code in codes.tree(function.__code__)
+            for name in (*code.co_names, *code.co_freevars)
+        }
+        if not changed.isdisjoint(names):
+            return True
+        for name in names:
+            for place in (function.__globals__, *map(vars, cls.__mro__)):
+                for each in _functions(place.get(name)):
+                    if id(each) not in seen:
+                        seen.add(id(each))
+                        todo.append(each)
+    return False
+
+
+def _functions(value: Any) -> Iterator[Any]:
+    """The functions that a call of `value`, or a look at an attribute that it makes, runs."""
+    if isinstance(value, staticmethod | classmethod):
+        value = value.__func__
+    elif isinstance(value, property):
+        value = value.fget
+    elif isinstance(value, functools.cached_property):
+        value = value.func
+    while is_function(value) or isinstance(value, LRU_CACHE):
+        if is_function(value):
+            yield value
+        value = vars(value).get("__wrapped__")

@@ -1,0 +1,168 @@
+"""Keys of dicts and sets whose classes hash and compare by what an edit changes."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+import pytest
+
+import gcremap
+
+INIT = "    def __init__(self, x, y): self.x, self.y = x, y"
+EQ = "    def __eq__(self, other): return isinstance(other, P) and self.x == other.x"
+
+# By what it hashes: a source, and what stands in it before and after the edit.
+SOURCES = {
+    "itself": (
+        f"class P:\n{INIT}\n    def __hash__(self): return hash({{0}})\n{EQ}",
+        "self.x", "(self.x, 3)",
+    ),
+    "a method": (
+        f"class P:\n{INIT}\n    def key(self): return {{0}}\n"
+        "    def __hash__(self): return hash(self.key())\n"
+        "    def __eq__(self, other): return self.key() == other.key()",
+        "(self.x,)", "(self.x, self.y, 9)",
+    ),
+    "a property": (
+        f"class P:\n{INIT}\n    @property\n    def key(self): return {{0}}\n"
+        "    def __hash__(self): return hash(self.key)\n"
+        "    def __eq__(self, other): return self.key == other.key",
+        "(self.x,)", "(self.x, self.y, 9)",
+    ),
+    "a function": (
+        f"def key(p): return {{0}}\nclass P:\n{INIT}\n"
+        "    def __hash__(self): return hash(key(self))\n"
+        "    def __eq__(self, other): return key(self) == key(other)",
+        "(p.x,)", "(p.x, p.y, 9)",
+    ),
+    "a function of a function": (
+        f"def inner(p): return {{0}}\ndef key(p): return inner(p)\nclass P:\n{INIT}\n"
+        f"    def __hash__(self): return hash(key(self))\n{EQ}",
+        "p.x", "(p.x, 9)",
+    ),
+    "a constant": (
+        f"SALT = {{0}}\nclass P:\n{INIT}\n"
+        f"    def __hash__(self): return hash((SALT, self.x))\n{EQ}",
+        "1", "2",
+    ),
+    "an attribute of the class": (
+        f"class P:\n    SALT = {{0}}\n{INIT}\n"
+        f"    def __hash__(self): return hash((self.SALT, self.x))\n{EQ}",
+        "1", "2",
+    ),
+    "a method of its base": (
+        "class Base:\n    def key(self): return {0}\n"
+        "    def __hash__(self): return hash(self.key())\n"
+        f"class P(Base):\n{INIT}\n    def __eq__(self, other): return self.x == other.x\n"
+        "    __hash__ = Base.__hash__",
+        "self.x", "(self.x, 3)",
+    ),
+    "what another makes it of": (
+        "class Part:\n    def __init__(self, x): self.x = x\n"
+        "    def __hash__(self): return hash({0})\n"
+        "    def __eq__(self, other): return isinstance(other, Part) and self.x == other.x\n"
+        "class P:\n    def __init__(self, x, y): self.part = Part(x)\n"
+        "    def __hash__(self): return hash((P, self.part))\n"
+        "    def __eq__(self, other): return self.part == other.part",
+        "self.x", "(self.x, 1)",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("by", SOURCES)
+def test_keys_are_found_by_what_they_hash_by_now(project: Any, by: str) -> None:
+    source, before, after = SOURCES[by]
+    mod = project.load(mod=source.format(before))
+    keys = [mod.P(number, number) for number in range(5)]
+    table = {key: number for number, key in enumerate(keys)}
+    nested = {(key, "nested"): number for number, key in enumerate(keys)}
+    members, frozen = set(keys), frozenset(keys)
+    project.reload(mod=source.format(after))
+    for number, key in enumerate(keys):
+        assert table[key] == table[mod.P(number, number)] == number
+        assert nested[key, "nested"] == nested[mod.P(number, number), "nested"] == number
+        assert key in members
+        assert mod.P(number, number) in members
+        assert key in frozen
+    assert list(table) == keys
+
+
+def test_a_constant_of_another_module(project: Any) -> None:
+    project.load(config="SALT = 1\n")
+    mod = project.load(
+        mod=f"""
+from config import SALT
+class P:
+{INIT}
+    def __hash__(self): return hash((SALT, self.x))
+{EQ}
+"""
+    )
+    table = {mod.P(1, 1): "one"}
+    project.reload(config="SALT = 2\n")
+    assert table[mod.P(1, 1)] == "one"
+
+
+MERGED = """
+class P:
+    def __init__(self, x): self.x = x
+    def _key(self): return self.x {0}
+    def __hash__(self): return hash(self._key())
+    def __eq__(self, other): return type(other) is P and self._key() == other._key()
+"""
+
+
+def test_keys_that_become_equal_by_a_helper(project: Any) -> None:
+    mod = project.load(mod=MERGED.format(""))
+    table = {mod.P(10): "a", mod.P(11): "b", mod.P(20): "c"}
+    [report] = project.reload(mod=MERGED.format("// 10"))
+    assert [(key.x, value) for key, value in table.items()] == [(10, "b"), (20, "c")]
+    assert table[mod.P(19)] == "b"
+    assert any("became equal" in warning for warning in report.warnings) or report.remap.collisions
+
+
+@pytest.mark.parametrize("merges", [False, True])
+def test_a_failure_afterwards_puts_the_tables_back(project: Any, merges: bool) -> None:
+    mod = project.load(mod=MERGED.format(""))
+    keys = [mod.P(10), mod.P(11), mod.P(20)]
+    table = {key: key.x for key in keys}
+    edit = MERGED.format("// 10" if merges else "* -7")
+    with pytest.raises(ZeroDivisionError):
+        project.reload(mod=edit + "def __after_reload__(module): 1 / 0\n")
+    assert list(table.items()) == [(key, key.x) for key in keys]
+    assert [table[key] for key in keys] == [table[mod.P(x)] for x in (10, 11, 20)] == [10, 11, 20]
+    project.reload(mod=edit)
+    assert table[mod.P(20)] == 20
+
+
+def test_an_exception_of_a_helper_cancels_the_reload(project: Any) -> None:
+    mod = project.load(mod=MERGED.format(""))
+    table = {mod.P(1): "one"}
+    with pytest.raises(gcremap.RemapError) as caught:
+        project.reload(mod=MERGED.format("/ 0"))
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    assert table[mod.P(1)] == "one"
+
+
+def test_a_patch_of_a_helper(project: Any) -> None:
+    mod = project.load(mod=MERGED.format(""))
+    keys = [mod.P(1), mod.P(2)]
+    table = {key: key.x for key in keys}
+    with gcremap.patch("mod:P._key", lambda self: ("patched", self.x)):
+        assert [table[mod.P(x)] for x in (1, 2)] == [1, 2]
+    assert [table[mod.P(x)] for x in (1, 2)] == [1, 2]
+
+
+def test_equality_that_names_its_own_class(project: Any) -> None:
+    source = textwrap.dedent("""
+        class P:
+            def __init__(self, x): self.x = x
+            def __hash__(self): return hash(self.x {0})
+            def __eq__(self, other): return isinstance(other, P) and self.x {0} == other.x {0}
+    """)
+    mod = project.load(mod=source.format(""))
+    keys = [mod.P(10), mod.P(11), mod.P(20)]
+    table = dict.fromkeys(keys)
+    project.reload(mod=source.format("// 10"))
+    assert [key.x for key in table] == [10, 20]
