@@ -25,7 +25,9 @@ def reindex(changed: set[str]) -> RemapReport | None:
     """
     if not changed:
         return None
-    classes = [cls for cls in dict.fromkeys(subclasses(object)) if _depends(cls, changed)]
+    # By identity: a metaclass may have a __hash__ of its own.
+    known = {id(cls): cls for cls in subclasses(object)}
+    classes = [cls for cls in known.values() if _depends(cls, changed)]
     return _native._rehash(classes) if classes else None
 
 
