@@ -141,9 +141,13 @@ unsafe fn run(call: &Call, base: usize) -> Result<Owned, Raised> {
                 outcome.leftovers.push((Owned::borrow(pair.old as *mut PyObject), count));
             }
         }
-        let report = report(&plan, &outcome, &log, started)?;
+        let report = report(&plan, &outcome, &log, started);
+        if report.is_err() && call.dry_run == 0 {
+            // Nobody could take it back.
+            undo::revert(&outcome, base);
+        }
         log::fill(log.as_ptr(), outcome, call.dry_run != 0);
-        Ok(report)
+        report
     }
 }
 
@@ -186,9 +190,12 @@ unsafe fn reindex(classes: &[Owned], base: usize) -> Result<*mut PyObject, Raise
             Err(Failure::Refused(refusals)) => return Err(raise_refusals(&refusals, |old| old)),
             Err(Failure::Raised | Failure::Late(_)) => return Err(Raised),
         };
-        let report = report(&Plan::default(), &outcome, &log, started)?;
+        let report = report(&Plan::default(), &outcome, &log, started);
+        if report.is_err() {
+            undo::revert(&outcome, base);
+        }
         log::fill(log.as_ptr(), outcome, false);
-        Ok(report.into_ptr())
+        report.map(Owned::into_ptr)
     }
 }
 

@@ -7,12 +7,13 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from gcremap import _native
 from gcremap._errors import RemapError
 from gcremap._native import remap
 from gcremap._reload import hooks
 from gcremap._reload.apply import Applier
 from gcremap._reload.definitions import Index, index_of
-from gcremap._reload.hashing import reindex
+from gcremap._reload.hashing import dependents
 from gcremap._reload.match import Matcher, Site, is_class, is_function
 
 Namespace = dict[str, Any]
@@ -88,12 +89,12 @@ def _move(matcher: Matcher) -> list[str]:
         applier = Applier(matcher, undo, "keep")
         applier.decide()
         applier.apply(())
+        rehashed = dependents(applier.changed_names())
         report = remap(applier.remapping(), exclude=applier.holders())
         undo.append(report.undo)
         applier.settle_abstract()
-        reindexed = reindex(applier.changed_names())
-        if reindexed is not None:
-            undo.insert(0, reindexed.undo)
+        if rehashed:
+            undo.insert(0, _native._rehash(rehashed).undo)
         hooks.after((), applier)
         applier.finish()
     except Exception as error:

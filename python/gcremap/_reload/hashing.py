@@ -11,24 +11,18 @@ import functools
 from collections.abc import Iterator
 from typing import Any
 
-from gcremap import _native
 from gcremap._reload import codes
 from gcremap._reload.match import LRU_CACHE, is_function
 from gcremap._reload.migrate import subclasses
-from gcremap._report import RemapReport
 
 
-def reindex(changed: set[str]) -> RemapReport | None:
-    """Index tables anew whose keys hash or compare by what one of the names leads to.
-
-    The report can undo it, once all else is as it was.
-    """
+def dependents(changed: set[str]) -> list[type]:
+    """The classes that hash or compare by what one of the names leads to."""
     if not changed:
-        return None
+        return []
     # By identity: a metaclass may have a __hash__ of its own.
     known = {id(cls): cls for cls in subclasses(object)}
-    classes = [cls for cls in known.values() if _depends(cls, changed)]
-    return _native._rehash(classes) if classes else None
+    return [cls for cls in known.values() if _depends(cls, changed)]
 
 
 def _depends(cls: type, changed: set[str]) -> bool:

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from types import FunctionType, ModuleType, TracebackType
 from typing import Any
 
+from gcremap import _native
 from gcremap._native import remap
-from gcremap._reload.hashing import reindex
+from gcremap._reload.hashing import dependents
 from gcremap._reload.imports import Followers
 from gcremap._reload.update import swap
 
@@ -59,9 +60,9 @@ def patch(target: str, new: Any) -> Patch:
     done = Patch(target, raw, new)
     try:
         _apply(done, module, holder, name, raw, new)
-        report = reindex({name})
-        if report is not None:
-            done._undo.insert(0, report.undo)
+        classes = dependents({name})
+        if classes:
+            done._undo.insert(0, _native._rehash(classes).undo)
     except BaseException:
         done.undo()
         raise

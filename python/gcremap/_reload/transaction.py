@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from types import CodeType, MappingProxyType, ModuleType
 from typing import Any, Literal
 
+from gcremap import _native
 from gcremap._native import remap
 from gcremap._reload import hooks, record, source, state
 from gcremap._reload.apply import Applier
 from gcremap._reload.definitions import Index, imports_of
 from gcremap._reload.execute import Snapshot, execute
-from gcremap._reload.hashing import reindex
+from gcremap._reload.hashing import dependents
 from gcremap._reload.imports import Followers, absolute, in_order
 from gcremap._reload.match import Matcher, Pair, Site, is_class, is_function
 from gcremap._reload.near import Nursery, far_references
@@ -78,8 +79,10 @@ class Transaction:
         self._matcher = Matcher(module.__name__ for module in self._modules)
         self._undo: list[Callable[[], Any]] = []
         self._nursery = Nursery()
+        self._rehashed: list[type] = []
+        """Classes whose instances hash by what changed: their tables are indexed anew when
+        everything says what it is to say, be that the new or, after a failure, the old."""
         self._reindexed: RemapReport | None = None
-        """Undone last, when everything says again what it said."""
 
     def run(self) -> list[ReloadReport]:
         start = time.perf_counter()
@@ -103,6 +106,8 @@ class Transaction:
                 job.snapshot.restore()
             if self._reindexed is not None:
                 self._reindexed.undo()
+            elif self._rehashed:
+                _native._rehash(self._rehashed)
             raise
         finally:
             source.put_away(part for job in jobs for part in (job.was, job.now))
@@ -337,6 +342,10 @@ class Transaction:
         del repeated, twins, lists
         applier.decide()
         applier.apply(jobs)
+        names = applier.changed_names()
+        for job in jobs:
+            names.update(job.report.updated, job.report.added, job.report.removed)
+        self._rehashed = dependents(names)
         for job in jobs:
             job.dropped.clear()
         self._matcher.values.clear()
@@ -367,22 +376,17 @@ class Transaction:
             module = job.module.module if isinstance(job.module, Script) else job.module
             if module is not None:
                 followers.follow(module, job.snapshot.namespace, vars(module))
-        self._reindex(jobs, applier)
+        if self._rehashed:
+            self._reindexed = _native._rehash(self._rehashed)
+            if self._reindexed.collisions:
+                jobs[0].report.warnings.append(
+                    f"{len(self._reindexed.collisions)} keys became equal to others in the same "
+                    "dict or set: of each, the last value stays at the first place"
+                )
         applier.describe(jobs)
         hooks.after(jobs, applier)
         applier.finish()
         return [job.report for job in jobs]
-
-    def _reindex(self, jobs: list[Job], applier: Applier) -> None:
-        names = applier.changed_names()
-        for job in jobs:
-            names.update(job.report.updated, job.report.added, job.report.removed)
-        report = self._reindexed = reindex(names)
-        if report is not None and report.collisions:
-            jobs[0].report.warnings.append(
-                f"{len(report.collisions)} keys became equal to others in the same dict or set: "
-                "of each, the last value stays at the first place"
-            )
 
 
 def _current(module: Target) -> Source:
