@@ -90,7 +90,7 @@ def _move(matcher: Matcher) -> list[str]:
         applier.decide()
         applier.apply(())
         rehashed = dependents(applier.changed_names())
-        report = remap(applier.remapping(), exclude=applier.holders())
+        report = remap(applier.remapping(), exclude=[*applier.holders(), rehashed])
         undo.append(report.undo)
         applier.settle_abstract()
         if rehashed:

@@ -356,7 +356,7 @@ class Transaction:
         if not pairs:
             return applier, None
         olds = [job.snapshot.namespace for job in jobs]
-        report = remap(pairs, exclude=[*olds, *applier.holders()])
+        report = remap(pairs, exclude=[*olds, *applier.holders(), self._rehashed])
         self._undo.append(report.undo)
         return applier, report
 
