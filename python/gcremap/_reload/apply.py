@@ -34,6 +34,8 @@ class Applier:
         self._descriptors: list[tuple[Any, Any]] = []
         self._migrations: dict[str, int] = {}
         self._warnings: dict[str, list[str]] = {}
+        self._told: set[str] = set()
+        """Modules whose hook is given what they were."""
         self._leftovers: list[tuple[Pair, int, bool]] = []
         """Pairs with what could not be found of one side, and whether that was updated."""
 
@@ -135,8 +137,9 @@ class Applier:
                 self._replace_class(pair)
             elif isinstance(pair.old, FunctionType) and isinstance(pair.new, FunctionType):
                 update.carry_attributes(pair.old, pair.new, pair.attributes, self._undo)
-        for pair in self._matcher.pairs:
-            if is_class(pair.old) and pair.changed and tells_instances(pair):
+        self._told = {job.name for job in jobs if "__after_reload__" in vars(job.module)}
+        for pair in self.changed_classes():
+            if self._is_shown(pair):
                 self._updater.make_shell(pair)
         for function, code, parts in self._matcher.orphans:
             if self._orphan(function, code) and parts is not None:
@@ -245,7 +248,7 @@ class Applier:
         for pair in self._matcher.pairs:
             if pair.keep and is_class(pair.new):
                 holders += [pair.new, *_own_tuples(pair.new)]
-            elif not pair.keep and is_class(pair.new) and tells_instances(pair):
+            elif not pair.keep and is_class(pair.new) and self._is_shown(pair):
                 holders += [pair.old, *_own_tuples(pair.old)]
             elif not pair.keep and is_class(pair.old) and not is_class(pair.new):
                 # Its instances and subclasses stay what they are.
@@ -261,13 +264,22 @@ class Applier:
                 holders += _own_tuples(old)
         return holders
 
+    def _is_shown(self, pair: Pair) -> bool:
+        """Whether a hook is given the class as it was: its own, or its module's."""
+        named = "__reloaded__"
+        own = named in vars(pair.new) or (pair.keep and named in vars(pair.old))
+        return own or pair.module in self._told
+
     def _is_replaced(self, value: Any) -> bool:
         pair = self._matcher.by_old.get(id(value))
         return pair is not None and not pair.keep
 
     def changed_classes(self) -> Iterator[Pair]:
+        """Those of which something is another now, be it a method only."""
+        parts = (pair for pair in self._matcher.pairs if pair.changed)
+        around = {(part.module, outer) for part in parts for outer in _outer(part.path)}
         for pair in self._matcher.pairs:
-            if is_class(pair.old) and pair.changed:
+            if is_class(pair.old) and (pair.changed or (pair.module, pair.path) in around):
                 yield pair
 
     def changed_names(self) -> set[str]:
@@ -346,9 +358,11 @@ class Applier:
         self._warnings.setdefault(module, []).append(text)
 
 
-def tells_instances(pair: Pair) -> bool:
-    """Whether the new class has something to say to instances of the old one."""
-    return "__reloaded__" in vars(pair.new) or (pair.keep and "__reloaded__" in vars(pair.old))
+def _outer(path: str) -> Iterator[str]:
+    """What a definition stands in: of "A.B.m", "A" and "A.B"."""
+    names = path.split(".")
+    for depth in range(1, len(names)):
+        yield ".".join(names[:depth])
 
 
 def _own_tuples(cls: type) -> tuple[Any, ...]:
