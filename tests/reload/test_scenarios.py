@@ -4,6 +4,7 @@ are known to be out of reach, and none passes where nothing is reloaded."""
 from __future__ import annotations
 
 import gc
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,3 +49,13 @@ def test_out_of_reach(scenario: str, folder: Path) -> None:
 def test_no_scenario_passes_without_a_reload(scenario: str, folder: Path) -> None:
     with pytest.raises((AssertionError, AttributeError, KeyError, TypeError)):
         run("nothing", scenario, folder)
+
+
+def test_what_is_said_of_them() -> None:
+    passed = len(SCENARIOS) - len(OUT_OF_REACH)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"of {len(SCENARIOS)} scenarios gcremap passes {passed}" in readme
+    page = (ROOT / "docs" / "peers.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (.+?) \| [✓·] \|", page, flags=re.M)
+    assert rows == [(each.__doc__ or "").strip() for each in SCENARIOS.values()]
+    assert f"| **of {len(SCENARIOS)}** | **{passed}** |" in page
