@@ -16,6 +16,7 @@ import re
 import shlex
 import subprocess
 import sys
+import types
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -121,6 +122,21 @@ def test_links_to_files(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#\s]+)", text):
         if not re.match(r"\w+:", target):
             assert (page.parent / target).exists(), target
+
+
+def test_what_a_save_prints() -> None:
+    console = pytest.importorskip("rich.console")
+    from gcremap._watch.printer import Printer
+
+    page = (ROOT / "docs" / "services.md").read_text(encoding="utf-8")
+    [shown] = [block["text"] for block in BLOCK.finditer(page) if block["info"] == "text"]
+    module = types.ModuleType("pricing")
+    report = gcremap.ReloadReport(
+        module, updated=["total", "Cart.add"], kept=["SESSIONS", "DEFAULT_TAX"], seconds=0.004
+    )
+    printed = io.StringIO()
+    Printer(console.Console(file=printed))(gcremap.Outcome([module], [report]))
+    assert printed.getvalue() == shown
 
 
 # ---- the reference ----
