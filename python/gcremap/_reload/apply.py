@@ -150,7 +150,12 @@ class Applier:
 
     def refresh_caches(self) -> None:
         """Of answers by class, where no remap has done it."""
-        if any(map(_may_be_remembered, (pair.old for pair in self.changed_classes()))):
+        changed = [pair for pair in self._matcher.pairs if pair.changed]
+        if any(
+            pair.path.endswith(".__subclasshook__")
+            or (is_class(pair.old) and _may_be_remembered(pair.old))
+            for pair in changed
+        ):
             _dispatch._refresh()
 
     def _replace_class(self, pair: Pair) -> None:
