@@ -34,8 +34,8 @@ class Applier:
         self._descriptors: list[tuple[Any, Any]] = []
         self._migrations: dict[str, int] = {}
         self._warnings: dict[str, list[str]] = {}
-        self._told: set[str] = set()
-        """Modules whose hook is given what they were."""
+        self._shown: set[int] = set()
+        """Pairs of classes whose old side a hook is given as it was."""
         self._leftovers: list[tuple[Pair, int, bool]] = []
         """Pairs with what could not be found of one side, and whether that was updated."""
 
@@ -137,16 +137,28 @@ class Applier:
                 self._replace_class(pair)
             elif isinstance(pair.old, FunctionType) and isinstance(pair.new, FunctionType):
                 update.carry_attributes(pair.old, pair.new, pair.attributes, self._undo)
-        self._told = {job.name for job in jobs if "__after_reload__" in vars(job.module)}
-        for pair in self.changed_classes():
-            if self._is_shown(pair):
-                self._updater.make_shell(pair)
+        self._show_formers({job.name for job in jobs if "__after_reload__" in vars(job.module)})
         for function, code, parts in self._matcher.orphans:
             if self._orphan(function, code) and parts is not None:
                 self._updater.set_defaults(function, parts)
         for job in jobs:
             for old, new in job.dropped:
                 self._updater.merge(old, new)
+
+    def _show_formers(self, told: set[str]) -> None:
+        """Make what hooks are given, of a class or of the modules `told`: classes as they were,
+        and within them the classes that they had."""
+        changed = list(self.changed_classes())
+        asked = {
+            (pair.module, pair.path)
+            for pair in changed
+            if pair.module in told or _tells_instances(pair)
+        }
+        for pair in sorted(changed, key=lambda pair: -pair.path.count(".")):
+            places = (pair.path, *_outer(pair.path))
+            if any((pair.module, place) in asked for place in places):
+                self._shown.add(id(pair))
+                self._updater.make_shell(pair)
 
     def refresh_caches(self) -> None:
         """Of answers by class, where no remap has done it."""
@@ -253,7 +265,7 @@ class Applier:
         for pair in self._matcher.pairs:
             if pair.keep and is_class(pair.new):
                 holders += [pair.new, *_own_tuples(pair.new)]
-            elif not pair.keep and is_class(pair.new) and self._is_shown(pair):
+            elif not pair.keep and is_class(pair.new) and id(pair) in self._shown:
                 holders += [pair.old, *_own_tuples(pair.old)]
             elif not pair.keep and is_class(pair.old) and not is_class(pair.new):
                 # Its instances and subclasses stay what they are.
@@ -268,12 +280,6 @@ class Applier:
             if is_class(old):
                 holders += _own_tuples(old)
         return holders
-
-    def _is_shown(self, pair: Pair) -> bool:
-        """Whether a hook is given the class as it was: its own, or its module's."""
-        named = "__reloaded__"
-        own = named in vars(pair.new) or (pair.keep and named in vars(pair.old))
-        return own or pair.module in self._told
 
     def _is_replaced(self, value: Any) -> bool:
         pair = self._matcher.by_old.get(id(value))
@@ -361,6 +367,11 @@ class Applier:
 
     def _warn(self, module: str, text: str) -> None:
         self._warnings.setdefault(module, []).append(text)
+
+
+def _tells_instances(pair: Pair) -> bool:
+    """Whether the new class has something to say to instances of the old one."""
+    return "__reloaded__" in vars(pair.new) or (pair.keep and "__reloaded__" in vars(pair.old))
 
 
 def _outer(path: str) -> Iterator[str]:
