@@ -2,7 +2,7 @@
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: demo test matrix stress lint bench dist patched clean help
+.PHONY: demo test matrix stress lint docs bench dist patched clean help
 
 demo:    ## Build, install into .venv, and run the examples
 	@scripts/environment $(PYTHON) .venv
@@ -25,8 +25,13 @@ stress:  ## 100,000 steps (GCREMAP_STEPS) of the model-based test, hundreds of r
 	@.venv/bin/python -X faulthandler -m pytest tests/reach/dask_cluster.py
 
 lint:    ## Check form, types, bindings and the rules of CONTRIBUTING.md
-	@scripts/environment $(PYTHON) .venv test,lint,watch,ipython
+	@scripts/environment $(PYTHON) .venv test,lint,watch,ipython,docs
 	@scripts/lint
+
+docs:    ## Build the pages of docs/ into target/docs
+	@scripts/environment $(PYTHON) .venv docs
+	@NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
+	@echo target/docs/index.html
 
 bench:   ## Measure what the README claims
 	@scripts/environment $(PYTHON) .venv test

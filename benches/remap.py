@@ -23,7 +23,8 @@ from typing import Any
 
 import gcremap
 
-COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#8c564b")
+COLOURS = ("#3b8fd1", "#e0504d", "#35a853", "#a27ad0", "#c08040")
+"""To be seen on a white page and on a dark one."""
 
 
 @dataclass(frozen=True)
@@ -244,11 +245,11 @@ def draw(path: Path, across: str, lines: Mapping[str, Mapping[int, float]]) -> N
 
     drawn = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
-        'font-family="sans-serif" font-size="12" fill="#666">'
+        'font-family="sans-serif" font-size="12" fill="#7a8590">'
     ]
     for power in range(least[1], most[1] + 1):
         start, end = at(10 ** least[0], 10**power), at(10 ** most[0], 10**power)
-        drawn.append(f'<polyline points="{start} {end}" stroke="#ccc"/>')
+        drawn.append(f'<polyline points="{start} {end}" stroke="#8884"/>')
         drawn.append(text(f"{left - 8},{float(start.split(',')[1]) + 4}", f"{10**power:g}", "end"))
     for power in range(least[0], most[0] + 1):
         x = at(10**power, 10 ** least[1]).split(",")[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import weakref
 from typing import Any
 
@@ -403,3 +404,19 @@ def test_instances_of_classes_over_bases_that_are_made_anew(project: Any, source
         assert mod.X is held
         assert isinstance(held, type(held).__mro__[1])
         assert held.f() == version
+
+
+def test_subclass_hook_that_answers_otherwise(project: Any) -> None:
+    source = """
+        import abc
+        class Base(abc.ABC): pass
+        class Sized(Base):
+            @classmethod
+            def __subclasshook__(cls, other): return {0}
+    """
+    mod = project.load(mod=source.format(False), user="class Thing: pass\n")
+    thing = sys.modules["user"].Thing()
+    assert not isinstance(thing, (mod.Sized, mod.Base))
+    project.reload(mod=source.format(True))
+    assert isinstance(thing, mod.Sized)
+    assert isinstance(thing, mod.Base)

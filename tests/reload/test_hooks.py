@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
@@ -23,6 +24,28 @@ def test_before_and_after(project: Any) -> None:
     log = mod.LOG
     project.reload(mod=source.format(2))
     assert log == [("before", 1, 1), ("after", 2, 1, 1, 2)]
+
+
+def test_after_is_given_classes_as_they_were(project: Any) -> None:
+    source = """
+        class Base:
+            v = {0}
+        class C(Base):
+            def m(self): return {0}
+        class Same: pass
+        def __after_reload__(previous): SEEN.update(previous)
+        SEEN = {{}}
+    """
+    mod = project.load(mod=source.format(1), other="import mod\nclass Sub(mod.C): pass\n")
+    c, sub = mod.C(), sys.modules["other"].Sub()
+    project.reload(mod=source.format(2))
+    seen = mod.SEEN
+    assert (seen["C"]().m(), seen["C"].m(c), seen["Base"].v) == (1, 1, 1)
+    assert (c.m(), sub.m(), mod.C.v, sub.v) == (2, 2, 2, 2)
+    assert seen["Same"] is mod.Same
+    assert type(c) is mod.C is not seen["C"]
+    project.reload(mod=source.format(3))
+    assert (c.m(), sub.m(), seen["C"]().m(), seen["Base"].v) == (3, 3, 2, 2)
 
 
 def test_exception_in_before_cancels(project: Any) -> None:

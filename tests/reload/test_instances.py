@@ -119,6 +119,26 @@ def test_reloaded_is_called_for_each_living_instance(project: Any) -> None:
         assert not hasattr(each, "name")
 
 
+def test_reloaded_is_called_where_only_a_method_changed(project: Any) -> None:
+    source = """
+        class P:
+            def who(self): return {0}
+            def __reloaded__(self, old_class): self.was = old_class.who(self)
+        class Outer:
+            class Inner:
+                def m(self): return {0}
+            def __reloaded__(self, old_class): self.was = old_class.Inner().m()
+        class Same:
+            def __reloaded__(self, old_class): 1 / 0
+    """
+    mod = project.load(mod=source.format(1))
+    p, outer, same = mod.P(), mod.Outer(), mod.Same()
+    project.reload(mod=source.format(2))
+    assert (p.who(), p.was) == (2, 1)
+    assert (outer.Inner().m(), outer.was) == (2, 1)
+    assert type(same) is mod.Same
+
+
 def test_reloaded_that_raises_takes_everything_back(project: Any) -> None:
     mod = project.load(mod="class P:\n    def who(self): return 'old'\n")
     p = mod.P()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from typing import Any
 
@@ -243,3 +244,38 @@ def test_unchanged_source_changes_nothing(project: Any) -> None:
     for name in "CE":
         now = vars(vars(mod)[name])
         assert all(now[key] is value for key, value in members[name].items() if key[0] != "_")
+
+
+def test_list_of_a_class_that_changed_is_new_wherever_it_is_held(project: Any) -> None:
+    source = """
+        class C:
+            kinds = ["plain"{0}]
+            same = ["stays"]
+            __slots__ = ["a"]
+            class Inner:
+                table = {{"a": 1{1}}}
+    """
+    mod = project.load(
+        mod=source.format("", ""),
+        user="from mod import C\nkinds, same, table = C.kinds, C.same, C.Inner.table\n",
+    )
+    user = sys.modules["user"]
+    user.same.append("and grows")
+    same = user.same
+    project.reload(mod=source.format(", 'gift'", ", 'b': 2"))
+    assert user.kinds is mod.C.kinds
+    assert user.kinds == ["plain", "gift"]
+    assert user.table is mod.C.Inner.table
+    assert user.table == {"a": 1, "b": 2}
+    assert user.same is mod.C.same is same
+    assert same == ["stays", "and grows"]
+
+
+def test_list_of_a_class_is_the_old_one_again_if_the_reload_fails(project: Any) -> None:
+    source = "class C:\n    kinds = {}\ndef __after_reload__(previous): {}\n"
+    mod = project.load(mod=source.format("[1]", "pass"))
+    held = [mod.C.kinds]
+    with pytest.raises(ZeroDivisionError):
+        project.reload(mod=source.format("[2]", "1 / 0"))
+    assert held[0] is mod.C.kinds
+    assert held == [[1]]

@@ -8,8 +8,12 @@ on the reload mechanism of PocketPy (2025); "Python Talk 2 - Python 3.12 Hot Upd
 
 from __future__ import annotations
 
+import collections
 import gc
+import math
 import sys
+import threading
+import types
 from typing import Any
 
 import pytest
@@ -17,6 +21,29 @@ import pytest
 import gcremap
 
 # Peter Ingebretson, "Adding a gc.remap() function".
+
+
+def test_gc_remap_replaces_all_references_in_place() -> None:
+    """Ingebretson: gc.remap() "find[s] all references to any keys in a provided mapping, and
+    remaps these references in-place"; where traversals show "aliased pointers" rather than
+    members, as those of deques and instances did, the members are found all the same."""
+
+    class Holder:
+        pass
+
+    old, new, other = Holder(), Holder(), Holder()
+    other.attribute = old  # type: ignore[attr-defined]
+    holders: list[Any] = [
+        [old], (old,), {"key": old}, {old: 1}, {old}, frozenset([old]), collections.deque([old]),
+        types.MethodType(print, old), types.SimpleNamespace(old=old), other,
+    ]  # fmt: skip
+    identities = list(map(id, holders))
+    gcremap.remap({old: new}, frames=False)
+    assert list(map(id, holders)) == identities
+    assert [slot.path[:6] for slot in gcremap.referrers(old)] == ["<local"]  # `old` here
+    holders[-2:] = [vars(each) for each in holders[-2:]]
+    shown = [gc.get_referents(each) for each in holders]
+    assert all(any(part is new for part in parts) for parts in shown)
 
 
 def test_gc_remap_instances_and_from_imports_are_not_stale(project: Any) -> None:
@@ -130,6 +157,72 @@ def test_namespaces_own_reference_is_no_way_to_keep_the_old_version(project: Any
     assert mod.KEPT[0]() == 1
 
 
+def test_namespaces_own_reference_to_a_class_is_none_either(project: Any) -> None:
+    """Namespacing series: whoever wants "to create instances from older versions of the class"
+    takes a reference to it before. `__after_reload__` is given the older version."""
+    source = "KEPT = []\ndef __after_reload__(old): KEPT.append(old['C'])\nclass C:\n    v = {}\n"
+    mod = project.load(mod=source.format(1))
+    own = mod.C
+    project.reload(mod=source.format(2))
+    assert own().v == 2
+    assert mod.KEPT[0]().v == 1
+
+
+def test_namespaces_function_accessed_by_the_namespace(project: Any) -> None:
+    """Namespacing series: "If each time a function is called it is accessed via the namespace,
+    the newest version of the function will be the one which is called"."""
+    game: dict[str, Any] = {"__name__": "game"}
+    path = project.root / "example.py"
+    for version in range(3):
+        project.write(example=f"def f(): return {version}\n")
+        gcremap.exec_file(path, game)
+        assert game["f"]() == version
+
+
+def test_namespaces_reload_on_file_change(project: Any) -> None:
+    """Namespacing series: "This can easily be hooked up to file change events"."""
+    mod = project.load(mod="def f(): return 1\n")
+    reloaded = threading.Event()
+    reloader = gcremap.Reloader(identity=project.identity)
+
+    def report(outcome: gcremap.Outcome) -> None:
+        if outcome.modules == [mod]:
+            reloaded.set()
+
+    with gcremap.watch(project.root, reloader=reloader, report=report):
+        project.write(mod="def f(): return 2\n")
+        assert reloaded.wait(60)
+    assert mod.f() == 2
+
+
+def test_namespaces_references_which_cannot_be_replaced(project: Any) -> None:
+    """Namespacing series: replacing references by gc.get_referrers() works for `__bases__` and
+    global dictionaries, "but there are references which cannot be replaced"."""
+    source = "class C:\n    v = {}\n"
+    mod = project.load(
+        mod=source.format(1),
+        other="""
+            from mod import C
+            PAIR, FROZEN = (C, 1), frozenset([C])
+            def make(cls): return lambda: cls
+            def default(cls=C): return cls
+            def generate(cls):
+                while True: yield cls
+            closure, generator, bound = make(C), generate(C), C().__init__
+            next(generator)
+        """,
+    )
+    import other
+
+    project.reload(mod=source.format(2))
+    held = [
+        other.PAIR[0], *other.FROZEN, other.closure(), other.default(), next(other.generator),
+        type(other.bound.__self__),
+    ]  # fmt: skip
+    assert [each.v for each in held] == [2] * 6
+    assert all(each is mod.C for each in held)
+
+
 # "The reload mechanism of PocketPy".
 
 
@@ -174,7 +267,92 @@ def test_pocketpy_old_classes_are_freed(project: Any) -> None:
     assert project.subclasses(mod.A) == [mod.B]
 
 
+def test_pocketpy_old_and_new_instances_are_of_one_type(project: Any) -> None:
+    """PocketPy: "redefining a class makes instances of the old one incompatible with it"; "be
+    aware that instances of the old and the new type may exist side by side"."""
+    source = "class A:\n    v = {0}\n    def __eq__(self, o): return isinstance(o, A)\n"
+    mod = project.load(util=source.format(1))
+    old = mod.A()
+    project.reload(util=source.format(2))
+    new = mod.A()
+    assert type(old) is type(new)
+    assert old == new
+    assert new == old
+
+
+def test_pocketpy_source_runs_into_the_old_module(project: Any) -> None:
+    """PocketPy: "run the code with py_exec in a new context, with the old module as output"."""
+    mod = project.load(mod="def f(): return 1\n")
+    f = mod.f
+    path = project.root / "more.py"
+    path.write_text("class A: pass\ndef f(): return 2\n")
+    gcremap.exec_file(path, mod)
+    a = mod.A()
+    path.write_text("class A: v = 3\ndef f(): return 3\n")
+    gcremap.exec_file(path, mod)
+    assert sys.modules["mod"] is mod
+    assert (mod.f(), a.v) == (3, 3)
+    assert f() in (1, 3)  # whether a first file replaces or adds is its business
+
+
 # "Python Talk 2 - Python 3.12 Hot Update".
+
+
+def test_hot_update_hotfix_of_data(project: Any) -> None:
+    """Hot Update: `weapon_data.gun.damage = 100`, and "if other code refers to the data"?"""
+    weapons = project.load(
+        weapondata="class Gun: damage = 1\ngun = Gun()\nLIMIT = 5\n",
+        attack="from weapondata import gun, LIMIT\ndef hit(): return gun.damage, LIMIT\n",
+    )
+    import attack  # type: ignore[import-not-found]
+
+    with gcremap.patch("weapondata:gun.damage", 100), gcremap.patch("weapondata:LIMIT", 9):
+        assert attack.hit() == (weapons.gun.damage, weapons.LIMIT) == (100, 9)
+    assert attack.hit() == (1, 5)
+
+
+def test_hot_update_new_content_by_the_old_module(project: Any) -> None:
+    """Hot Update: "keep references to the old module, and let the new content be accessed by
+    the old module"; after importlib.reload "what is accessed is still the old one"."""
+    source = "LEVEL = {0}\ndef f(): return {0}\nclass C:\n    v = {0}\n"
+    player = project.load(player=source.format(1), attack="import player as p\nheld = [p]\n")
+    import attack
+
+    project.reload(player=source.format(2))
+    assert attack.p is attack.held[0] is player is sys.modules["player"]
+    assert (attack.p.LEVEL, attack.p.f(), attack.p.C.v) == (2, 2, 2)
+
+
+def test_hot_update_what_has_no_shell_is_the_new(project: Any) -> None:
+    """Hot Update: of builtins, modules and method descriptors the new reference is kept."""
+    source = "import {0} as module\nfrom math import {1} as builtin\nmethod = str.{2}\n"
+    mod = project.load(mod=source.format("json", "sin", "upper"))
+    project.reload(mod=source.format("math", "cos", "lower"))
+    assert mod.module is math
+    assert mod.builtin is math.cos
+    assert mod.method is str.lower
+
+
+def test_hot_update_all_of_a_function(project: Any) -> None:
+    """Hot Update: "for a function, `__code__`, `__dict__` and such are to be updated"."""
+    source = "def f(a={0}, *, b={0}) -> 'r{0}':\n    'd{0}'\n    return a, b, {0}\nf.mark = {0}\n"
+    mod = project.load(mod=source.format(1))
+    held = {"f": mod.f}
+    project.reload(mod=source.format(2))
+    f = held["f"]
+    assert f() == (2, 2, 2)
+    assert (f.mark, f.__doc__, f.__annotations__) == (2, "d2", {"return": "r2"})
+
+
+def test_hot_update_an_exception_is_not_swallowed(project: Any) -> None:
+    """Hot Update: an exception while objects are replaced goes to sys.excepthook, with what was
+    done so far left as it is."""
+    source = "def f(): return {0}\nclass C:\n    v = {0}\n    def __reloaded__(self, old): {1}\n"
+    mod = project.load(mod=source.format(1, "pass"))
+    c = mod.C()
+    with pytest.raises(ZeroDivisionError):
+        project.reload(mod=source.format(2, "1 / 0"))
+    assert (mod.f(), c.v, type(c) is mod.C) == (1, 1, True)
 
 
 def test_hot_update_copies_of_functions(project: Any) -> None:
@@ -303,3 +481,24 @@ def test_easy_reloading_old_instances_use_new_methods(project: Any) -> None:
     methods = [each.m for each in instances]
     project.reload(mod=source.format(2))
     assert [each.m() for each in instances] == [method() for method in methods] == [2, 2]
+
+
+def test_easy_reloading_init_is_run_where_the_class_asks_for_it(project: Any) -> None:
+    """Campagnola: "If I make changes to the __init__ function of any class ... I will have to
+    re-create the instances manually"; "there is no general way"."""
+    source = "class C:\n    def __init__(self, n=0): self.{0} = n\n    {1}\n"
+    mod = project.load(mod=source.format("old", "pass"))
+    kept = {"c": mod.C(7)}
+    c = kept["c"]
+    again = "def __reloaded__(self, old_class): self.__init__(self.__dict__.pop('old'))"
+    project.reload(mod=source.format("new", again))
+    assert kept["c"] is c
+    assert vars(c) == {"new": 7}
+
+
+def test_easy_reloading_what_did_not_change_is_left_alone(project: Any) -> None:
+    """Campagnola: only what "has a new .py file available" is reloaded."""
+    project.load(a="RUNS = []\nRUNS.append(1)\n", b="RUNS = []\nRUNS.append(1)\nN = 1\n")
+    project.write(b="RUNS = []\nRUNS.append(1)\nN = 2\n")
+    assert [report.module.__name__ for report in gcremap.reload_all()] == ["b"]
+    assert gcremap.reload_all() == []

@@ -34,6 +34,8 @@ class Applier:
         self._descriptors: list[tuple[Any, Any]] = []
         self._migrations: dict[str, int] = {}
         self._warnings: dict[str, list[str]] = {}
+        self._shown: set[int] = set()
+        """Pairs of classes whose old side a hook is given as it was."""
         self._leftovers: list[tuple[Pair, int, bool]] = []
         """Pairs with what could not be found of one side, and whether that was updated."""
 
@@ -135,9 +137,7 @@ class Applier:
                 self._replace_class(pair)
             elif isinstance(pair.old, FunctionType) and isinstance(pair.new, FunctionType):
                 update.carry_attributes(pair.old, pair.new, pair.attributes, self._undo)
-        for pair in self._matcher.pairs:
-            if is_class(pair.old) and pair.changed and tells_instances(pair):
-                self._updater.make_shell(pair)
+        self._show_formers({job.name for job in jobs if "__after_reload__" in vars(job.module)})
         for function, code, parts in self._matcher.orphans:
             if self._orphan(function, code) and parts is not None:
                 self._updater.set_defaults(function, parts)
@@ -145,9 +145,29 @@ class Applier:
             for old, new in job.dropped:
                 self._updater.merge(old, new)
 
+    def _show_formers(self, told: set[str]) -> None:
+        """Make what hooks are given, of a class or of the modules `told`: classes as they were,
+        and within them the classes that they had."""
+        changed = list(self.changed_classes())
+        asked = {
+            (pair.module, pair.path)
+            for pair in changed
+            if pair.module in told or _tells_instances(pair)
+        }
+        for pair in sorted(changed, key=lambda pair: -pair.path.count(".")):
+            places = (pair.path, *_outer(pair.path))
+            if any((pair.module, place) in asked for place in places):
+                self._shown.add(id(pair))
+                self._updater.make_shell(pair)
+
     def refresh_caches(self) -> None:
         """Of answers by class, where no remap has done it."""
-        if any(map(_may_be_remembered, (pair.old for pair in self.changed_classes()))):
+        changed = [pair for pair in self._matcher.pairs if pair.changed]
+        if any(
+            pair.path.endswith(".__subclasshook__")
+            or (is_class(pair.old) and _may_be_remembered(pair.old))
+            for pair in changed
+        ):
             _dispatch._refresh()
 
     def _replace_class(self, pair: Pair) -> None:
@@ -245,7 +265,7 @@ class Applier:
         for pair in self._matcher.pairs:
             if pair.keep and is_class(pair.new):
                 holders += [pair.new, *_own_tuples(pair.new)]
-            elif not pair.keep and is_class(pair.new) and tells_instances(pair):
+            elif not pair.keep and is_class(pair.new) and id(pair) in self._shown:
                 holders += [pair.old, *_own_tuples(pair.old)]
             elif not pair.keep and is_class(pair.old) and not is_class(pair.new):
                 # Its instances and subclasses stay what they are.
@@ -266,8 +286,11 @@ class Applier:
         return pair is not None and not pair.keep
 
     def changed_classes(self) -> Iterator[Pair]:
+        """Those of which something is another now, be it a method only."""
+        parts = (pair for pair in self._matcher.pairs if pair.changed)
+        around = {(part.module, outer) for part in parts for outer in _outer(part.path)}
         for pair in self._matcher.pairs:
-            if is_class(pair.old) and pair.changed:
+            if is_class(pair.old) and (pair.changed or (pair.module, pair.path) in around):
                 yield pair
 
     def changed_names(self) -> set[str]:
@@ -346,9 +369,16 @@ class Applier:
         self._warnings.setdefault(module, []).append(text)
 
 
-def tells_instances(pair: Pair) -> bool:
+def _tells_instances(pair: Pair) -> bool:
     """Whether the new class has something to say to instances of the old one."""
     return "__reloaded__" in vars(pair.new) or (pair.keep and "__reloaded__" in vars(pair.old))
+
+
+def _outer(path: str) -> Iterator[str]:
+    """What a definition stands in: of "A.B.m", "A" and "A.B"."""
+    names = path.split(".")
+    for depth in range(1, len(names)):
+        yield ".".join(names[:depth])
 
 
 def _own_tuples(cls: type) -> tuple[Any, ...]:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import EnumType
 from types import CodeType, MappingProxyType, ModuleType
 from typing import Any, Literal
 
@@ -14,7 +15,7 @@ from gcremap import _native
 from gcremap._native import remap
 from gcremap._reload import hooks, record, source, state
 from gcremap._reload.apply import Applier
-from gcremap._reload.definitions import Index, imports_of
+from gcremap._reload.definitions import Definition, Index, imports_of
 from gcremap._reload.execute import Snapshot, execute
 from gcremap._reload.hashing import dependents
 from gcremap._reload.imports import Followers, absolute, in_order
@@ -27,6 +28,7 @@ from gcremap._reload.script import Script
 from gcremap._reload.source import Source
 from gcremap._reload.state import Policy, Values
 from gcremap._reload.unbound import match_unbound
+from gcremap._reload.update import class_values
 from gcremap._report import RemapReport
 
 Identity = Literal["keep", "replace"]
@@ -231,6 +233,7 @@ class Transaction:
         self._matcher.values[name] = values
         for key in data:
             self._settle_value(job, values, key, olds[key], news[key])
+        self._settle_class_values(name)
         self._drop_names(job, values)
         for key in job.stored - olds.keys():
             if not key.startswith("__"):
@@ -283,9 +286,23 @@ class Transaction:
             return
         job.report.updated.append(key)
         before = (job.old_index or {}).get(key)
-        fresh = before is not None and definition is not None and before.fresh and definition.fresh
-        if fresh and type(old).__name__ == type(new).__name__ and not callable(new):
+        if _succeeds(old, new, before, definition):
             self._matcher.add_data(old, new, site, keep=False)
+
+    def _settle_class_values(self, module: str) -> None:
+        """What a class has for a list or an object that its source defines anew is what others
+        who hold the old one get, too."""
+        for pair in [each for each in self._matcher.pairs if each.module == module]:
+            if not (is_class(pair.old) and is_class(pair.new)) or isinstance(pair.new, EnumType):
+                continue
+            olds, news = vars(pair.old), vars(pair.new)
+            stays = class_values(pair, self._matcher)
+            for name, definition in pair.new_members.items():
+                if name in stays or name.startswith("__") or name not in olds or name not in news:
+                    continue
+                if _succeeds(olds[name], news[name], pair.old_members.get(name), definition):
+                    site = Site(f"{pair.path}.{name}", module)
+                    self._matcher.add_data(olds[name], news[name], site, keep=False)
 
     def _keep(self, job: Job, key: str, old: Any, new: Any, site: Site) -> None:
         job.namespace[key] = old
@@ -387,6 +404,13 @@ class Transaction:
         hooks.after(jobs, applier)
         applier.finish()
         return [job.report for job in jobs]
+
+
+def _succeeds(old: Any, new: Any, before: Definition | None, now: Definition | None) -> bool:
+    """Whether a value takes the place of another: both were made by the statement that binds
+    their name, so that nothing else can be meant by them."""
+    fresh = before is not None and now is not None and before.fresh and now.fresh
+    return fresh and type(old).__name__ == type(new).__name__ and not callable(new)
 
 
 def _current(module: Target) -> Source:
