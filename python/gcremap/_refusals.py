@@ -25,7 +25,9 @@ class Refusal:
     def __str__(self) -> str:
         old, new = (_label(side) for side in self.pair)
         where = ""
-        if self.slot is not None:
+        if self.slot is not None and self.slot.holder is None:
+            where = f" in {self.slot.path}"
+        elif self.slot is not None:
             path = f"{self.slot.path} of " if self.slot.path else ""
             where = f" in {path}{_label(self.slot.holder)}"
         return f"{old} -> {new}{where}: {self.reason}"

@@ -46,6 +46,8 @@ class Slot:
             which = repr(key) if isinstance(key, str) else f"[{index}]"
             where = f"{code.co_qualname} at {code.co_filename}:{line}"
             return cls(code, f"<{name[1:-1]} {which} of {where}>", _KINDS[kind], value)
+        if holder is None:  # The interpreter's own: the name says which.
+            return cls(holder, name or "", _KINDS[kind], value)
         return cls(holder, _holder_name(holder) + _step(name, index, key), _KINDS[kind], value)
 
 
