@@ -12,7 +12,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::api::returned;
 use crate::ffi::{self, bindings as c};
-use crate::memory::Readable;
+use crate::memory::{read_words, Readable};
 use crate::object::{list, Owned};
 use crate::ready::ready;
 use crate::slot::Slot;
@@ -122,7 +122,7 @@ impl Survey {
             }
             if !self.is_alive(referent) {
                 let place = place(holder, slot);
-                self.faults.push(format!("{place}: what it refers to is not alive"));
+                self.faults.push(format!("{place}: what stands at {referent:#x} is not alive"));
                 return ControlFlow::Continue(());
             }
             if slot.owns() && self.slots.insert(slot.address as usize) {
@@ -177,7 +177,15 @@ impl Survey {
     }
 
     fn is_readable(&self, address: usize) -> bool {
-        self.readable.limit(address).is_some_and(|end| end - address >= size_of::<PyObject>())
+        const WORDS: usize = size_of::<PyObject>() / size_of::<usize>();
+        match self.readable.limit(address) {
+            Some(end) => end - address >= size_of::<PyObject>(),
+            // Code of the interpreter's own frames is constant.
+            None => {
+                address % align_of::<PyObject>() == 0
+                    && read_words(address, &mut [0; WORDS]) == WORDS
+            }
+        }
     }
 
     /// # Safety
@@ -219,7 +227,7 @@ unsafe fn is_uncounted(object: *mut PyObject) -> bool {
 unsafe fn place(holder: *mut PyObject, slot: &Slot) -> String {
     let name = slot.name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     // SAFETY: the caller's promise.
-    format!("{} {name} {} of {}", slot.index, slot.address as usize, unsafe { name_of(holder) })
+    format!("{name} ({}) of {}", slot.index, unsafe { name_of(holder) })
 }
 
 /// # Safety

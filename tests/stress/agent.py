@@ -139,7 +139,10 @@ class Agent:
             return
         self.counts["slots"] += report.replaced
         may_stay = all(type(old) in SELDOM_CHANGED for old, _ in pairs)
-        if way == "undo" or (not may_stay and (report.leftovers or report.pinned)):
+        if not may_stay and (report.leftovers or report.pinned):
+            self.counts["in use"] += 1
+            report.undo()
+        elif way == "undo":
             report.undo()
         elif way == "back":
             self.accepted([(new, old) for old, new in pairs])
