@@ -17,8 +17,9 @@ test:    ## Build and run the tests on the default Python
 matrix:  ## Run the tests on every interpreter of scripts/interpreters
 	@scripts/matrix
 
-stress:  ## 100,000 steps (GCREMAP_STEPS) of the model-based test, hundreds of reloads, Dask
+stress:  ## CPython's own tests under chaos (CHAOS_TESTS, CHAOS_SEED), the long model-based test (GCREMAP_STEPS), hundreds of reloads, Dask
 	@scripts/environment $(PYTHON) .venv test
+	@.venv/bin/python tests/stress/chaos.py
 	@GCREMAP_STEPS=$${GCREMAP_STEPS:-100000} .venv/bin/python -X faulthandler -m pytest tests/test_model.py
 	@.venv/bin/python -X faulthandler -m pytest tests/reload/leaks.py
 	@scripts/environment $(PYTHON) .venv test,dask

@@ -54,6 +54,18 @@ same_namespaces(PyObject *old, PyObject *new_)
     return a->func_globals == b->func_globals && a->func_builtins == b->func_builtins;
 }
 
+/* C code reads the fields of an object where its type has them, and of the
+ * instances that it makes of a class, where the class has. */
+static int
+same_layout(PyObject *old, PyObject *new_)
+{
+    if (!PyType_IsSubtype(Py_TYPE(new_), layout_base(Py_TYPE(old)))) {
+        return 0;
+    }
+    return !PyType_Check(old)
+           || PyType_IsSubtype((PyTypeObject *)new_, layout_base((PyTypeObject *)old));
+}
+
 const char *
 gcr_accept_refusal(gcr_accepts accepts, PyObject *old, PyObject *new_)
 {
@@ -61,7 +73,7 @@ gcr_accept_refusal(gcr_accepts accepts, PyObject *old, PyObject *new_)
     case GCR_ANY:
         return NULL;
     case GCR_SAME_LAYOUT:
-        return PyType_IsSubtype(Py_TYPE(new_), layout_base(Py_TYPE(old)))
+        return same_layout(old, new_)
                    ? NULL
                    : "C code may rely on the layout of what it holds there";
     case GCR_DICT:

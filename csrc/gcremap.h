@@ -355,6 +355,10 @@ intptr_t gcr_table_length(PyObject *table);
 int gcr_table_entry(PyObject *table, intptr_t i, PyObject **key, intptr_t *hash,
                     PyObject ***key_slot, PyObject ***value_slot);
 
+/* NULL, or in one static sentence why lookups in the table go wrong: an entry that its
+ * hash does not lead to, a str under a hash that is not its own. For the tests. */
+const char *gcr_table_fault(PyObject *table);
+
 /* Copies `edits`. Drops must come in ascending order of `entry`, their winners
  * below them in a dict; an entry has one edit at most, a winner may have one of
  * its own. To undo a repair: hash edits with the old keys and hashes, and for

@@ -83,3 +83,10 @@ gcr_rehash_free(gcr_rehash *rehash)
     PyMem_RawFree(rehash->dropped);
     PyMem_RawFree(rehash);
 }
+
+const char *
+gcr_table_fault(PyObject *table)
+{
+    return PyAnySet_Check(table) ? gcr_set_fault((PySetObject *)table)
+                                 : gcr_dict_fault((PyDictObject *)table);
+}

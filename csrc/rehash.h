@@ -29,6 +29,10 @@ void gcr_dict_commit(gcr_rehash *rehash);
 const char *gcr_set_prepare(gcr_rehash *rehash);
 void gcr_set_commit(gcr_rehash *rehash);
 
+/* See gcr_table_fault. */
+const char *gcr_dict_fault(PyDictObject *dict);
+const char *gcr_set_fault(PySetObject *set);
+
 /* OrderedDict keeps a list of nodes with keys and hashes of their own. The
  * commits follow one edit each, after the dict's own part. */
 int gcr_odict_prepare(gcr_rehash *rehash); /* -1: out of memory */

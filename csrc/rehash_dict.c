@@ -87,12 +87,13 @@ set_index(PyDictKeysObject *keys, size_t i, Py_ssize_t entry)
     }
 }
 
+enum { PERTURB_SHIFT = 5 };
+
 /* Probes as build_indices_generic() does (Objects/dictobject.c): lookups follow
  * the same sequence. */
 static void
 build_index(PyDictKeysObject *keys)
 {
-    enum { PERTURB_SHIFT = 5 };
     const size_t mask = (size_t)DK_SIZE(keys) - 1;
     memset(keys->dk_indices, 0xff, (size_t)1 << keys->dk_log2_index_bytes);
     for (Py_ssize_t ix = 0; ix < keys->dk_nentries; ix++) {
@@ -108,6 +109,62 @@ build_index(PyDictKeysObject *keys)
         }
         set_index(keys, i, ix);
     }
+}
+
+/* Where a lookup that compares by identity alone comes to; -1 if to an end. */
+static Py_ssize_t
+find_entry(PyDictKeysObject *keys, PyObject *key, Py_hash_t hash)
+{
+    const size_t mask = (size_t)DK_SIZE(keys) - 1;
+    size_t i = (size_t)hash & mask;
+    for (size_t perturb = (size_t)hash;;) {
+        int64_t ix = get_index(keys, i);
+        if (ix == DKIX_EMPTY || ix >= keys->dk_nentries) {
+            return -1;
+        }
+        if (ix >= 0 && *keys_entry(keys, ix).key == key) {
+            return (Py_ssize_t)ix;
+        }
+        perturb >>= PERTURB_SHIFT;
+        i = (i * 5 + perturb + 1) & mask;
+    }
+}
+
+const char *
+gcr_dict_fault(PyDictObject *dict)
+{
+    PyDictKeysObject *keys = dict->ma_keys;
+    Py_ssize_t used = 0;
+    for (Py_ssize_t ix = 0; ix < keys->dk_nentries; ix++) {
+        entry_parts parts = keys_entry(keys, ix);
+        PyObject *key = *parts.key;
+        if (key == NULL) {
+            continue;
+        }
+        used++;
+        if (keys->dk_kind != DICT_KEYS_GENERAL && !PyUnicode_CheckExact(key)) {
+            return "a table for str has another key";
+        }
+        if (parts.hash != NULL && PyUnicode_CheckExact(key)
+            && *parts.hash != ((PyASCIIObject *)key)->hash) {
+            return "a str stands under a hash that is not its own";
+        }
+        if (find_entry(keys, key, entry_hash(parts)) != ix) {
+            return "an entry is not found by the hash that it stands under";
+        }
+        if (dict->ma_values == NULL && *parts.value == NULL) {
+            return "a key has no value";
+        }
+    }
+    if (dict->ma_values == NULL) {
+        return used == dict->ma_used ? NULL : "it has another number of entries than it says";
+    }
+    for (Py_ssize_t i = 0; i < dict->ma_used; i++) {
+        if (*dict_entry(dict, i).value == NULL) {
+            return "an attribute that was set has no value";
+        }
+    }
+    return NULL;
 }
 
 /* ---- prepare ------------------------------------------------------------ */

@@ -9,10 +9,11 @@ is_active(const setentry *entry)
     return entry->key != NULL && entry->hash != -1;
 }
 
-/* Probes as set_insert_clean() does (Objects/setobject.c; the same from 3.11 to
- * 3.15): lookups follow the same sequence. */
-static void
-place(setentry *entries, size_t mask, PyObject *key, Py_hash_t hash)
+/* The first entry with this key (or NULL) or that is free, in the order in which
+ * set_insert_clean() and lookups go by a hash (Objects/setobject.c; the same from 3.11
+ * to 3.15). */
+static setentry *
+find(setentry *entries, size_t mask, PyObject *key, Py_hash_t hash)
 {
     enum { LINEAR_PROBES = 9, PERTURB_SHIFT = 5 };
     size_t perturb = (size_t)hash;
@@ -20,14 +21,40 @@ place(setentry *entries, size_t mask, PyObject *key, Py_hash_t hash)
     for (;;) {
         size_t last = i + LINEAR_PROBES <= mask ? i + LINEAR_PROBES : i;
         for (size_t j = i; j <= last; j++) {
-            if (entries[j].key == NULL) {
-                entries[j] = (setentry){key, hash};
-                return;
+            if (entries[j].key == NULL || entries[j].key == key) {
+                return &entries[j];
             }
         }
         perturb >>= PERTURB_SHIFT;
         i = (i * 5 + 1 + perturb) & mask;
     }
+}
+
+static void
+place(setentry *entries, size_t mask, PyObject *key, Py_hash_t hash)
+{
+    *find(entries, mask, NULL, hash) = (setentry){key, hash};
+}
+
+const char *
+gcr_set_fault(PySetObject *set)
+{
+    Py_ssize_t used = 0;
+    for (Py_ssize_t i = 0; i <= set->mask; i++) {
+        setentry *entry = &set->table[i];
+        if (!is_active(entry)) {
+            continue;
+        }
+        used++;
+        if (PyUnicode_CheckExact(entry->key)
+            && entry->hash != ((PyASCIIObject *)entry->key)->hash) {
+            return "a str stands under a hash that is not its own";
+        }
+        if (find(set->table, (size_t)set->mask, entry->key, entry->hash) != entry) {
+            return "an entry is not found by the hash that it stands under";
+        }
+    }
+    return used == set->used ? NULL : "it has another number of entries than it says";
 }
 
 const char *

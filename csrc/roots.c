@@ -182,7 +182,7 @@ visit_caches(const root_walk *walk, PyInterpreterState *interp)
             "interpreter's object.__getattribute__");
     struct _Py_interp_cached_objects *cached = &interp->cached_objects;
     ROOT(cached->interned_strings, GCR_NOTHING, "interned strings");
-    ROOT(cached->objreduce, GCR_NOTHING, "interpreter's object.__reduce__");
+    ROOT_AS(cached->objreduce, GCR_BORROWED, GCR_NOTHING, "interpreter's object.__reduce__");
     ROOT(cached->generic_type, GCR_NOTHING, "interpreter's typing.Generic");
     ROOT(cached->typevar_type, GCR_NOTHING, "interpreter's typing.TypeVar");
     ROOT(cached->typevartuple_type, GCR_NOTHING, "interpreter's typing.TypeVarTuple");
@@ -192,7 +192,8 @@ visit_caches(const root_walk *walk, PyInterpreterState *interp)
 #if GCR_PY314
     ROOT(cached->constevaluator_type, GCR_NOTHING, "interpreter's constevaluator");
     for (size_t i = 0; i < Py_ARRAY_LENGTH(interp->common_consts); i++) {
-        ROOT(interp->common_consts[i], GCR_NOTHING, "interpreter's common constants");
+        ROOT_AS(interp->common_consts[i], GCR_BORROWED, GCR_NOTHING,
+                "interpreter's common constants");
     }
 #endif
 #if GCR_PY315

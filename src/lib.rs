@@ -56,6 +56,7 @@ mod plan;
 mod probe;
 mod ready;
 mod repair;
+mod sanity;
 mod search;
 mod slot;
 mod takeover;
@@ -98,7 +99,7 @@ const fn door(name: &'static std::ffi::CStr, function: PyCFunction, flags: c_int
     }
 }
 
-static METHODS: Shared<[PyMethodDef; 15]> = Shared(std::cell::UnsafeCell::new([
+static METHODS: Shared<[PyMethodDef; 16]> = Shared(std::cell::UnsafeCell::new([
     PyMethodDef {
         ml_name: c"remap".as_ptr(),
         ml_meth: PyMethodDefPointer {
@@ -118,6 +119,7 @@ static METHODS: Shared<[PyMethodDef; 15]> = Shared(std::cell::UnsafeCell::new([
     door(c"_probe", doors::probe, METH_O),
     door(c"_coverage", doors::coverage, METH_O),
     door(c"_pinned", doors::pinned, METH_NOARGS),
+    door(c"_faults", sanity::faults, METH_NOARGS),
     door(c"_release_pins", api::release_pins, METH_NOARGS),
     door(c"_swap_functions", takeover::swap_functions, METH_VARARGS),
     PyMethodDef::zeroed(),

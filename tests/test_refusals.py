@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import types
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -111,3 +111,50 @@ def test_none_is_a_new_like_any_other() -> None:
     holder = [old]
     gcremap.remap([(old, None)], frames=False)
     assert holder == [None]
+
+
+class Talkative:
+    """Keeps a record of what it is asked, and does not answer."""
+
+    asked: ClassVar[list[str]] = []
+
+    def __repr__(self) -> str:
+        self.asked.append("repr")
+        raise LookupError
+
+    def __len__(self) -> int:
+        self.asked.append("len")
+        raise LookupError
+
+    @property
+    def __class__(self) -> Any:
+        self.asked.append("class")
+        raise LookupError
+
+
+class TalkativeList(Talkative, list[Any]):
+    pass
+
+
+def test_to_name_things_nothing_is_asked_of_them() -> None:
+    held, holder = Thing(), TalkativeList()
+    list.append(holder, held)
+    Talkative.asked.clear()
+    with pytest.raises(gcremap.RemapError, match="TalkativeList at"):
+        gcremap.remap([(vars(holder), {})])
+    with pytest.raises(gcremap.RemapError, match=r"None -> .*Talkative at"):
+        gcremap.remap([(None, Talkative())])
+    assert any(slot.holder is holder for slot in gcremap.referrers(held))
+    assert str(gcremap.referrer_tree(held))
+    assert Talkative.asked == []
+
+
+def test_a_class_without_a_module_has_a_name() -> None:
+    class_ = eval("type('Homeless', (), {})", {"type": type})
+    with pytest.raises(AttributeError):
+        class_.__module__  # noqa: B018
+    held = class_.member = Thing()
+    paths = [slot.path for slot in gcremap.referrers(held)]
+    assert any(path.startswith("Homeless.") for path in paths), paths
+    with pytest.raises(gcremap.RemapError, match="Homeless"):
+        gcremap.remap([(class_.__mro__, ())])

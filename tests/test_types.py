@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import child
 import gcremap
 
 
@@ -194,6 +195,21 @@ def test_a_class_without_instances_becomes_anything() -> None:
     holder = [old]
     gcremap.remap([(old, 5)], frames=False)
     assert holder == [5]
+
+
+def test_a_class_that_c_code_makes_instances_of_is_laid_out_as_it_was() -> None:
+    child.run("""
+        import os, gcremap
+
+        old, new = os.stat_result, type("new", (tuple,), {})
+        try:
+            gcremap.remap({old: new})
+        except gcremap.RemapError as error:
+            assert any(refusal.slot is not None for refusal in error.refusals), error
+        else:
+            raise AssertionError("not refused")
+        assert type(os.stat(".")) is old is os.stat_result
+    """)
 
 
 # ---- bases ----

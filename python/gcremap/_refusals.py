@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gcremap._errors import RemapError
+from gcremap._names import _label
 from gcremap._slots import RawSlot, Slot
 
 _SHOWN = 20
@@ -22,11 +23,13 @@ class Refusal:
     reason: str
 
     def __str__(self) -> str:
-        old, new = (_short(side) for side in self.pair)
+        old, new = (_label(side) for side in self.pair)
         where = ""
-        if self.slot is not None:
+        if self.slot is not None and self.slot.holder is None:
+            where = f" in {self.slot.path}"
+        elif self.slot is not None:
             path = f"{self.slot.path} of " if self.slot.path else ""
-            where = f" in {path}{_short(self.slot.holder)}"
+            where = f" in {path}{_label(self.slot.holder)}"
         return f"{old} -> {new}{where}: {self.reason}"
 
 
@@ -42,12 +45,3 @@ def _refused(raw: list[tuple[tuple[object, object], RawSlot | None, str]]) -> Re
     if len(refusals) == 1:
         return RemapError(f"cannot remap {lines[0]}", refusals)
     return RemapError("cannot remap\n  " + "\n  ".join(lines), refusals)
-
-
-def _short(value: object) -> str:
-    """A repr that fits a line and cannot fail, whatever `value.__repr__` does."""
-    try:
-        text = repr(value)
-    except Exception:
-        text = object.__repr__(value)
-    return text if len(text) <= 80 else text[:77] + "..."

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import gc
-import sys
 import types
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeGuard
 
 from gcremap import _native
+from gcremap._names import _holder_name
 
 RawSlot = tuple[object, str | None, int, object, int, object]
 """(holder, name, index, key, kind, value), as the extension module gives it."""
@@ -42,13 +41,13 @@ class Slot:
     @classmethod
     def _from_raw(cls, raw: RawSlot) -> Slot:
         holder, name, index, key, kind, value = raw
-        match holder:
-            case (types.CodeType() as code, int(line)) if name is not None and name[0] == "<":
-                which = repr(key) if isinstance(key, str) else f"[{index}]"
-                where = f"{code.co_qualname} at {code.co_filename}:{line}"
-                return cls(code, f"<{name[1:-1]} {which} of {where}>", _KINDS[kind], value)
-            case _:
-                pass
+        if _is_of_frame(holder) and name is not None and name[0] == "<":
+            code, line = holder
+            which = repr(key) if isinstance(key, str) else f"[{index}]"
+            where = f"{code.co_qualname} at {code.co_filename}:{line}"
+            return cls(code, f"<{name[1:-1]} {which} of {where}>", _KINDS[kind], value)
+        if holder is None:  # The interpreter's own: the name says which.
+            return cls(holder, name or "", _KINDS[kind], value)
         return cls(holder, _holder_name(holder) + _step(name, index, key), _KINDS[kind], value)
 
 
@@ -59,6 +58,11 @@ def referrers(*objects: object) -> list[Slot]:
     into holders that the collector does not track.
     """
     return [Slot._from_raw(raw) for raw in _native._referrers(*objects)]
+
+
+def _is_of_frame(holder: object) -> TypeGuard[tuple[types.CodeType, int]]:
+    """Not a pattern: that would ask a holder that is a sequence for its length."""
+    return type(holder) is tuple and [type(item) for item in holder] == [types.CodeType, int]
 
 
 def _step(name: str | None, index: int, key: object) -> str:
@@ -72,27 +76,3 @@ def _step(name: str | None, index: int, key: object) -> str:
     if name == ".key":
         return f".{key}"
     return name if name[0] in ".[<(" else f".{name}"
-
-
-def _holder_name(holder: object) -> str:
-    """How to reach a holder by name, or "" when it has none of its own."""
-    if isinstance(holder, types.ModuleType):
-        return holder.__name__ if sys.modules.get(holder.__name__) is holder else ""
-    if isinstance(holder, type | types.FunctionType):
-        return f"{holder.__module__}.{holder.__qualname__}"
-    if type(holder) is dict:
-        return _namespace_name(holder)
-    return ""
-
-
-def _namespace_name(namespace: dict[object, object]) -> str:
-    """The expression for a dict that is a module's, class's or instance's namespace."""
-    name = namespace.get("__name__")
-    if isinstance(name, str):
-        module = sys.modules.get(name)
-        if getattr(module, "__dict__", None) is namespace:
-            return f"{name}.__dict__"
-    for owner in gc.get_referrers(namespace):
-        if isinstance(owner, type):
-            return f"{owner.__module__}.{owner.__qualname__}.__dict__"
-    return ""

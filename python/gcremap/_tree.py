@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gcremap import _native
-from gcremap._slots import RawSlot, Slot, _holder_name
+from gcremap._names import _holder_name, _label
+from gcremap._slots import RawSlot, Slot, _is_of_frame
 
 _HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
@@ -115,7 +116,7 @@ def _grow(
 
 def _is_own(holder: object, own: int) -> bool:
     """Whether a holder is only there because of this search."""
-    if type(holder) is tuple and len(holder) == 2 and isinstance(holder[0], types.CodeType):
+    if _is_of_frame(holder):
         return holder[0].co_filename.startswith(_HERE)
     return id(holder) == own
 
@@ -126,27 +127,7 @@ def _rank(raw: RawSlot) -> bool:
     if type(holder) is dict:
         return not isinstance(holder.get("__name__"), str)
     of_frame = raw[1] is not None and raw[1].startswith("<")
-    return not (of_frame or isinstance(holder, types.ModuleType | types.FunctionType | type))
-
-
-def _label(value: object) -> str:
-    """What a value is in a few words, without running code of its class."""
-    kind = type(value)
-    name = kind.__qualname__ if kind.__module__ == "builtins" else _qualified(kind)
-    if isinstance(value, type | types.FunctionType):
-        return f"{name} {_qualified(value)}"
-    if kind is types.ModuleType:
-        return f"module {vars(value).get('__name__', '?')}"
-    if kind in (list, tuple, dict, set, frozenset):
-        return f"{name} of {len(value)}"  # type: ignore[arg-type]
-    if kind in (int, float, str, bytes, bool, type(None)):
-        text = repr(value)
-        return f"{name} {text if len(text) <= 40 else text[:37] + '...'}"
-    return f"{name} at {id(value):#x}"
-
-
-def _qualified(value: type | types.FunctionType) -> str:
-    return f"{value.__module__}.{value.__qualname__}"
+    return not (of_frame or issubclass(type(holder), types.ModuleType | types.FunctionType | type))
 
 
 def _lines(node: _Node, indent: str) -> Iterator[str]:

@@ -432,6 +432,9 @@ unsafe extern "C" {
     ) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
+    pub fn gcr_table_fault(table: *mut PyObject) -> *const ::std::os::raw::c_char;
+}
+unsafe extern "C" {
     pub fn gcr_rehash_prepare(
         table: *mut PyObject,
         edits: *const gcr_key_edit,
