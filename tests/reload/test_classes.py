@@ -403,3 +403,33 @@ def test_instances_of_classes_over_bases_that_are_made_anew(project: Any, source
         assert mod.X is held
         assert isinstance(held, type(held).__mro__[1])
         assert held.f() == version
+
+
+def test_class_that_no_name_leads_to(project: Any) -> None:
+    source = """
+        class Shy:
+            size = {0}
+            def f(self): return {0}
+        TABLE = {{"Shy": globals().pop("Shy")}}
+        def __getattr__(name):
+            return TABLE[name]
+    """
+    mod = project.load(mod=source.format(1))
+    held, instance = mod.Shy, mod.Shy()
+    project.reload(mod=source.format(2))
+    assert mod.Shy is held is type(instance)
+    assert held.size == instance.f() == 2
+
+
+def test_method_that_c_code_has_bound_to_a_class(project: Any) -> None:
+    source = """
+        import ctypes
+        class Handle(ctypes._SimpleCData):
+            _type_ = "P"
+            def f(self): return {0}
+    """
+    mod = project.load(mod=source.format(1))
+    convert = mod.Handle.from_param
+    project.reload(mod=source.format(2))
+    assert convert.__self__ is mod.Handle
+    assert mod.Handle(5).f() == convert(mod.Handle(5)).f() == 2

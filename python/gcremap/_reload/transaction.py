@@ -24,7 +24,7 @@ from gcremap._reload.report import ReloadReport
 from gcremap._reload.script import Script
 from gcremap._reload.source import Source
 from gcremap._reload.state import Policy, Values
-from gcremap._reload.unbound import match_unbound
+from gcremap._reload.unbound import UnboundClasses, match_unbound
 from gcremap._report import RemapReport
 
 Identity = Literal["keep", "replace"]
@@ -85,10 +85,12 @@ class Transaction:
         done: list[Job] = []
         try:
             with self._nursery:
+                unbound = UnboundClasses(jobs)
                 for job in jobs:
                     done.append(job)
                     self._execute(job)
                     self._settle(job)
+                unbound.match(self._matcher)
                 match_unbound(jobs, self._matcher, self._nursery)
                 self._withdraw(jobs)
                 applier, report = self._commit(jobs)

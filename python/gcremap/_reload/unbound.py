@@ -1,4 +1,5 @@
-"""Functions that no name of the module leads to: overloads in a registry, lambdas, closures."""
+"""What no name of the module leads to: overloads in a registry, lambdas, closures, and classes
+that a decorator or a table has."""
 
 from __future__ import annotations
 
@@ -15,11 +16,63 @@ from typing import TYPE_CHECKING, Any
 
 from gcremap._reload import codes
 from gcremap._reload.defaults import Defaults
+from gcremap._reload.definitions import CLASS
 from gcremap._reload.match import LRU_CACHE, Matcher, Site, is_class, is_function
 from gcremap._reload.near import Nursery
 
 if TYPE_CHECKING:
     from gcremap._reload.transaction import Job
+
+
+class UnboundClasses:
+    """Classes that statements of the modules define, and that are not under their names.
+
+    Made before the new source runs, and asked to match afterwards.
+    """
+
+    def __init__(self, jobs: Iterable[Job]) -> None:
+        self._jobs = {job.name: job for job in jobs}
+        self._wanted = {
+            (job.name, name)
+            for job in self._jobs.values()
+            for name, definition in (job.new_index or {}).items()
+            if definition.kinds == {CLASS}
+            and len(definition.prints) == 1
+            and not is_class(job.snapshot.namespace.get(name))
+        }
+        self._olds = self._living()
+
+    def match(self, matcher: Matcher) -> None:
+        """Pair those of which there was one, and is one more now."""
+        for (module, name), classes in self._living().items():
+            olds = self._olds[module, name]
+            news = [each for each in classes if not any(each is old for old in olds)]
+            job = self._jobs[module]
+            if len(olds) > 1:  # some are of a module that is gone, and wait for the collector
+                near = set(map(id, _reachable(job)))
+                olds = [each for each in olds if id(each) in near]
+            if len(olds) != 1 or len(news) != 1:
+                continue
+            olds_said, news_say = job.old_index or {}, job.new_index or {}
+            matcher.match(
+                olds[0], news[0], Site(name, module, olds_said.get(name), news_say.get(name))
+            )
+        self._olds.clear()
+
+    def _living(self) -> dict[tuple[str, str], list[type]]:
+        found: dict[tuple[str, str], list[type]] = {key: [] for key in self._wanted}
+        todo: list[type] = [object] if found else []
+        seen: set[int] = set()
+        while todo:
+            cls = todo.pop()
+            if id(cls) in seen:
+                continue
+            seen.add(id(cls))
+            todo += type.__subclasses__(cls)
+            key = (cls.__module__, cls.__qualname__)
+            if key in found:
+                found[key].append(cls)
+        return found
 
 
 def match_unbound(jobs: Iterable[Job], matcher: Matcher, nursery: Nursery) -> None:
