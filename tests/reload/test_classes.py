@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import weakref
 from typing import Any
 
@@ -366,8 +367,15 @@ def test_weak_references_and_proxies_to_what_changes(project: Any) -> None:
     assert fired == []
 
 
-def test_a_class_that_was_told_to_be_of_another_module(project: Any) -> None:
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_class_that_was_told_to_be_of_another_module(
+    project: Any, seen: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Packages make their public classes say so: tomllib does."""
+    if not seen:  # of what was imported before gcremap, the compiled code tells
+        others = [each for each in sys.meta_path if not hasattr(each, "only_looks_on")]
+        monkeypatch.setattr(sys, "meta_path", others)
+        monkeypatch.setattr(sys, "dont_write_bytecode", False)
     source = "class Wrong(ValueError):\n    def f(self): return {0}\ndef fail(): raise Wrong"
     mod = project.load(mod_inner=source.format(1), mod_="from mod.inner import *\n")
     import mod as package  # type: ignore[import-not-found]
