@@ -92,6 +92,12 @@ class Definition:
         return bool(self.kinds) and self.kinds <= {DEF, CLASS}
 
     @property
+    def has_alternatives(self) -> bool:
+        """Whether there are several statements, of which perhaps not all have run."""
+        conditions = {None if isinstance(each, Said) else each.context for each in self.prints}
+        return len(self.prints) > 1 and conditions != {self.prints[0].context}
+
+    @property
     def asks_for_itself(self) -> bool:
         """Bound only `if "NAME" not in globals()` or the like."""
         asked = f"Constant(value={self.name!r})"

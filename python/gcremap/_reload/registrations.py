@@ -27,7 +27,8 @@ def without_repeats(
     """The code of `new` less what was done already and would be done twice; None if nothing.
 
     That is a statement like `atexit.register(goodbye)`: a call into an imported module which
-    the old source has just the same, with no data of this module that is another now. Or
+    the old source has just the same, with no data of this module that is another now, and
+    which is not told of this module. Or
     a call of what such a module gave, `log = logging.getLogger()`, which stays as it is.
     `stays` tells of an import whether it is no data, which may be another now, and of data
     that it is not to be taken anew. `main` is for the script that runs: what it does
@@ -40,10 +41,12 @@ def without_repeats(
         match node:
             case ast.If(test=ast.Compare(left=ast.Name(id="__name__"))) if main:
                 skipped.add(id(node))
-            case ast.Expr(value=ast.Call(func=ast.Attribute() as called)):
+            case ast.Expr(value=ast.Call(func=ast.Attribute() as called) as call):
                 said = ast.dump(node)
                 root = _innermost(called)
                 if not before[said] or root is None or not _is_kept(root, indexes, stays):
+                    continue
+                if _is_told_of_the_module(call):
                     continue
                 if all(_is_same(name, old_index, new_index) for name in names_read(node)):
                     before[said] -= 1
@@ -55,6 +58,15 @@ def without_repeats(
     rest = copy.copy(new)
     rest.body = [node for node in new.body if id(node) not in skipped]
     return compile(rest, path, "exec", dont_inherit=True)
+
+
+def _is_told_of_the_module(call: ast.Call) -> bool:
+    """Whether it may bind names here: `IntEnum._convert_("Color", __name__, str.isupper)`."""
+    return any(
+        isinstance(part, ast.Name) and part.id in ("__name__", "globals", "locals", "vars")
+        for argument in (*call.args, *call.keywords)
+        for part in ast.walk(argument)
+    )
 
 
 def _is_kept(name: str, indexes: tuple[Index, Index], stays: Callable[[str], bool]) -> bool:

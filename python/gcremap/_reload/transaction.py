@@ -292,6 +292,11 @@ class Transaction:
     def _drop_names(self, job: Job, values: Values) -> None:
         """Names that the old source bound and the new one did not."""
         namespace = job.namespace
+        if values.is_as_before:
+            # What the source takes away, `globals().pop(name)`, the program had put there since.
+            for key, value in job.snapshot.namespace.items():
+                if key not in state.RESERVED:
+                    namespace.setdefault(key, value)
         stored = job.was.stored
         if stored is None:
             stored = frozenset(job.old_index or ()) | self._brought_by_star(job)
