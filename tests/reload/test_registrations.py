@@ -118,3 +118,22 @@ def test_call_that_binds_names_of_the_module_is_made_again(project: Any) -> None
     assert mod.Color is color
     assert mod.f() == (red, 2)
     assert type(mod.f()[0]) is color
+
+
+def test_base_that_is_added_to_a_class_elsewhere_is_added_once(project: Any) -> None:
+    """As tkinter.tix does with the widgets of tkinter."""
+    source = """
+        import other
+        class Form:
+            def f(self): return {0}
+        other.Widget.__bases__ = other.Widget.__bases__ + (Form,)
+    """
+    mod = project.load(
+        mod=source.format(1), other="class Base: pass\nclass Widget(Base): pass\n"
+    )
+    import other  # type: ignore[import-not-found]
+
+    widget = other.Widget()
+    project.reload(mod=source.format(2))
+    assert other.Widget.__bases__ == (other.Base, mod.Form)
+    assert widget.f() == 2

@@ -11,10 +11,10 @@ import gcremap
 
 MODULES = (
     "argparse", "base64", "bdb", "calendar", "cmd", "codecs", "collections",
-    "configparser", "contextlib", "csv", "dataclasses", "difflib", "dis", "email.message",
+    "configparser", "contextlib", "csv", "dataclasses", "datetime", "difflib", "dis", "email.message",
     "fractions", "functools", "graphlib", "heapq", "ipaddress", "json.decoder", "logging",
     "mimetypes", "ntpath", "numbers", "optparse", "os", "pprint", "queue", "random",
-    "sched", "shelve", "signal", "statistics", "string", "tarfile", "textwrap", "tokenize",
+    "re", "sched", "shelve", "signal", "socket", "ssl", "statistics", "string", "tarfile", "textwrap", "tokenize",
     "tomllib._parser", "uuid", "zipfile",
 )  # fmt: skip
 

@@ -21,7 +21,7 @@ def main(mode: str, result: str, test: str, *subjects: str) -> None:
     from test import support
 
     support.use_resources = ()  # none: no network, no sound
-    if mode.startswith("gcremap"):
+    if mode == "imported" or mode.startswith("gcremap"):
         import gcremap  # noqa: F401 - it takes note of what is imported from here on
     if mode == "autoreload":
         import IPython.extensions.autoreload  # type: ignore[import-not-found]

@@ -25,8 +25,14 @@ from pathlib import Path
 from typing import Any
 
 CHILD = Path(__file__).with_name("stdlib_child.py")
-MODES = ("gcremap-keep", "gcremap-replace", "importlib", "autoreload")
 PLAIN = "plain"
+IMPORTED = "imported"
+"""Nothing is reloaded: without gcremap, and with it."""
+BASES = {
+    IMPORTED: PLAIN, "gcremap-keep": IMPORTED, "gcremap-replace": IMPORTED,
+    "importlib": PLAIN, "autoreload": PLAIN,
+}  # fmt: skip
+"""The ways to reload, each with what it is to be compared with."""
 
 SUBJECTS = {
     "test_abstract_numbers": "numbers",
@@ -163,46 +169,70 @@ def verdict(plain: dict[str, Any], other: dict[str, Any]) -> str:
     return ""
 
 
-def main() -> None:
+class Runs:
+    """Runs units, and has the outcomes of earlier runs that are in a folder."""
+
+    def __init__(self, folder: Path, seconds: float) -> None:
+        self._folder = folder
+        self._seconds = seconds
+
+    def outcome(self, unit: Unit, mode: str) -> dict[str, Any]:
+        path = self._folder / f"{unit.test}.{mode}.json"
+        if path.exists():
+            found: dict[str, Any] = json.loads(path.read_text())
+        else:
+            seconds = self._seconds
+            if mode != PLAIN:
+                seconds = 60 + 5 * unit.outcomes[PLAIN]["seconds"]
+            found = run(unit, mode, seconds)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(found))
+        unit.outcomes[mode] = found
+        return found
+
+    def judge(self, unit: Unit, mode: str) -> str:
+        """In what a mode differs; nothing that does not happen a second time."""
+        base = BASES[mode]
+        said = verdict(unit.outcomes[base], self.outcome(unit, mode))
+        if said:
+            for each in {base, mode} - {PLAIN}:
+                (self._folder / f"{unit.test}.{each}.json").unlink()
+            said = verdict(self.outcome(unit, base), self.outcome(unit, mode))
+        return said
+
+
+def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=20, help="leave out what takes longer")
-    parser.add_argument("--mode", action="append", choices=MODES)
+    parser.add_argument("--mode", action="append", choices=BASES)
     parser.add_argument("--results", type=Path, default=Path("target/stress/stdlib"))
-    parser.add_argument("--again", action="store_true", help="do not use earlier results")
     parser.add_argument("tests", nargs="*")
     options = parser.parse_args()
-    modes = options.mode or MODES
+    modes = [IMPORTED, *(options.mode or [mode for mode in BASES if mode != IMPORTED])]
     chosen = [unit for unit in units() if not options.tests or unit.test in options.tests]
     version = platform.python_version()
-    folder = options.results / version
+    runs = Runs(options.results / version, options.seconds)
+    differs: dict[str, list[str]] = {mode: [] for mode in modes}
+    modules: set[str] = set()
+    judged = 0
     for number, unit in enumerate(chosen, 1):
-        for mode in (PLAIN, *modes):
-            path = folder / f"{unit.test}.{mode}.json"
-            if path.exists() and (mode == PLAIN or not options.again):
-                outcome = json.loads(path.read_text())
-            else:
-                longest = options.seconds
-                if mode != PLAIN:
-                    longest = 30 + 5 * unit.outcomes[PLAIN]["seconds"]
-                outcome = run(unit, mode, longest)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(json.dumps(outcome))
-            unit.outcomes[mode] = outcome
-            if mode == PLAIN:
-                if "died" in outcome:
-                    print(f"{unit.test}: {outcome['died'].splitlines()[0]}", flush=True)
-                    break
-                continue
-            said = verdict(unit.outcomes[PLAIN], outcome)
-            if said and mode.startswith("gcremap"):
-                print(f"{number}/{len(chosen)} {unit.test} {mode}: {said}", flush=True)
-    judged = [unit for unit in chosen if len(unit.outcomes) == len(modes) + 1]
-    modules = {name for unit in judged for name in unit.outcomes[PLAIN]["modules"]}
-    print(f"{version}: {len(judged)} test suites, {len(modules)} modules")
+        plain = runs.outcome(unit, PLAIN)
+        if "died" in plain:
+            print(f"{unit.test} is left out: {plain['died'].splitlines()[0]}", flush=True)
+            continue
+        judged += 1
+        modules.update(plain["modules"])
+        for mode in modes:
+            if said := runs.judge(unit, mode):
+                differs[mode].append(unit.test)
+                print(f"{number}/{len(chosen)} {unit.test}, {mode}: {said}", flush=True)
+    print(f"\nCPython {version}: {judged} test suites of {len(modules)} modules\n")
+    print("| reloaded by | suites with the same outcome | with another |\n|---|---|---|")
     for mode in modes:
-        good = sum(not verdict(u.outcomes[PLAIN], u.outcomes[mode]) for u in judged)
-        print(f"  {mode}: {good}")
+        tests = differs[mode]
+        print(f"| {mode} | {judged - len(tests)} | {len(tests)}: {', '.join(tests)} |")
+    return int(any(tests for mode, tests in differs.items() if mode.startswith("gcremap")))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import functools
 import gc
 import sys
 from collections import Counter, deque
@@ -11,8 +12,9 @@ from collections.abc import Callable, Iterable
 from types import CodeType, MethodType
 from typing import Any
 
+from gcremap._reload.attributes import set_attribute
 from gcremap._reload.definitions import DATA, Index, names_read, root_name
-from gcremap._reload.match import Pair
+from gcremap._reload.match import Pair, is_class
 from gcremap._reload.near import ENTRIES
 
 
@@ -116,6 +118,9 @@ def drop_repeats(pairs: Iterable[Pair], own: list[Any], undo: list[Callable[[], 
     news = [pair.new for pair in pairs]
     if not news:
         return
+    for pair in pairs:
+        if is_class(pair.new) and is_class(pair.old):
+            _drop_base(pair.old, pair.new, undo)
     ignored = {id(each) for each in (own, news, sys._getframe(), *own)}
     entries: dict[int, Any] = {}
     for holder in gc.get_referrers(*news):
@@ -128,6 +133,16 @@ def drop_repeats(pairs: Iterable[Pair], own: list[Any], undo: list[Callable[[], 
     ]
     for holder in lists:
         _drop(holder, olds, entries, undo)
+
+
+def _drop_base(old: type, new: type, undo: list[Callable[[], Any]]) -> None:
+    """Take a class out of the bases of others to which it was added once more."""
+    sub: type
+    for sub in type.__subclasses__(new):
+        before = sub.__bases__
+        if old in before:
+            set_attribute(sub, "__bases__", tuple(each for each in before if each is not new))
+            undo.append(functools.partial(set_attribute, sub, "__bases__", before))
 
 
 def _drop(

@@ -70,9 +70,17 @@ class UnboundClasses:
             seen.add(id(cls))
             todo += type.__subclasses__(cls)
             key = (cls.__module__, cls.__qualname__)
-            if key in found:
+            if key in found and cls.__flags__ & _OF_C_CODE == _HEAPTYPE:
                 found[key].append(cls)
         return found
+
+
+_HEAPTYPE = 1 << 9
+_OF_C_CODE = _HEAPTYPE | 1 << 8
+"""Py_TPFLAGS_HEAPTYPE and _IMMUTABLETYPE (object.h): a class statement sets the first alone.
+
+What C code has made may go by the same name: datetime.IsoCalendarDate in Python 3.11.
+"""
 
 
 def match_unbound(jobs: Iterable[Job], matcher: Matcher, nursery: Nursery) -> None:
