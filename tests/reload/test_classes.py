@@ -441,3 +441,22 @@ def test_method_that_c_code_has_bound_to_a_class(project: Any) -> None:
     project.reload(mod=source.format(2))
     assert convert.__self__ is mod.Handle
     assert mod.Handle(5).f() == convert(mod.Handle(5)).f() == 2
+
+
+def test_class_made_by_a_call_of_type(project: Any) -> None:
+    """So SQLAlchemy makes the class of what dispatches the events of another class."""
+    source = """
+        class Base: pass
+        class Events:
+            def __init_subclass__(cls):
+                cls.dispatch = type(cls.__name__ + "Dispatch", (Base,), {{"size": {0}}})()
+                targets[cls.__name__].dispatch = cls.dispatch
+        class Table: pass
+        targets = {{"TableEvents": Table}}
+        class TableEvents(Events): pass
+    """
+    mod = project.load(mod=source.format(1))
+    held = mod.Table.dispatch
+    project.reload(mod=source.format(2))
+    assert type(mod.Table.dispatch) is type(mod.TableEvents.dispatch) is type(held)
+    assert held.size == 2

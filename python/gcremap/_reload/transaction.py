@@ -15,16 +15,17 @@ from gcremap._reload import hooks, record, source, state
 from gcremap._reload.apply import Applier
 from gcremap._reload.definitions import Index, imports_of
 from gcremap._reload.execute import Snapshot, execute
-from gcremap._reload.imports import Followers, absolute, in_order
+from gcremap._reload.imports import Followers, absolute
 from gcremap._reload.match import Matcher, Pair, Site, is_class, is_function
 from gcremap._reload.near import Nursery, far_references
+from gcremap._reload.order import in_order
 from gcremap._reload.redirect import Redirection
 from gcremap._reload.registrations import drop_repeats, without_repeats
 from gcremap._reload.report import ReloadReport
 from gcremap._reload.script import Script
 from gcremap._reload.source import Source
 from gcremap._reload.state import Policy, Values
-from gcremap._reload.unbound import UnboundClasses, match_unbound
+from gcremap._reload.unbound import match_unbound, match_unbound_classes
 from gcremap._report import RemapReport
 
 Identity = Literal["keep", "replace"]
@@ -85,12 +86,11 @@ class Transaction:
         done: list[Job] = []
         try:
             with self._nursery:
-                unbound = UnboundClasses(jobs)
                 for job in jobs:
                     done.append(job)
                     self._execute(job)
                     self._settle(job)
-                unbound.match(self._matcher)
+                match_unbound_classes(jobs, self._matcher, self._nursery)
                 match_unbound(jobs, self._matcher, self._nursery)
                 self._withdraw(jobs)
                 applier, report = self._commit(jobs)

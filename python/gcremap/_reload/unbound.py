@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 from gcremap._reload import codes
 from gcremap._reload.defaults import Defaults
-from gcremap._reload.definitions import CLASS
 from gcremap._reload.match import LRU_CACHE, Matcher, Site, is_class, is_function
 from gcremap._reload.near import Nursery
 
@@ -24,55 +23,43 @@ if TYPE_CHECKING:
     from gcremap._reload.transaction import Job
 
 
-class UnboundClasses:
-    """Classes that statements of the modules define, and that are not under their names.
+def match_unbound_classes(jobs: Iterable[Job], matcher: Matcher, nursery: Nursery) -> None:
+    """Pair the classes that the new source has made and that are not under their names.
 
-    Made before the new source runs, and asked to match afterwards.
+    A decorator or a table has them, or they were made by a call of `type`. There is one that
+    says the same of itself, over the same bases, if it was made by the old source.
     """
-
-    def __init__(self, jobs: Iterable[Job]) -> None:
-        self._jobs = {job.name: job for job in jobs}
-        self._wanted = {
-            (job.name, name)
-            for job in self._jobs.values()
-            for name, definition in (job.new_index or {}).items()
-            if definition.kinds == {CLASS}
-            and len(definition.prints) == 1
-            and not is_class(job.snapshot.namespace.get(name))
+    by_name = {job.name: job for job in jobs}
+    young = nursery.classes()
+    fresh = set(map(id, young))
+    news: dict[tuple[str, str], list[type]] = defaultdict(list)
+    for cls in young:
+        if id(cls) not in matcher.by_new and "<" not in cls.__qualname__:
+            news[cls.__module__, cls.__qualname__].append(cls)
+    for key, classes in news.items():
+        olds = {
+            id(each): each
+            for base in classes[0].__bases__
+            for each in type.__subclasses__(_former(base, matcher))
+            if (each.__module__, each.__qualname__) == key
+            and each.__flags__ & _OF_C_CODE == _HEAPTYPE
+            and id(each) not in fresh
+            and id(each) not in matcher.by_old
         }
-        self._olds = self._living()
+        job = by_name.get(key[0])
+        if len(olds) > 1 and job is not None:
+            # Some are of a module that is gone, and wait for the collector.
+            near = set(map(id, _reachable(job)))
+            olds = {known: each for known, each in olds.items() if known in near}
+        if len(olds) == len(classes) == 1:
+            was, now = (job.old_index or {}, job.new_index or {}) if job is not None else ({}, {})
+            site = Site(key[1], key[0], was.get(key[1]), now.get(key[1]))
+            matcher.match(*olds.values(), *classes, site)
 
-    def match(self, matcher: Matcher) -> None:
-        """Pair those of which there was one, and is one more now."""
-        for (module, name), classes in self._living().items():
-            olds = self._olds[module, name]
-            news = [each for each in classes if not any(each is old for old in olds)]
-            job = self._jobs[module]
-            if len(olds) > 1:  # some are of a module that is gone, and wait for the collector
-                near = set(map(id, _reachable(job)))
-                olds = [each for each in olds if id(each) in near]
-            if len(olds) != 1 or len(news) != 1:
-                continue
-            olds_said, news_say = job.old_index or {}, job.new_index or {}
-            matcher.match(
-                olds[0], news[0], Site(name, module, olds_said.get(name), news_say.get(name))
-            )
-        self._olds.clear()
 
-    def _living(self) -> dict[tuple[str, str], list[type]]:
-        found: dict[tuple[str, str], list[type]] = {key: [] for key in self._wanted}
-        todo: list[type] = [object] if found else []
-        seen: set[int] = set()
-        while todo:
-            cls = todo.pop()
-            if id(cls) in seen:
-                continue
-            seen.add(id(cls))
-            todo += type.__subclasses__(cls)
-            key = (cls.__module__, cls.__qualname__)
-            if key in found and cls.__flags__ & _OF_C_CODE == _HEAPTYPE:
-                found[key].append(cls)
-        return found
+def _former(cls: type, matcher: Matcher) -> type:
+    pair = matcher.by_new.get(id(cls))
+    return pair.old if pair is not None else cls
 
 
 _HEAPTYPE = 1 << 9
