@@ -26,6 +26,14 @@ const gcr_known gcr_known_callables[] = {
     {0},
 };
 
+/* A class that C code finds the state of its module by; one made by a class statement has none. */
+static int
+leads_to_state(PyTypeObject *type)
+{
+    return !PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE)
+           || ((PyHeapTypeObject *)type)->ht_module != NULL;
+}
+
 /* A method of a module or of a type gets its state from what it is bound to. */
 int
 gcr_walk_builtin(PyObject *holder, gcr_walk_state *walk)
@@ -37,7 +45,10 @@ gcr_walk_builtin(PyObject *holder, gcr_walk_state *walk)
               ".__self__");
     GCR_FIELD(function->m_module, GCR_ANY, ".__module__");
     if (function->m_ml->ml_flags & METH_METHOD) {
-        GCR_FIELD(((PyCMethodObject *)holder)->mm_class, GCR_NOTHING, "<defining class>");
+        PyTypeObject *type = ((PyCMethodObject *)holder)->mm_class;
+        GCR_FIELD(((PyCMethodObject *)holder)->mm_class,
+                  type != NULL && leads_to_state(type) ? GCR_NOTHING : GCR_TYPE,
+                  "<defining class>");
     }
     return 0;
 }

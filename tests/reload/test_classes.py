@@ -367,8 +367,15 @@ def test_weak_references_and_proxies_to_what_changes(project: Any) -> None:
     assert fired == []
 
 
-def test_a_class_that_was_told_to_be_of_another_module(project: Any) -> None:
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_class_that_was_told_to_be_of_another_module(
+    project: Any, seen: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Packages make their public classes say so: tomllib does."""
+    if not seen:  # of what was imported before gcremap, the compiled code tells
+        others = [each for each in sys.meta_path if not hasattr(each, "only_looks_on")]
+        monkeypatch.setattr(sys, "meta_path", others)
+        monkeypatch.setattr(sys, "dont_write_bytecode", False)
     source = "class Wrong(ValueError):\n    def f(self): return {0}\ndef fail(): raise Wrong"
     mod = project.load(mod_inner=source.format(1), mod_="from mod.inner import *\n")
     import mod as package  # type: ignore[import-not-found]
@@ -420,3 +427,52 @@ def test_subclass_hook_that_answers_otherwise(project: Any) -> None:
     project.reload(mod=source.format(True))
     assert isinstance(thing, mod.Sized)
     assert isinstance(thing, mod.Base)
+
+
+def test_class_that_no_name_leads_to(project: Any) -> None:
+    source = """
+        class Shy:
+            size = {0}
+            def f(self): return {0}
+        TABLE = {{"Shy": globals().pop("Shy")}}
+        def __getattr__(name):
+            return TABLE[name]
+    """
+    mod = project.load(mod=source.format(1))
+    held, instance = mod.Shy, mod.Shy()
+    project.reload(mod=source.format(2))
+    assert mod.Shy is held is type(instance)
+    assert held.size == instance.f() == 2
+
+
+def test_method_that_c_code_has_bound_to_a_class(project: Any) -> None:
+    source = """
+        import ctypes
+        class Handle(ctypes._SimpleCData):
+            _type_ = "P"
+            def f(self): return {0}
+    """
+    mod = project.load(mod=source.format(1))
+    convert = mod.Handle.from_param
+    project.reload(mod=source.format(2))
+    assert convert.__self__ is mod.Handle
+    assert mod.Handle(5).f() == convert(mod.Handle(5)).f() == 2
+
+
+def test_class_made_by_a_call_of_type(project: Any) -> None:
+    """So SQLAlchemy makes the class of what dispatches the events of another class."""
+    source = """
+        class Base: pass
+        class Events:
+            def __init_subclass__(cls):
+                cls.dispatch = type(cls.__name__ + "Dispatch", (Base,), {{"size": {0}}})()
+                targets[cls.__name__].dispatch = cls.dispatch
+        class Table: pass
+        targets = {{"TableEvents": Table}}
+        class TableEvents(Events): pass
+    """
+    mod = project.load(mod=source.format(1))
+    held = mod.Table.dispatch
+    project.reload(mod=source.format(2))
+    assert type(mod.Table.dispatch) is type(mod.TableEvents.dispatch) is type(held)
+    assert held.size == 2

@@ -223,3 +223,18 @@ def test_names_that_a_star_brought_go_at_the_first_reload(project: Any) -> None:
     assert not hasattr(mod, "A")
     assert not hasattr(mod, "B")
     assert (mod.X, mod.SET_BY_HAND) == (1, 5)
+
+
+def test_import_for_type_checkers_makes_no_cycle(project: Any) -> None:
+    source = """
+        from typing import TYPE_CHECKING
+        if TYPE_CHECKING:
+            from later import TWICE
+        LIMIT = {0}
+    """
+    project.load(early=source.format(1), later="from early import LIMIT\nTWICE = LIMIT * 2\n")
+    import later  # type: ignore[import-not-found]
+
+    project.write(early=source.format(2))
+    project.reload("early", "later")
+    assert later.TWICE == 4

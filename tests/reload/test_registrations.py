@@ -101,3 +101,39 @@ def test_new_definitions_are_registered(project: Any) -> None:
 
     project.reload(mod=source + "@registry.register\ndef b(): return 2\n")
     assert [mod.a, mod.b] == registry.ALL
+
+
+def test_call_that_binds_names_of_the_module_is_made_again(project: Any) -> None:
+    """So the library makes enums of constants that C code tells: socket.AF_INET."""
+    source = """
+        import enum
+        from constants import *
+        enum.IntEnum._convert_("Color", __name__, str.isupper)
+        def f(color=RED): return (color, {0})
+    """
+    mod = project.load(mod=source.format(1), constants="RED, GREEN = 1, 2")
+    red, color = mod.RED, mod.Color
+    project.reload(mod=source.format(2))
+    assert mod.RED is red is color.RED
+    assert mod.Color is color
+    assert mod.f() == (red, 2)
+    assert type(mod.f()[0]) is color
+
+
+def test_base_that_is_added_to_a_class_elsewhere_is_added_once(project: Any) -> None:
+    """As tkinter.tix does with the widgets of tkinter."""
+    source = """
+        import other
+        class Form:
+            def f(self): return {0}
+        other.Widget.__bases__ = other.Widget.__bases__ + (Form,)
+    """
+    mod = project.load(
+        mod=source.format(1), other="class Base: pass\nclass Widget(Base): pass\n"
+    )
+    import other  # type: ignore[import-not-found]
+
+    widget = other.Widget()
+    project.reload(mod=source.format(2))
+    assert other.Widget.__bases__ == (other.Base, mod.Form)
+    assert widget.f() == 2

@@ -225,14 +225,28 @@ def test_unchanged_source_changes_nothing(project: Any) -> None:
         @dataclasses.dataclass
         class D: x: int = 0
         class E(enum.Enum): A = 1
+        class Point(typing.NamedTuple): x: int
+        class P(Point, enum.Enum): A = 1
+        class F(enum.Flag): B, A = 2, 1
+        class Wide:
+            @property
+            def size(self): return 1
+            @size.setter
+            def size(self, value): super(Wide, Wide).size.__set__(self, value)
         @functools.lru_cache
         def f(x=C): return x
         g = lambda: 1
         L = [1]
         inst = C()
+        class Shy: pass
+        late = {"shy": globals().pop("Shy")}
+        def __getattr__(name):
+            globals()[name] = late[name.lower()]
+            return globals()[name]
     """
     mod = project.load(mod=source)
     mod.f()
+    assert mod.Shy.__name__ == "Shy"
     before = dict(vars(mod))
     members = {name: dict(vars(mod.__dict__[name])) for name in "CDE"}
     [report] = project.reload("mod")

@@ -38,6 +38,19 @@ def index_of(code: CodeType) -> Index:
     return index
 
 
+_IMPLICIT = ("__module__", "__qualname__", "__firstlineno__", "__static_attributes__")
+"""What the compiler binds in each class, without a statement."""
+
+
+def _members_of(code: CodeType) -> Index:
+    """The index of what the statements of a class bind."""
+    index = index_of(code)
+    for name in _IMPLICIT:
+        if name in index and len(index[name].prints) == 1:
+            del index[name]
+    return index
+
+
 def _depths(code: CodeType, instructions: list[dis.Instruction]) -> dict[int, int]:
     """How many values are on the stack before the instruction at each offset that is reached.
 
@@ -82,7 +95,7 @@ def _bind(index: Index, name: str, statement: list[dis.Instruction]) -> None:
     own = next((code for code in made if code.co_name == name), None)
     if own is not None and "LOAD_BUILD_CLASS" in operations:
         definition.kinds.add(CLASS)
-        definition.members = None if definition.prints else index_of(own)
+        definition.members = None if definition.prints else _members_of(own)
     elif own is not None:
         definition.kinds.add(DEF)
     elif "IMPORT_NAME" in operations:
@@ -97,7 +110,8 @@ def _bind(index: Index, name: str, statement: list[dis.Instruction]) -> None:
             loads and str(loads[0])[:1].isupper() and "CALL" in operations
         )
     if own is not None:
-        definition.decorators.append(_said(statement, own))
+        if CLASS not in definition.kinds or operations[0] != "LOAD_BUILD_CLASS":
+            definition.decorators.append(_said(statement, own))
         _touch(index, statement, own)
     definition.prints.append(Said(_said(statement)))
 

@@ -92,6 +92,12 @@ class Definition:
         return bool(self.kinds) and self.kinds <= {DEF, CLASS}
 
     @property
+    def has_alternatives(self) -> bool:
+        """Whether there are several statements, of which perhaps not all have run."""
+        conditions = {None if isinstance(each, Said) else each.context for each in self.prints}
+        return len(self.prints) > 1 and conditions != {self.prints[0].context}
+
+    @property
     def asks_for_itself(self) -> bool:
         """Bound only `if "NAME" not in globals()` or the like."""
         asked = f"Constant(value={self.name!r})"
@@ -347,18 +353,20 @@ def _target_names(target: ast.expr | None) -> Iterator[str]:
             return
 
 
-def imports_of(tree: ast.AST) -> Iterator[tuple[str, ast.Import | ast.ImportFrom]]:
-    """Every import statement outside of functions, with the class path it stands in."""
-    todo: list[tuple[str, ast.AST]] = [("", tree)]
-    while todo:
-        path, node = todo.pop()
-        for child in ast.iter_child_nodes(node):
-            match child:
-                case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda():
-                    continue
-                case ast.ClassDef(name=name):
-                    todo.append((f"{path}{name}.", child))
-                case ast.Import() | ast.ImportFrom():
-                    yield path, child
-                case _:
-                    todo.append((path, child))
+def imports_of(
+    tree: ast.AST, path: str = ""
+) -> Iterator[tuple[str, ast.Import | ast.ImportFrom]]:
+    """Every import statement that runs outside of functions, in order, with the class path it
+    stands in."""
+    for child in ast.iter_child_nodes(tree):
+        match child:
+            case ast.FunctionDef() | ast.AsyncFunctionDef():
+                continue
+            case ast.ClassDef(name=name):
+                yield from imports_of(child, f"{path}{name}.")
+            case ast.Import() | ast.ImportFrom():
+                yield path, child
+            case ast.If(test=ast.Name(id="TYPE_CHECKING") | ast.Attribute(attr="TYPE_CHECKING")):
+                yield from imports_of(ast.Module(child.orelse, []), path)
+            case ast.stmt() | ast.ExceptHandler() | ast.match_case():
+                yield from imports_of(child, path)

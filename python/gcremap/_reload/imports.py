@@ -1,4 +1,4 @@
-"""Who imports what: the order to reload in, and values that follow their import statements."""
+"""Who imports what from where: values that follow their import statements."""
 
 from __future__ import annotations
 
@@ -103,47 +103,6 @@ def absolute(node: ast.ImportFrom, module: Any) -> str | None:
         return importlib.util.resolve_name("." * node.level + (node.module or ""), package)
     except ImportError:
         return None
-
-
-def imported_names(tree: ast.AST, module: Any) -> Iterator[str]:
-    """The full names of all modules that `tree` may import, outside of functions."""
-    for _, node in imports_of(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield alias.name
-        else:
-            origin = absolute(node, module)
-            if origin is not None:
-                yield origin
-                for alias in node.names:
-                    yield f"{origin}.{alias.name}"
-
-
-def in_order(by_name: Mapping[str, Any], trees: Mapping[str, ast.AST | None]) -> list[str]:
-    """The names of modules, what is imported before what imports it; a cycle is cut by name.
-
-    `trees` has the new sources.
-    """
-    ordered: list[str] = []
-    visited: set[str] = set()
-
-    def visit(name: str) -> None:
-        if name in visited or name not in by_name:
-            return
-        visited.add(name)
-        module, tree = by_name[name], trees.get(name)
-        if tree is not None:
-            for needed in sorted(set(imported_names(tree, module))):
-                while needed:
-                    # A package's __init__ imports its submodules, not the other way round.
-                    if not name.startswith(needed + "."):
-                        visit(needed)
-                    needed = needed.rpartition(".")[0]
-        ordered.append(name)
-
-    for name in sorted(by_name):
-        visit(name)
-    return ordered
 
 
 Change = tuple[str, Any, Any]

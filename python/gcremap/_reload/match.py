@@ -68,7 +68,7 @@ class Site:
     def same(self) -> bool:
         if self.old is None and self.new is None:
             return self.made_by_same
-        if self.new is not None and self.new.is_code and len(self.new.prints) > 1:
+        if self.new is not None and self.new.is_code and self.new.has_alternatives:
             return False  # which of them ran is not known
         return self.old is not None and self.new is not None and self.old.same(self.new)
 

@@ -13,7 +13,7 @@ from types import MethodType, TracebackType
 from typing import Any
 
 from gcremap import _native
-from gcremap._reload.match import Pair
+from gcremap._reload.match import Pair, is_class
 
 _MANY = 50_000
 """Of more young objects than these it is no gain to look at them alone."""
@@ -44,6 +44,12 @@ class Nursery:
     def objects(self) -> list[Any] | None:
         """What was made since, and perhaps more; None where there is very much more."""
         return gc.get_objects(generation=0) if gc.get_count()[0] <= _MANY else None
+
+    def classes(self) -> list[type]:
+        """The classes that were made since; none where that cannot be told."""
+        if not self._enabled:
+            return []
+        return [each for each in gc.get_objects(generation=0) if is_class(each)]
 
 
 class Census:

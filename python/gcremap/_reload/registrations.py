@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import functools
 import gc
 import sys
 from collections import Counter, deque
@@ -11,8 +12,9 @@ from collections.abc import Callable, Iterable
 from types import CodeType, MethodType
 from typing import Any
 
+from gcremap._reload.attributes import set_attribute
 from gcremap._reload.definitions import DATA, Index, names_read, root_name
-from gcremap._reload.match import Pair
+from gcremap._reload.match import Pair, is_class
 from gcremap._reload.near import ENTRIES
 
 
@@ -27,7 +29,8 @@ def without_repeats(
     """The code of `new` less what was done already and would be done twice; None if nothing.
 
     That is a statement like `atexit.register(goodbye)`: a call into an imported module which
-    the old source has just the same, with no data of this module that is another now. Or
+    the old source has just the same, with no data of this module that is another now, and
+    which is not told of this module. Or
     a call of what such a module gave, `log = logging.getLogger()`, which stays as it is.
     `stays` tells of an import whether it is no data, which may be another now, and of data
     that it is not to be taken anew. `main` is for the script that runs: what it does
@@ -40,10 +43,12 @@ def without_repeats(
         match node:
             case ast.If(test=ast.Compare(left=ast.Name(id="__name__"))) if main:
                 skipped.add(id(node))
-            case ast.Expr(value=ast.Call(func=ast.Attribute() as called)):
+            case ast.Expr(value=ast.Call(func=ast.Attribute() as called) as call):
                 said = ast.dump(node)
                 root = _innermost(called)
                 if not before[said] or root is None or not _is_kept(root, indexes, stays):
+                    continue
+                if _is_told_of_the_module(call):
                     continue
                 if all(_is_same(name, old_index, new_index) for name in names_read(node)):
                     before[said] -= 1
@@ -55,6 +60,15 @@ def without_repeats(
     rest = copy.copy(new)
     rest.body = [node for node in new.body if id(node) not in skipped]
     return compile(rest, path, "exec", dont_inherit=True)
+
+
+def _is_told_of_the_module(call: ast.Call) -> bool:
+    """Whether it may bind names here: `IntEnum._convert_("Color", __name__, str.isupper)`."""
+    return any(
+        isinstance(part, ast.Name) and part.id in ("__name__", "globals", "locals", "vars")
+        for argument in (*call.args, *call.keywords)
+        for part in ast.walk(argument)
+    )
 
 
 def _is_kept(name: str, indexes: tuple[Index, Index], stays: Callable[[str], bool]) -> bool:
@@ -104,6 +118,9 @@ def drop_repeats(pairs: Iterable[Pair], own: list[Any], undo: list[Callable[[], 
     news = [pair.new for pair in pairs]
     if not news:
         return
+    for pair in pairs:
+        if is_class(pair.new) and is_class(pair.old):
+            _drop_base(pair.old, pair.new, undo)
     ignored = {id(each) for each in (own, news, sys._getframe(), *own)}
     entries: dict[int, Any] = {}
     for holder in gc.get_referrers(*news):
@@ -116,6 +133,16 @@ def drop_repeats(pairs: Iterable[Pair], own: list[Any], undo: list[Callable[[], 
     ]
     for holder in lists:
         _drop(holder, olds, entries, undo)
+
+
+def _drop_base(old: type, new: type, undo: list[Callable[[], Any]]) -> None:
+    """Take a class out of the bases of others to which it was added once more."""
+    sub: type
+    for sub in type.__subclasses__(new):
+        before = sub.__bases__
+        if old in before:
+            set_attribute(sub, "__bases__", tuple(each for each in before if each is not new))
+            undo.append(functools.partial(set_attribute, sub, "__bases__", before))
 
 
 def _drop(

@@ -18,16 +18,17 @@ from gcremap._reload.apply import Applier
 from gcremap._reload.definitions import Definition, Index, imports_of
 from gcremap._reload.execute import Snapshot, execute
 from gcremap._reload.hashing import dependents
-from gcremap._reload.imports import Followers, absolute, in_order
+from gcremap._reload.imports import Followers, absolute
 from gcremap._reload.match import Matcher, Pair, Site, is_class, is_function
 from gcremap._reload.near import Nursery, far_references
+from gcremap._reload.order import in_order
 from gcremap._reload.redirect import Redirection
 from gcremap._reload.registrations import drop_repeats, without_repeats
 from gcremap._reload.report import ReloadReport
 from gcremap._reload.script import Script
 from gcremap._reload.source import Source
 from gcremap._reload.state import Policy, Values
-from gcremap._reload.unbound import match_unbound
+from gcremap._reload.unbound import match_unbound, match_unbound_classes
 from gcremap._reload.update import class_values
 from gcremap._report import RemapReport
 
@@ -97,6 +98,7 @@ class Transaction:
                     done.append(job)
                     self._execute(job)
                     self._settle(job)
+                match_unbound_classes(jobs, self._matcher, self._nursery)
                 match_unbound(jobs, self._matcher, self._nursery)
                 self._withdraw(jobs)
                 applier, report = self._commit(jobs)
@@ -317,6 +319,11 @@ class Transaction:
     def _drop_names(self, job: Job, values: Values) -> None:
         """Names that the old source bound and the new one did not."""
         namespace = job.namespace
+        if values.is_as_before:
+            # What the source takes away, `globals().pop(name)`, the program had put there since.
+            for key, value in job.snapshot.namespace.items():
+                if key not in state.RESERVED:
+                    namespace.setdefault(key, value)
         stored = job.was.stored
         if stored is None:
             stored = frozenset(job.old_index or ()) | self._brought_by_star(job)

@@ -1,4 +1,5 @@
-"""Functions that no name of the module leads to: overloads in a registry, lambdas, closures."""
+"""What no name of the module leads to: overloads in a registry, lambdas, closures, and classes
+that a decorator or a table has."""
 
 from __future__ import annotations
 
@@ -21,6 +22,53 @@ from gcremap._reload.near import Nursery
 
 if TYPE_CHECKING:
     from gcremap._reload.transaction import Job
+
+
+def match_unbound_classes(jobs: Iterable[Job], matcher: Matcher, nursery: Nursery) -> None:
+    """Pair the classes that the new source has made and that are not under their names.
+
+    A decorator or a table has them, or they were made by a call of `type`. There is one that
+    says the same of itself, over the same bases, if it was made by the old source.
+    """
+    by_name = {job.name: job for job in jobs}
+    young = nursery.classes()
+    fresh = set(map(id, young))
+    news: dict[tuple[str, str], list[type]] = defaultdict(list)
+    for cls in young:
+        if id(cls) not in matcher.by_new and "<" not in cls.__qualname__:
+            news[cls.__module__, cls.__qualname__].append(cls)
+    for key, classes in news.items():
+        olds = {
+            id(each): each
+            for base in classes[0].__bases__
+            for each in type.__subclasses__(_former(base, matcher))
+            if (each.__module__, each.__qualname__) == key
+            and each.__flags__ & _OF_C_CODE == _HEAPTYPE
+            and id(each) not in fresh
+            and id(each) not in matcher.by_old
+        }
+        job = by_name.get(key[0])
+        if len(olds) > 1 and job is not None:
+            # Some are of a module that is gone, and wait for the collector.
+            near = set(map(id, _reachable(job)))
+            olds = {known: each for known, each in olds.items() if known in near}
+        if len(olds) == len(classes) == 1:
+            was, now = (job.old_index or {}, job.new_index or {}) if job is not None else ({}, {})
+            site = Site(key[1], key[0], was.get(key[1]), now.get(key[1]))
+            matcher.match(*olds.values(), *classes, site)
+
+
+def _former(cls: type, matcher: Matcher) -> type:
+    pair = matcher.by_new.get(id(cls))
+    return pair.old if pair is not None else cls
+
+
+_HEAPTYPE = 1 << 9
+_OF_C_CODE = _HEAPTYPE | 1 << 8
+"""Py_TPFLAGS_HEAPTYPE and _IMMUTABLETYPE (object.h): a class statement sets the first alone.
+
+What C code has made may go by the same name: datetime.IsoCalendarDate in Python 3.11.
+"""
 
 
 def match_unbound(jobs: Iterable[Job], matcher: Matcher, nursery: Nursery) -> None:

@@ -213,10 +213,14 @@ class Updater:
         """Whether `new` says what `old` does, once what is new in it is what it became."""
         if old is new or self._matcher.final(new) is old:
             return True
-        if type(old) is not type(new):
+        if type(old) is not self._matcher.final(type(new)):
             return False
         if isinstance(old, staticmethod | classmethod):
             return self._equal(old.__func__, new.__func__)
+        if isinstance(old, types.MethodType):
+            return self._equal(old.__func__, new.__func__) and self._equal(
+                old.__self__, new.__self__
+            )
         if isinstance(old, tuple | list):
             return len(old) == len(new) and all(map(self._equal, old, new))
         if isinstance(old, dict):
@@ -313,6 +317,8 @@ class Updater:
             and type(before) is type(value)
             and self._matcher.final(value.__func__) is before.__func__
         ):
+            return
+        if isinstance(value, types.MethodType) and self._equal(before, value):
             return
         if before is not _MISSING and not callable(value):
             made_by_same = pair.same_definition and name not in pair.new_members

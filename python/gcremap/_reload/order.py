@@ -1,0 +1,120 @@
+"""The order to reload modules in: what is imported before what imports it."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from gcremap._reload.definitions import imports_of
+from gcremap._reload.imports import absolute
+
+Needs = dict[str, list[str]]
+"""The modules that each of them imports, in order."""
+
+
+def in_order(by_name: Mapping[str, Any], trees: Mapping[str, ast.AST | None]) -> list[str]:
+    """The names of modules, what is imported before what imports it. `trees` has the new sources.
+
+    A cycle is run in the order in which its modules were completed when they were imported,
+    which is how sys.modules has them: there, a cycle is known to work.
+    """
+    completed = {name: place for place, name in enumerate(list(sys.modules))}
+    names = sorted(by_name, key=lambda name: (completed.get(name, len(completed)), name))
+    needs = {name: list(_needed(name, by_name, trees.get(name))) for name in names}
+    ordered: list[str] = []
+    for cycle in _cycles(needs):
+        places = {name: place for place, name in enumerate(n for n in names if n in cycle)}
+        within = {
+            name: [
+                each
+                for each in needs[name]
+                if each in cycle
+                and (places[each] < places[name] or _lacks(by_name[each], name, by_name, trees))
+            ]
+            for name in places
+        }
+        _visit_all(within, ordered)
+    return ordered
+
+
+def imported_names(tree: ast.AST, module: Any) -> Iterator[str]:
+    """The full names of all modules that `tree` may import, outside of functions."""
+    for _, node in imports_of(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name
+        else:
+            origin = absolute(node, module)
+            if origin is not None:
+                yield origin
+                for alias in node.names:
+                    yield f"{origin}.{alias.name}"
+
+
+def _needed(name: str, by_name: Mapping[str, Any], tree: ast.AST | None) -> Iterator[str]:
+    """The modules among `by_name` that importing this one imports, packages before what is in them."""
+    for imported in imported_names(tree, by_name[name]) if tree is not None else ():
+        parts = imported.split(".")
+        for count in range(1, len(parts) + 1):
+            needed = ".".join(parts[:count])
+            # A package's __init__ imports its submodules, not the other way round.
+            if needed in by_name and not f"{name}.".startswith(f"{needed}."):
+                yield needed
+
+
+def _lacks(
+    origin: Any, importer: str, by_name: Mapping[str, Any], trees: Mapping[str, ast.AST | None]
+) -> bool:
+    """Whether a module imports what another has not got before that is reloaded."""
+    tree = trees.get(importer)
+    for _, node in imports_of(tree) if tree is not None else ():
+        if isinstance(node, ast.ImportFrom):
+            said = absolute(node, by_name[importer])
+            if said is not None and by_name.get(said) is origin:
+                return any(
+                    alias.name not in vars(origin) and f"{said}.{alias.name}" not in sys.modules
+                    for alias in node.names
+                    if alias.name != "*"
+                )
+    return False
+
+
+def _visit_all(needs: Needs, ordered: list[str]) -> None:
+    visited: set[str] = set()
+
+    def visit(name: str) -> None:
+        if name not in visited:
+            visited.add(name)
+            for needed in needs[name]:
+                visit(needed)
+            ordered.append(name)
+
+    for name in needs:
+        visit(name)
+
+
+def _cycles(needs: Needs) -> Iterator[set[str]]:
+    """The strongly connected parts of a graph, what is needed first (Tarjan's algorithm)."""
+    number: dict[str, int] = {}
+    lowest: dict[str, int] = {}
+    stack: list[str] = []
+
+    def visit(name: str) -> Iterator[set[str]]:
+        number[name] = lowest[name] = len(number)
+        stack.append(name)
+        for needed in needs[name]:
+            if needed not in number:
+                yield from visit(needed)
+                lowest[name] = min(lowest[name], lowest[needed])
+            elif needed in stack:
+                lowest[name] = min(lowest[name], number[needed])
+        if lowest[name] == number[name]:
+            start = stack.index(name)
+            yield set(stack[start:])
+            del stack[start:]
+
+    for name in needs:
+        if name not in number:
+            yield from visit(name)

@@ -1,0 +1,124 @@
+"""Reload popular packages while they are in use.
+
+Each package is imported and used; all its modules that are written in Python are reloaded
+together; then what was made before goes on, and the same is done once more from the start. Of
+packages that come with tests some of these are run as well. Packages that are not installed are
+left out.
+
+    python tests/stress/third_parties.py [NAME ...]
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+sys.path[0] = str(Path(__file__).parent)
+import third_party_uses as uses
+
+MODES = ("gcremap-keep", "gcremap-replace", "importlib")
+SECONDS = 900
+
+
+def loaded(use: uses.Use) -> list[ModuleType]:
+    within = tuple(f"{package}." for package in use.packages)
+    return [
+        module
+        for name, module in list(sys.modules.items())
+        if (name in use.packages or name.startswith(within))
+        and name not in use.only_once
+        and str(getattr(module, "__file__", "")).endswith(".py")
+    ]
+
+
+def reload(mode: str, modules: list[ModuleType]) -> None:
+    if mode == "importlib":
+        import importlib
+
+        for module in modules:
+            importlib.reload(module)
+        return
+    import gcremap
+
+    gcremap.Reloader(identity=mode.partition("-")[2]).reload(*modules)  # type: ignore[arg-type]
+
+
+def start(use: uses.Use) -> Iterator[None]:
+    going = use.run()
+    next(going)
+    return going
+
+
+def finish(going: Iterator[None]) -> None:
+    if next(going, going) is not going:
+        raise AssertionError("it goes on")
+
+
+def one(name: str, mode: str) -> str:
+    """Use one package, reload it, use it again; what went wrong."""
+    if mode.startswith("gcremap"):
+        import gcremap  # noqa: F401 - it takes note of what is imported from here on
+    use = uses.USES[name]
+    try:
+        finish(start(use))
+    except ImportError:
+        return "not installed"
+    going = start(use)
+    modules = loaded(use)
+    steps = (
+        ("reload", lambda: reload(mode, modules)),
+        ("going on", lambda: finish(going)),
+        ("using it anew", lambda: finish(start(use))),
+        ("its tests", lambda: run_tests(use)),
+    )
+    for step, do in steps:
+        try:
+            do()
+        except BaseException as error:
+            traceback.print_exc()
+            said = str(error).strip().splitlines() or [""]
+            return f"{step} of {len(modules)} modules: {type(error).__name__}: {said[0][:200]}"
+    return f"ok {len(modules)} modules"
+
+
+def run_tests(use: uses.Use) -> None:
+    if not use.tests:
+        return
+    import pytest
+
+    options = ["-q", "-x", "-p", "no:cacheprovider", "--continue-on-collection-errors"]
+    code = pytest.main([*options, "--pyargs", *use.tests])
+    if code:
+        raise AssertionError(f"pytest {code}")
+
+
+def main(*names: str) -> int:
+    wrong = 0
+    print("| package | " + " | ".join(MODES) + " |\n|---" * 1 + "|---" * len(MODES) + "|")
+    for name in names or uses.USES:
+        row = []
+        for mode in MODES:
+            command = [sys.executable, "-X", "faulthandler", "-W", "ignore", __file__]
+            done = subprocess.run(
+                [*command, "--here", name, mode],
+                capture_output=True, text=True, timeout=SECONDS, stdin=subprocess.DEVNULL,
+            )  # fmt: skip
+            lines = done.stdout.strip().splitlines() or [""]
+            said = lines[-1] if done.returncode == 0 else f"exit {done.returncode}"
+            row.append(said)
+            if mode != "importlib" and not said.startswith(("ok", "not installed")):
+                wrong += 1
+                print(done.stdout[-2000:], done.stderr[-3000:], file=sys.stderr)
+        print(f"| {name} | " + " | ".join(row) + " |", flush=True)
+    return min(wrong, 1)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--here"]:
+        print(one(sys.argv[2], sys.argv[3]))
+    else:
+        sys.exit(main(*sys.argv[1:]))
