@@ -41,7 +41,7 @@ def test_gc_remap_replaces_all_references_in_place() -> None:
     gcremap.remap({old: new}, frames=False)
     assert list(map(id, holders)) == identities
     assert [slot.path[:6] for slot in gcremap.referrers(old)] == ["<local"]  # `old` here
-    holders[-2:] = [vars(each) for each in holders[-2:]]
+    holders[-2:] = [list(vars(each).values()) for each in holders[-2:]]
     shown = [gc.get_referents(each) for each in holders]
     assert all(any(part is new for part in parts) for parts in shown)
 
