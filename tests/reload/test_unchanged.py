@@ -5,9 +5,9 @@ from __future__ import annotations
 import importlib
 
 import pytest
-from facts import differences, facts_of
 
 import gcremap
+from facts import differences, facts_of
 
 MODULES = (
     "argparse", "base64", "bdb", "calendar", "cmd", "codecs", "collections",
@@ -17,6 +17,7 @@ MODULES = (
     "re", "sched", "shelve", "signal", "socket", "ssl", "statistics", "string", "tarfile", "textwrap", "tokenize",
     "tomllib._parser", "uuid", "zipfile",
 )  # fmt: skip
+
 
 @pytest.mark.parametrize("name", MODULES)
 def test_a_module_of_the_library(name: str) -> None:

@@ -86,7 +86,9 @@ def click() -> Iterator[None]:
     runner = CliRunner()
     assert runner.invoke(cli, ["greet", "ann"]).output == "hello ann\n"
     yield
-    assert runner.invoke(cli, ["--loud", "greet", "bob", "--count", "2"]).output == "HELLO bob\n" * 2
+    assert (
+        runner.invoke(cli, ["--loud", "greet", "bob", "--count", "2"]).output == "HELLO bob\n" * 2
+    )
     assert runner.invoke(cli, ["greet", "eve"]).exit_code == 2
     assert runner.invoke(cli, ["greet", "ann", "--count", "7"]).exit_code == 2
     assert CliRunner().invoke(cli, ["--help"]).exit_code == 0
@@ -109,7 +111,10 @@ def jinja2() -> Iterator[None]:
     yield
     assert template.render(xs=["<", 0, "b"]) == "1:&lt; 2:B base"
     assert template.render(xs=[]) == "nonebase"
-    assert environment.from_string("{% macro m(a) %}[{{ a }}]{% endmacro %}{{ m(1) }}").render() == "[1]"
+    assert (
+        environment.from_string("{% macro m(a) %}[{{ a }}]{% endmacro %}{{ m(1) }}").render()
+        == "[1]"
+    )
     try:
         environment.from_string("{% for %}")
     except jinja2.TemplateSyntaxError:
