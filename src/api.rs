@@ -8,11 +8,11 @@ use std::time::Instant;
 
 use pyo3_ffi as py;
 use pyo3_ffi::PyObject;
-use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::arguments::{self, Pairs};
-use crate::edit::{by_holder, count_all, count_slots, Changes, Edit, Instances};
+use crate::edit::Changes;
 use crate::error::Refusal;
+use crate::facts::Facts;
 use crate::ffi::{self, bindings as c};
 use crate::forwarding::{ForwardingMap, Pair};
 use crate::locate::Locator;
@@ -21,7 +21,7 @@ use crate::plan::{self, Options, Plan};
 use crate::ready::ready;
 use crate::search;
 use crate::slot::Slot;
-use crate::transaction::{self, Failure, Outcome};
+use crate::transaction::{self, Failure};
 use crate::{log, pins, undo};
 
 /// `remap(mapping, /, *, exclude=(), weakrefs=True, frames=True, unsafe=False, dry_run=False)`
@@ -113,6 +113,7 @@ unsafe fn run(call: &Call, base: usize) -> Result<Owned, Raised> {
         };
         options.near.extend(kept.iter().map(Owned::as_ptr));
         let log = Owned::steal(log::allocate())?;
+        let report = report_of(&log)?;
         let mut plan = Plan::default();
         let outcome = transaction::run(call.dry_run != 0, base, |asked| {
             let pinned = pins::owned();
@@ -128,8 +129,13 @@ unsafe fn run(call: &Call, base: usize) -> Result<Owned, Raised> {
             Ok(outcome) => outcome,
             Err(Failure::Raised) => return Err(Raised),
             Err(Failure::Late(done)) => {
-                undo::revert(&done, base);
-                return Err(Raised);
+                if undo::revert(&done, base) {
+                    return Err(Raised);
+                }
+                // Without memory there is no way back, and an error would say that
+                // nothing had changed.
+                py::PyErr_WriteUnraisable(log.as_ptr());
+                *done
             }
             Err(Failure::Refused(refusals)) => {
                 let forward = |old| pairs.map.find(old).map_or(old, |at| pairs.map.pairs()[at].new);
@@ -141,13 +147,26 @@ unsafe fn run(call: &Call, base: usize) -> Result<Owned, Raised> {
                 outcome.leftovers.push((Owned::borrow(pair.old as *mut PyObject), count));
             }
         }
-        let report = report(&plan, &outcome, &log, started);
-        if report.is_err() && call.dry_run == 0 {
-            // Nobody could take it back.
-            undo::revert(&outcome, base);
-        }
-        log::fill(log.as_ptr(), outcome, call.dry_run != 0);
-        report
+        let facts = Facts::of(&plan, &outcome, started.elapsed());
+        log::fill(log.as_ptr(), outcome, facts, call.dry_run != 0);
+        Ok(report)
+    }
+}
+
+/// A report that asks the log for its facts: to make it may fail, and so comes before
+/// anything is changed.
+///
+/// # Safety
+/// The GIL is held.
+unsafe fn report_of(log: &Owned) -> Result<Owned, Raised> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        Owned::steal(py::PyObject_CallMethod(
+            module(c"gcremap._report")?.as_ptr(),
+            c"_report".as_ptr(),
+            c"O".as_ptr(),
+            log.as_ptr(),
+        ))
     }
 }
 
@@ -181,6 +200,7 @@ unsafe fn reindex(classes: &[Owned], base: usize) -> Result<*mut PyObject, Raise
     unsafe {
         ready()?;
         let log = Owned::steal(log::allocate())?;
+        let report = report_of(&log)?;
         let outcome = transaction::run(false, base, |_| Changes {
             rehash: classes.iter().map(Owned::as_ptr).collect(),
             ..Changes::default()
@@ -190,120 +210,9 @@ unsafe fn reindex(classes: &[Owned], base: usize) -> Result<*mut PyObject, Raise
             Err(Failure::Refused(refusals)) => return Err(raise_refusals(&refusals, |old| old)),
             Err(Failure::Raised | Failure::Late(_)) => return Err(Raised),
         };
-        let report = report(&Plan::default(), &outcome, &log, started);
-        if report.is_err() {
-            undo::revert(&outcome, base);
-        }
-        log::fill(log.as_ptr(), outcome, false);
-        report.map(Owned::into_ptr)
-    }
-}
-
-/// What a report says of the edits, as plain values.
-struct Facts {
-    replaced: usize,
-    holders: usize,
-    by_type: FxHashMap<String, usize>,
-    frames: usize,
-}
-
-impl Facts {
-    /// # Safety
-    /// The GIL is held; the edits' holders are alive.
-    unsafe fn of(outcome: &Outcome) -> Self {
-        // The name of a type is copied once, not for each of a million holders.
-        let mut types: FxHashMap<*const c_char, usize> = FxHashMap::default();
-        let mut by_type = FxHashMap::default();
-        let mut frames = FxHashSet::default();
-        let mut holders = 0;
-        // SAFETY: the caller's promise.
-        let name_of = |object: *mut PyObject| unsafe { (*(*object).ob_type).tp_name };
-        for (holder, edits) in by_holder(&outcome.edits) {
-            *types.entry(name_of(holder)).or_default() += count_slots(edits);
-            holders += 1;
-        }
-        for Instances { objects, .. } in &outcome.instances {
-            *types.entry(name_of(objects[0])).or_default() += objects.len();
-        }
-        holders += holders_besides(outcome);
-        for (name, count) in types {
-            // SAFETY: tp_name is a C string.
-            let name = unsafe { CStr::from_ptr(name) }.to_string_lossy();
-            let name = name.rsplit('.').next().unwrap_or_default().to_owned();
-            *by_type.entry(name).or_default() += count;
-        }
-        for Edit { slot, .. } in outcome.edits.iter().filter(|edit| edit.holder.is_null()) {
-            let name = if slot.frame.is_null() { "interpreter" } else { "frame" };
-            *by_type.entry(name.to_owned()).or_default() += 1;
-            if !slot.frame.is_null() {
-                frames.insert(slot.frame);
-            }
-        }
-        if outcome.variables > 0 {
-            *by_type.entry("Context".to_owned()).or_default() += outcome.variables;
-        }
-        Facts {
-            replaced: count_slots(&outcome.edits)
-                + count_all(&outcome.instances)
-                + outcome.variables,
-            holders: holders + frames.len() + outcome.contexts.len(),
-            by_type,
-            frames: frames.len(),
-        }
-    }
-}
-
-/// How many instances change class that are holders of no edit.
-fn holders_besides(outcome: &Outcome) -> usize {
-    if outcome.instances.is_empty() {
-        return 0;
-    }
-    let edited: FxHashSet<usize> =
-        by_holder(&outcome.edits).map(|(holder, _)| holder as usize).collect();
-    let instances = outcome.instances.iter().flat_map(|class| &class.objects);
-    instances.filter(|&&object| !edited.contains(&(object as usize))).count()
-}
-
-/// # Safety
-/// The GIL is held.
-unsafe fn report(
-    plan: &Plan,
-    outcome: &Outcome,
-    log: &Owned,
-    started: Instant,
-) -> Result<Owned, Raised> {
-    // SAFETY: the caller's promise; the map's objects are owned by the pairs, the
-    // others by the outcome.
-    unsafe {
-        let facts = Facts::of(outcome);
-        let by_type = Owned::steal(py::PyDict_New())?;
-        for (name, &count) in &facts.by_type {
-            let name = Owned::steal(py::PyUnicode_FromStringAndSize(
-                name.as_ptr().cast(),
-                name.len() as isize,
-            ))?;
-            let count = Owned::steal(py::PyLong_FromSize_t(count))?;
-            if py::PyDict_SetItem(by_type.as_ptr(), name.as_ptr(), count.as_ptr()) < 0 {
-                return Err(Raised);
-            }
-        }
-        let home = module(c"gcremap._report")?;
-        Owned::steal(py::PyObject_CallMethod(
-            home.as_ptr(),
-            c"_report".as_ptr(),
-            c"nnOnnnnnndO".as_ptr(),
-            facts.replaced,
-            facts.holders,
-            by_type.as_ptr(),
-            outcome.rehashed,
-            outcome.weak.iter().map(|moved| moved.references.len()).sum::<usize>(),
-            plan.weak_left,
-            facts.frames,
-            outcome.pinned,
-            plan.scanned,
-            started.elapsed().as_secs_f64(),
-            log.as_ptr(),
-        ))
+        let facts = Facts::of(&Plan::default(), &outcome, started.elapsed());
+        log::fill(log.as_ptr(), outcome, facts, false);
+        Ok(report.into_ptr())
     }
 }
 

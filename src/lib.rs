@@ -44,6 +44,7 @@ mod counts;
 mod doors;
 mod edit;
 mod error;
+mod facts;
 mod ffi;
 mod forwarding;
 mod hashes;

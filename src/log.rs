@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use pyo3_ffi as py;
 use pyo3_ffi::{PyObject, PyTypeObject, Py_DECREF};
 
+use crate::facts::Facts;
 use crate::ffi;
 use crate::object::{list, Owned, Raised};
 use crate::transaction::Outcome;
@@ -31,6 +32,7 @@ struct Log {
 struct Told {
     collisions: Vec<[Owned; 3]>,
     leftovers: Vec<(Owned, usize)>,
+    facts: Facts,
 }
 
 impl Told {
@@ -87,6 +89,7 @@ fn methods() -> *mut py::PyMethodDef {
     Box::leak(Box::new([
         method(c"collisions", collisions),
         method(c"leftovers", leftovers),
+        method(c"facts", facts),
         py::PyMethodDef {
             ml_name: c"undo".as_ptr(),
             ml_meth: py::PyMethodDefPointer { PyCFunction: put_back },
@@ -116,13 +119,13 @@ pub(crate) fn allocate() -> *mut PyObject {
 ///
 /// # Safety
 /// `log` is from [`allocate`].
-pub(crate) unsafe fn fill(log: *mut PyObject, mut outcome: Outcome, dry_run: bool) {
+pub(crate) unsafe fn fill(log: *mut PyObject, mut outcome: Outcome, facts: Facts, dry_run: bool) {
     let collisions = std::mem::take(&mut outcome.collisions);
     let leftovers = std::mem::take(&mut outcome.leftovers);
     // SAFETY: the caller's promise.
     unsafe {
         let log = log.cast::<Log>();
-        *(*log).told = Told { collisions, leftovers };
+        *(*log).told = Told { collisions, leftovers, facts };
         if !dry_run {
             *(*log).done = outcome;
         }
@@ -210,6 +213,18 @@ unsafe extern "C" fn leftovers(log: *mut PyObject, _: *mut PyObject) -> *mut PyO
         list(told.into_iter().flat_map(|told| &told.leftovers).map(|(old, count)| {
             Owned::steal(py::Py_BuildValue(c"(On)".as_ptr(), old.as_ptr(), *count))
         }))
+    };
+    api::returned(result.map(Owned::into_ptr))
+}
+
+/// `facts()`: a dict of the numbers that a report has.
+unsafe extern "C" fn facts(log: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
+    // SAFETY: the method is called with a live log and the GIL.
+    let result = unsafe {
+        match (*log.cast::<Log>()).told.as_ref() {
+            Some(told) => told.facts.to_python(),
+            None => Owned::steal(py::PyDict_New()),
+        }
     };
     api::returned(result.map(Owned::into_ptr))
 }

@@ -62,20 +62,22 @@ pub(crate) unsafe fn undo(
     }
 }
 
-/// Undoes what failed when all had been done. The exception that is set stays.
+/// Undoes what failed when all had been done; whether it could. The exception that is
+/// set stays.
 ///
 /// # Safety
 /// The GIL is held, and an exception is set; `base` is from `ffi::call_with_base`.
 #[allow(deprecated, reason = "3.11 has no other way to keep an exception")]
-pub(crate) unsafe fn revert(done: &Outcome, base: usize) {
+pub(crate) unsafe fn revert(done: &Outcome, base: usize) -> bool {
     let (mut kind, mut value, mut traceback) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
     // SAFETY: the caller's promise.
     unsafe {
         py::PyErr_Fetch(&raw mut kind, &raw mut value, &raw mut traceback);
-        // What comes late again, or is refused, is less than what came first.
-        let _ = transaction::run(false, base, |_| put_back(done));
+        // What comes late again is less than what came first.
+        let undone = transaction::run(false, base, |_| put_back(done));
         py::PyErr_Clear();
         py::PyErr_Restore(kind, value, traceback);
+        matches!(undone, Ok(_) | Err(Failure::Late(_)))
     }
 }
 

@@ -415,3 +415,17 @@ def test_an_interrupt_at_the_very_end_leaves_all_as_before(
     assert held == [Old] == [old] == [type(instance)]
     assert Old.__name__ == "Old"
     assert Old is not New
+
+
+def test_a_function_of_the_same_code_is_no_generic_function() -> None:
+    generic = functools.singledispatch(lambda each: None)
+    copy = types.FunctionType(
+        generic.__code__,  # type: ignore[attr-defined]
+        {},
+        closure=generic.__closure__,  # type: ignore[attr-defined]
+    )
+    old, new = type("Old", (), {}), type("New", (), {})
+    holder = [old]
+    gcremap.remap({old: new})
+    assert holder == [new]
+    assert vars(copy) == {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from gcremap import _html, _native
 
@@ -16,6 +16,7 @@ class _Log(Protocol):
     def undo(self) -> int: ...
     def collisions(self) -> list[tuple[object, object, object]]: ...
     def leftovers(self) -> list[tuple[object, int]]: ...
+    def facts(self) -> dict[str, object]: ...
 
 
 class RemapReport:
@@ -59,10 +60,20 @@ class RemapReport:
     """Objects visited."""
     seconds: float
 
-    def __init__(self, log: _Log, **facts: object) -> None:
+    def __init__(self, log: _Log) -> None:
         object.__setattr__(self, "_log", log)
-        for name, value in facts.items():
-            object.__setattr__(self, name, value)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> object:
+            """The first question for a fact: a report is made before the remap, since to
+            make one may fail."""
+            if name not in RemapReport.__slots__:
+                raise AttributeError(f"a RemapReport has no {name!r}", name=name, obj=self)
+            for fact, value in self._log.facts().items():
+                value = MappingProxyType(value) if fact == "by_type" else value
+                object.__setattr__(self, fact, value)
+            return object.__getattribute__(self, name)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a RemapReport is immutable: cannot set {name!r}")
@@ -133,35 +144,11 @@ class RemapReport:
         )
 
 
-def _report(
-    replaced: int,
-    holders: int,
-    by_type: dict[str, int],
-    rehashed: int,
-    weakrefs: int,
-    weakrefs_left: int,
-    frames: int,
-    pinned: int,
-    scanned: int,
-    seconds: float,
-    log: _Log,
-) -> RemapReport:
-    """The report of one call; called by the extension module."""
-    if pinned and _release_pins not in gc.callbacks:
+def _report(log: _Log) -> RemapReport:
+    """The report of a call that begins; called by the extension module."""
+    if _release_pins not in gc.callbacks:
         gc.callbacks.append(_release_pins)
-    return RemapReport(
-        log,
-        replaced=replaced,
-        holders=holders,
-        by_type=MappingProxyType(by_type),
-        rehashed=rehashed,
-        weakrefs=weakrefs,
-        weakrefs_left=weakrefs_left,
-        frames=frames,
-        pinned=pinned,
-        scanned=scanned,
-        seconds=seconds,
-    )
+    return RemapReport(log)
 
 
 def _release_pins(phase: str, info: dict[str, int]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import functools
+import gc
 import sys
 import types
 from collections.abc import Callable
@@ -20,6 +21,8 @@ class UnfitError(Exception):
 
 def clone(old: Any) -> Any:
     kind = type(old)
+    if kind in (list, tuple) and len(gc.get_referents(old)) != len(old):
+        raise UnfitError  # C code is still filling it
     if kind in CLONES:
         new = CLONES[kind](old)
         if new is old:
