@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from gcremap import _native
 from gcremap._reload import codes
 from gcremap._reload.defaults import Defaults
-from gcremap._reload.match import LRU_CACHE, Matcher, Site, is_class, is_function
+from gcremap._reload.kinds import is_class, is_function
+from gcremap._reload.match import LRU_CACHE, Matcher, Site
 from gcremap._reload.near import Nursery
 
 if TYPE_CHECKING:
