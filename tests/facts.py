@@ -30,9 +30,7 @@ def facts_of(module: types.ModuleType) -> Facts:
 def differences(before: Facts, after: Facts) -> list[str]:
     """What is gone, what has come, and what is another than it was."""
     return sorted(before.keys() ^ after.keys()) + [
-        name
-        for name in before
-        if name in after and not _is_same(before[name], after[name])
+        name for name in before if name in after and not _is_same(before[name], after[name])
     ]
 
 

@@ -128,9 +128,7 @@ def test_base_that_is_added_to_a_class_elsewhere_is_added_once(project: Any) -> 
             def f(self): return {0}
         other.Widget.__bases__ = other.Widget.__bases__ + (Form,)
     """
-    mod = project.load(
-        mod=source.format(1), other="class Base: pass\nclass Widget(Base): pass\n"
-    )
+    mod = project.load(mod=source.format(1), other="class Base: pass\nclass Widget(Base): pass\n")
     import other  # type: ignore[import-not-found]
 
     widget = other.Widget()

@@ -24,7 +24,7 @@ def main(mode: str, result: str, test: str, *subjects: str) -> None:
     if mode == "imported" or mode.startswith("gcremap"):
         import gcremap  # noqa: F401 - it takes note of what is imported from here on
     if mode == "autoreload":
-        import IPython.extensions.autoreload  # type: ignore[import-not-found]
+        pass  # type: ignore[import-not-found]
     suite = unittest.defaultTestLoader.loadTestsFromName(f"test.{test}")
     # What it is for is used before it is reloaded: the tests have made their classes of it.
     modules = loaded(subjects)

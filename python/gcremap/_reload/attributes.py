@@ -5,7 +5,6 @@ from __future__ import annotations
 from types import WrapperDescriptorType
 from typing import Any
 
-
 UNSETTABLE = frozenset({"__class__", "__mro__", "__name__", "__qualname__"})
 """What a class may have in its namespace and `type` takes for an attribute of the class itself:
 a proxy's `__class__ = property(...)`."""

@@ -363,9 +363,7 @@ def _target_names(target: ast.expr | None) -> Iterator[str]:
             return
 
 
-def imports_of(
-    tree: ast.AST, path: str = ""
-) -> Iterator[tuple[str, ast.Import | ast.ImportFrom]]:
+def imports_of(tree: ast.AST, path: str = "") -> Iterator[tuple[str, ast.Import | ast.ImportFrom]]:
     """Every import statement that runs outside of functions, in order, with the class path it
     stands in."""
     for child in ast.iter_child_nodes(tree):

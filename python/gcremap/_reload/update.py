@@ -53,8 +53,8 @@ class Updater:
             wanted = self._matcher.final(new.__func__)
             if old.__func__ is not wanted:
                 before = old.__func__
-                old.__init__(wanted)  # type: ignore[misc]
-                self._undo.append(lambda: old.__init__(before))  # type: ignore[misc]
+                old.__init__(wanted)
+                self._undo.append(lambda: old.__init__(before))
                 pair.changed = True
 
     # Functions.
@@ -128,9 +128,7 @@ class Updater:
             return news
         chosen = [
             new
-            if is_a(new, state.SCALARS)
-            and state.is_constant(new)
-            and not self._equal(old, new)
+            if is_a(new, state.SCALARS) and state.is_constant(new) and not self._equal(old, new)
             else old
             for old, new in zip(olds, news, strict=True)
         ]
@@ -452,9 +450,7 @@ def is_gone(pair: Pair, name: str, value: Any) -> bool:
     """Whether an attribute that the new class lacks came from the old source."""
     if name in pair.old_members or (name.startswith("__") and name.endswith("__")):
         return True
-    return (
-        is_a(value, FunctionType) and value.__qualname__ == f"{pair.old.__qualname__}.{name}"
-    )
+    return is_a(value, FunctionType) and value.__qualname__ == f"{pair.old.__qualname__}.{name}"
 
 
 def keep_pseudo_members(olds: dict[str, Any], new: Any) -> None:
