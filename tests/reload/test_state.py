@@ -293,3 +293,62 @@ def test_list_of_a_class_is_the_old_one_again_if_the_reload_fails(project: Any) 
         project.reload(mod=source.format("[2]", "1 / 0"))
     assert held[0] is mod.C.kinds
     assert held == [[1]]
+
+
+def test_values_that_cannot_be_asked_what_they_are(project: Any) -> None:
+    """Django's settings before they are configured, Werkzeug's request outside of one."""
+    shy = """
+        class Shy:
+            def __getattribute__(self, name): raise RuntimeError(name)
+        lists = [(1, Shy())]
+    """
+    source = """
+        from shy import Shy, lists
+        class C:
+            here = Shy()
+            def f(self, x=Shy()): return {0}
+        def register(f):
+            lists.append((f, Shy()))
+            return f
+        @register
+        def f(x=Shy()): return {0}
+        here = Shy()
+        table = {{1: Shy(), f: Shy()}}
+    """
+    mod = project.load(mod=source.format(1), shy=shy)
+    project.reload(mod=source.format(2))
+    assert mod.f() == mod.C().f() == 2
+    project.reload("mod", "shy")
+
+
+def test_private_names_of_a_class_are_state_too(project: Any) -> None:
+    source = """
+        class C:
+            __cache = {{}}
+            __size = __limit = 10
+            def add(self, key): self.__cache[key] = {0}; return self.__cache
+    """
+    mod = project.load(mod=source.format(1))
+    cache = mod.C().add("a")
+    mod.C._C__limit = 20
+    project.reload(mod=source.format(2))
+    assert mod.C().add("b") is cache
+    assert cache == {"a": 1, "b": 2}
+    assert mod.C._C__limit == 20
+
+
+def test_class_that_says_what_class_its_instances_are_of(project: Any) -> None:
+    source = """
+        class Proxy:
+            def __init__(self, of): self.of = of
+            __class__ = property(lambda self: type(self.of){1})
+            def f(self): return {0}
+    """
+    mod = project.load(mod=source.format(1, ""))
+    proxy = mod.Proxy([])
+    project.reload(mod=source.format(2, ""))
+    assert isinstance(proxy, list)
+    assert proxy.f() == 2
+    project.reload(mod=source.format(3, ".__base__"))
+    assert proxy.__class__ is object
+    assert proxy.f() == 3

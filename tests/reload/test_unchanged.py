@@ -11,11 +11,11 @@ from facts import differences, facts_of
 
 MODULES = (
     "argparse", "base64", "bdb", "calendar", "cmd", "codecs", "collections",
-    "configparser", "contextlib", "csv", "dataclasses", "datetime", "difflib", "dis", "email.message",
-    "fractions", "functools", "graphlib", "heapq", "ipaddress", "json.decoder", "logging",
-    "mimetypes", "ntpath", "numbers", "optparse", "os", "pprint", "queue", "random",
-    "re", "sched", "shelve", "signal", "socket", "ssl", "statistics", "string", "tarfile", "textwrap", "tokenize",
-    "tomllib._parser", "uuid", "zipfile",
+    "configparser", "contextlib", "csv", "dataclasses", "datetime", "difflib", "dis",
+    "email.message", "fractions", "functools", "graphlib", "heapq", "ipaddress",
+    "json.decoder", "logging", "mimetypes", "ntpath", "numbers", "optparse", "os", "pprint",
+    "queue", "random", "re", "sched", "shelve", "signal", "socket", "ssl", "statistics", "string",
+    "tarfile", "textwrap", "tokenize", "tomllib._parser", "uuid", "zipfile",
 )  # fmt: skip
 
 

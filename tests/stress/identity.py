@@ -9,6 +9,7 @@ imported and reloaded in a process of its own.
 from __future__ import annotations
 
 import importlib
+import os
 import platform
 import subprocess
 import sys
@@ -19,6 +20,12 @@ LEFT_OUT = {
     "antigravity", "this",  # open a browser, print
     "test", "idlelib", "lib2to3", "turtledemo", "__phello__",
 }  # fmt: skip
+KNOWN = {
+    "_pyrepl.readline": "asserts that its names are not there yet",
+    "ctypes._endian": "imports * of a package that has more names by now (3.11)",
+    "importlib._bootstrap": "runs from compiled code: which `def` of a property ran is not told",
+}
+"""What may change, or be refused, and why."""
 SECONDS = 300
 
 
@@ -62,8 +69,14 @@ def reload(name: str) -> str:
 def reload_apart(name: str) -> str:
     command = [sys.executable, "-X", "faulthandler", "-W", "ignore", __file__, "--here", name]
     try:
+        environment = os.environ | {"SETUPTOOLS_USE_DISTUTILS": "stdlib"}
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=SECONDS, stdin=subprocess.DEVNULL
+            command,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            stdin=subprocess.DEVNULL,
         )
     except subprocess.TimeoutExpired:
         return f"not done after {SECONDS} seconds"
@@ -74,17 +87,19 @@ def reload_apart(name: str) -> str:
 
 def main(*names: str) -> int:
     chosen = list(names) or modules()
-    left = wrong = 0
+    left = wrong = known = 0
     for number, name in enumerate(chosen, 1):
         said = reload_apart(name)
         if said == "cannot be imported here":
             left += 1
+        elif said and name in KNOWN:
+            known += 1
         elif said:
             wrong += 1
             print(f"{number}/{len(chosen)} {name}: {said}", flush=True)
     print(
         f"{platform.python_version()}: of {len(chosen) - left} modules reloaded unchanged, "
-        f"{wrong} changed ({left} cannot be imported here)"
+        f"{wrong} changed ({known} more may; {left} cannot be imported here)"
     )
     return min(wrong, 1)
 

@@ -173,11 +173,11 @@ class Runs:
     """Runs units, and has the outcomes of earlier runs that are in a folder."""
 
     def __init__(self, folder: Path, seconds: float) -> None:
-        self._folder = folder
+        self.folder = folder
         self._seconds = seconds
 
     def outcome(self, unit: Unit, mode: str) -> dict[str, Any]:
-        path = self._folder / f"{unit.test}.{mode}.json"
+        path = self.folder / f"{unit.test}.{mode}.json"
         if path.exists():
             found: dict[str, Any] = json.loads(path.read_text())
         else:
@@ -196,7 +196,7 @@ class Runs:
         said = verdict(unit.outcomes[base], self.outcome(unit, mode))
         if said:
             for each in {base, mode} - {PLAIN}:
-                (self._folder / f"{unit.test}.{each}.json").unlink()
+                (self.folder / f"{unit.test}.{each}.json").unlink()
             said = verdict(self.outcome(unit, base), self.outcome(unit, mode))
         return said
 
@@ -226,11 +226,17 @@ def main() -> int:
             if said := runs.judge(unit, mode):
                 differs[mode].append(unit.test)
                 print(f"{number}/{len(chosen)} {unit.test}, {mode}: {said}", flush=True)
-    print(f"\nCPython {version}: {judged} test suites of {len(modules)} modules\n")
-    print("| reloaded by | suites with the same outcome | with another |\n|---|---|---|")
-    for mode in modes:
-        tests = differs[mode]
-        print(f"| {mode} | {judged - len(tests)} | {len(tests)}: {', '.join(tests)} |")
+    lines = [
+        f"CPython {version}: {judged} test suites of {len(modules)} modules",
+        "",
+        "| reloaded by | suites with the same outcome | with another |",
+        "|---|---|---|",
+    ]
+    for mode, tests in differs.items():
+        lines.append(f"| {mode} | {judged - len(tests)} | {len(tests)}: {', '.join(tests)} |")
+    text = "\n".join(lines)
+    runs.folder.with_name(f"{version}.md").write_text(text + "\n")
+    print("\n" + text)
     return int(any(tests for mode, tests in differs.items() if mode.startswith("gcremap")))
 
 

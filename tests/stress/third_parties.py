@@ -14,10 +14,8 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Iterator
-from pathlib import Path
 from types import ModuleType
 
-sys.path[0] = str(Path(__file__).parent)
 import third_party_uses as uses
 
 MODES = ("gcremap-keep", "gcremap-replace", "importlib")
@@ -98,7 +96,8 @@ def run_tests(use: uses.Use) -> None:
 
 def main(*names: str) -> int:
     wrong = 0
-    print("| package | " + " | ".join(MODES) + " |\n|---" * 1 + "|---" * len(MODES) + "|")
+    print("| package | " + " | ".join(MODES) + " |")
+    print("|---" * (len(MODES) + 1) + "|")
     for name in names or uses.USES:
         row = []
         for mode in MODES:

@@ -14,7 +14,8 @@ from gcremap._reload import hooks
 from gcremap._reload.apply import Applier
 from gcremap._reload.definitions import Index, index_of
 from gcremap._reload.hashing import dependents
-from gcremap._reload.match import Matcher, Site, is_class, is_function
+from gcremap._reload.kinds import is_class, is_function
+from gcremap._reload.match import Matcher, Site
 
 Namespace = dict[str, Any]
 

@@ -11,9 +11,10 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from gcremap import _dispatch
-from gcremap._reload import codes, migrate, update
-from gcremap._reload.attributes import set_attribute
-from gcremap._reload.match import LRU_CACHE, Matcher, Pair, is_class, is_function
+from gcremap._reload import codes, layout, migrate, update
+from gcremap._reload.attributes import UNSETTABLE, set_attribute
+from gcremap._reload.kinds import is_a, is_class, is_function
+from gcremap._reload.match import LRU_CACHE, Matcher, Pair
 from gcremap._reload.update import Updater
 from gcremap._report import RemapReport
 
@@ -50,18 +51,18 @@ class Applier:
             return
         self._decided.add(id(pair))
         old, new = pair.old, pair.new
-        if isinstance(type(old), enum.EnumType) and pair.data:
+        if is_a(type(old), enum.EnumType) and pair.data:
             pair.keep = self._member_stays(old, new)
         elif pair.data or not pair.keep:
             return
         elif is_class(old):
             pair.keep = self._class_stays(pair)
-        elif isinstance(old, FunctionType):
+        elif is_a(old, FunctionType):
             pair.keep = not (self._replace and _is_changed(pair))
-        elif isinstance(old, LRU_CACHE):
+        elif is_a(old, LRU_CACHE):
             same = pair.same_decorators and old.cache_parameters() == new.cache_parameters()
             pair.keep = same and not (self._replace and not pair.same_definition)
-        elif isinstance(old, property | staticmethod | classmethod):
+        elif is_a(old, property | staticmethod | classmethod):
             pair.keep = not (self._replace and not pair.same_definition)
         else:
             pair.keep = pair.same_definition
@@ -87,10 +88,12 @@ class Applier:
             self._hashes_anew(old, new)
             return False
         final = self._matcher.final
-        if final(type(new)) is not type(old) or not update.same_layout(old, new):
+        if final(type(new)) is not type(old) or not layout.same_layout(old, new):
             return False
         bases = [self._matcher.by_new.get(id(base)) for base in new.__bases__]
         if any(base is not None and not base.keep for base in bases):
+            return False
+        if not self._same_unsettable(pair):
             return False
         if self._hashes_anew(old, new):
             return False
@@ -102,6 +105,15 @@ class Applier:
                 return False
             pair.changed = True
         return True
+
+    def _same_unsettable(self, pair: Pair) -> bool:
+        """Whether all is as it was of what could not be set."""
+        olds, news = vars(pair.old), vars(pair.new)
+        names = [name for name in UNSETTABLE if name in olds or name in news]
+        if not names:
+            return True
+        kept = update.class_values(pair, self._matcher)
+        return all(name in kept or olds.get(name) is news.get(name) for name in names)
 
     def _hashes_anew(self, old: type, new: type) -> bool:
         """Whether containers with instances as keys must be indexed anew.
@@ -135,7 +147,7 @@ class Applier:
                 self._updater.update(pair)
             elif is_class(pair.old) and is_class(pair.new):
                 self._replace_class(pair)
-            elif isinstance(pair.old, FunctionType) and isinstance(pair.new, FunctionType):
+            elif is_a(pair.old, FunctionType) and is_a(pair.new, FunctionType):
                 update.carry_attributes(pair.old, pair.new, pair.attributes, self._undo)
         self._show_formers({job.name for job in jobs if "__after_reload__" in vars(job.module)})
         for function, code, parts in self._matcher.orphans:
@@ -176,29 +188,30 @@ class Applier:
         olds, news = dict(vars(old)), vars(new)
         kept = update.class_values(pair, self._matcher)
         for name, value in olds.items():
-            if update.is_descriptor(value) and update.is_descriptor(news.get(name)):
+            if layout.is_descriptor(value) and layout.is_descriptor(news.get(name)):
                 self._descriptors.append((value, news[name]))
-            if update.is_of_the_layout(name, value):
+            if layout.is_of_the_layout(name, value):
                 continue
             dynamic = name not in news and not update.is_gone(pair, name, value)
             # A structure of ctypes takes its fields once.
             stays = name in kept and news[name] is not value and name != "_fields_"
+            stays = stays and name not in UNSETTABLE
             if stays or dynamic:
                 set_attribute(new, name, value)
-        if isinstance(new, enum.EnumType):
+        if is_a(new, enum.EnumType):
             update.keep_pseudo_members(olds, new)
-        if isinstance(old, abc.ABCMeta) and isinstance(new, abc.ABCMeta):
+        if is_a(old, abc.ABCMeta) and is_a(new, abc.ABCMeta):
             for reference in _registry(old):
                 registered = reference()
                 if registered is not None:
                     new.register(registered)
         slotted = any("__slots__" in vars(cls) for cls in new.__mro__[:-1])
         rebased = any(self._matcher.by_old.get(id(base)) is not None for base in old.__bases__)
-        if not update.same_layout(old, new) or (slotted and rebased):
+        if not layout.same_layout(old, new) or (slotted and rebased):
             self._migrate(pair.module, old, new)
 
     def _migrate(self, module: str, old: type, new: type) -> None:
-        if isinstance(new, enum.EnumType):
+        if is_a(new, enum.EnumType):
             return
         for instance in migrate.instances(old):
             if id(instance) in self._matcher.by_old:
@@ -271,7 +284,7 @@ class Applier:
                 # Its instances and subclasses stay what they are.
                 for cls in (pair.old, *migrate.subclasses(pair.old)):
                     holders += [cls, *_own_tuples(cls), *migrate.instances(cls)]
-            if not pair.keep and isinstance(pair.old, enum.EnumType):
+            if not pair.keep and is_a(pair.old, enum.EnumType):
                 # Members that are replaced stay members of the class that they are of.
                 members = [*pair.old.__members__.values(), *pair.old._value2member_map_.values()]
                 holders += [each for each in members if self._is_replaced(each)]
@@ -353,7 +366,7 @@ class Applier:
         """Subclasses elsewhere become abstract, or concrete, with a base that changed."""
         for pair in self.changed_classes():
             cls = pair.old if pair.keep else pair.new
-            if isinstance(cls, abc.ABCMeta):
+            if is_a(cls, abc.ABCMeta):
                 for sub in migrate.subclasses(cls):
                     update.settle_abstract(sub, self._undo)
 
@@ -362,7 +375,7 @@ class Applier:
         changed = {pair.module for pair in self._matcher.pairs if pair.changed}
         for pair in self._matcher.pairs:
             # What it remembers may have come from any of the code that changed.
-            if isinstance(pair.old, LRU_CACHE) and pair.keep and pair.module in changed:
+            if is_a(pair.old, LRU_CACHE) and pair.keep and pair.module in changed:
                 pair.old.cache_clear()
 
     def _warn(self, module: str, text: str) -> None:

@@ -5,6 +5,10 @@ from __future__ import annotations
 from types import WrapperDescriptorType
 from typing import Any
 
+UNSETTABLE = frozenset({"__class__", "__mro__", "__name__", "__qualname__"})
+"""What a class may have in its namespace and `type` takes for an attribute of the class itself:
+a proxy's `__class__ = property(...)`."""
+
 
 def set_attribute(cls: type, name: str, value: object) -> None:
     _nearest(type(cls), "__setattr__")(cls, name, value)

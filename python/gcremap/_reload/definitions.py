@@ -138,7 +138,7 @@ def index_of(tree: ast.AST, text: str | None = None) -> Index:
 
 
 def _index_of(tree: ast.AST, lines: list[str] | None) -> Index:
-    indexer = _Indexer(lines)
+    indexer = _Indexer(lines, tree.name if isinstance(tree, ast.ClassDef) else "")
     indexer.body(getattr(tree, "body", []), "", frozenset())
     return indexer.index
 
@@ -146,9 +146,17 @@ def _index_of(tree: ast.AST, lines: list[str] | None) -> Index:
 class _Indexer:
     """Walks the statements of one namespace, in order."""
 
-    def __init__(self, lines: list[str] | None) -> None:
+    def __init__(self, lines: list[str] | None, owner: str) -> None:
         self.index: Index = {}
         self._lines = lines
+        self._owner = owner.lstrip("_")
+        """The class whose body it is, as it stands in private names."""
+
+    def _mangled(self, name: str) -> str:
+        """The name under which the class has `__name`."""
+        if not self._owner or not name.startswith("__") or name.endswith("__") or "." in name:
+            return name
+        return f"_{self._owner}{name}"
 
     def _said(self, node: ast.stmt | ast.expr | ast.withitem, context: str) -> Print:
         if self._lines is None or isinstance(node, ast.withitem) or node.end_lineno is None:
@@ -276,6 +284,7 @@ class _Indexer:
                 self._touch(target, said, reads)
 
     def _bind(self, name: str, kind: str, said: Print, reads: frozenset[str]) -> Definition:
+        name, reads = self._mangled(name), frozenset(map(self._mangled, reads))
         definition = self.index.setdefault(name, Definition(name))
         definition.kinds.add(kind)
         definition.prints.append(said)
@@ -285,10 +294,11 @@ class _Indexer:
     def _touch(self, target: ast.expr, said: Print, reads: frozenset[str]) -> None:
         """A statement that builds up what a name holds is part of the definition of it."""
         root = root_name(target)
+        root = self._mangled(root) if root is not None else None
         definition = self.index.get(root) if root is not None else None
         if definition is not None and definition.kinds <= {DATA}:
             definition.prints.append(said)
-            definition.reads |= reads
+            definition.reads |= frozenset(map(self._mangled, reads))
             definition.touched = True
         if isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name):
             path = f"{root}.{target.attr}"

@@ -10,7 +10,7 @@ from types import CodeType, FunctionType
 from typing import Any
 
 from gcremap._reload.attributes import delete_attribute, set_attribute
-from gcremap._reload.match import is_class, is_function
+from gcremap._reload.kinds import is_a, is_class, is_function
 from gcremap._reload.source import Source
 
 Namespace = dict[str, Any]
@@ -108,11 +108,11 @@ def _restore(value: Any, content: Any) -> None:
             if vars(value).get(name) is not attribute:
                 set_attribute(value, name, attribute)
         return
-    present: Any = vars(value) if isinstance(value, FunctionType) else value
-    if isinstance(present, list):
+    present: Any = vars(value) if is_a(value, FunctionType) else value
+    if is_a(present, list):
         if len(present) != len(content) or any(map(operator.is_not, present, content)):
             present[:] = content
-    elif isinstance(present, set):
+    elif is_a(present, set):
         if present != content:
             present.clear()
             present.update(content)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from gcremap._reload import record, source
 from gcremap._reload.definitions import imports_of
-from gcremap._reload.match import is_class
+from gcremap._reload.kinds import is_a, is_class
 
 _MISSING: Any = object()
 
@@ -142,7 +142,7 @@ class Followers:
             # The importer of `*` gets what is new; it shows by what it has got already.
             held.update(id(v) for k, v in news.items() if not k.startswith("_"))
         for importer in list(sys.modules.values()):
-            if type(importer) is not ModuleType and not isinstance(importer, ModuleType):
+            if not is_a(importer, ModuleType):
                 continue
             if importer is module or id(importer) in self._skip:
                 continue

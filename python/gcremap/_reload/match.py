@@ -8,11 +8,12 @@ import types
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from types import CodeType, FunctionType
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any
 
 from gcremap._reload import codes
 from gcremap._reload.defaults import Parts
 from gcremap._reload.definitions import Definition, Index
+from gcremap._reload.kinds import is_a, is_class
 
 if TYPE_CHECKING:
     from gcremap._reload.state import Values
@@ -20,15 +21,6 @@ if TYPE_CHECKING:
 _WRAPPERS = (staticmethod, classmethod)
 LRU_CACHE = type(functools.lru_cache(lambda: None))
 _ATOMS = (str, bytes, int, float, complex, bool, type(None), type(Ellipsis), types.ModuleType)
-
-
-def is_class(value: object) -> TypeGuard[type]:
-    """Whether `value` is a class; a weak proxy of one only says that it is."""
-    return issubclass(type(value), type)
-
-
-def is_function(value: object) -> TypeGuard[FunctionType]:
-    return type(value) is FunctionType
 
 
 @dataclass(slots=True, eq=False)
@@ -143,15 +135,15 @@ class Matcher:
 
     def match(self, old: Any, new: Any, site: Site) -> Pair | None:
         """Pair `old` with `new`, which stand at one site, and what they are made of."""
-        if old is new or isinstance(old, _ATOMS) or isinstance(new, _ATOMS):
+        if old is new or is_a(old, _ATOMS) or is_a(new, _ATOMS):
             return None
         if id(old) in self.by_old or id(new) in self.by_new:
             return self.by_old.get(id(old))
-        if isinstance(old, FunctionType) and isinstance(new, FunctionType):
+        if is_a(old, FunctionType) and is_a(new, FunctionType):
             return self._functions(old, new, site)
         if is_class(old) and is_class(new):
             return self._classes(old, new, site)
-        if isinstance(old, _WRAPPERS) and type(old) is type(new):
+        if is_a(old, _WRAPPERS) and type(old) is type(new):
             pair = self._add(old, new, site)
             self.match(old.__func__, new.__func__, site)
             return pair
@@ -235,14 +227,14 @@ class Matcher:
         self._bases(old, new, site)
         bodies = (pair.old_members, pair.new_members)
         olds, news = vars(old), vars(new)
-        if isinstance(old, enum.EnumType) and isinstance(new, enum.EnumType):
+        if is_a(old, enum.EnumType) and is_a(new, enum.EnumType):
             member: Any
             for name, member in new.__members__.items():
                 before: Any = old.__members__.get(name)
                 if before is not None and before.name == name:
                     self.add_data(before, member, site.inside(name, bodies), keep=True)
         for name, value in list(olds.items()):
-            if name in news and not isinstance(value, types.GetSetDescriptorType):
+            if name in news and not is_a(value, types.GetSetDescriptorType):
                 inside = site.inside(name, bodies)
                 if inside.is_data and not _is_own(value, news[name], name):
                     continue
@@ -259,12 +251,12 @@ class Matcher:
 
     def _unwrapped(self, old: Any, new: Any, site: Site) -> Pair | None:
         """A function that became a property of it, or a static method, and the reverse."""
-        if isinstance(old, FunctionType) and isinstance(new, (*_WRAPPERS, property)):
-            inner = new.fget if isinstance(new, property) else new.__func__
-            return self.match(old, inner, site) if isinstance(inner, FunctionType) else None
-        if isinstance(new, FunctionType) and isinstance(old, (*_WRAPPERS, property)):
-            inner = old.fget if isinstance(old, property) else old.__func__
-            return self.match(inner, new, site) if isinstance(inner, FunctionType) else None
+        if is_a(old, FunctionType) and is_a(new, (*_WRAPPERS, property)):
+            inner = new.fget if is_a(new, property) else new.__func__
+            return self.match(old, inner, site) if is_a(inner, FunctionType) else None
+        if is_a(new, FunctionType) and is_a(old, (*_WRAPPERS, property)):
+            inner = old.fget if is_a(old, property) else old.__func__
+            return self.match(inner, new, site) if is_a(inner, FunctionType) else None
         return None
 
     def _parts(self, old: Any, new: Any, site: Site) -> None:
@@ -272,13 +264,13 @@ class Matcher:
         news = dict(_held(new))
         for name, value in _held(old):
             inner = news.get(name)
-            if isinstance(value, FunctionType) and isinstance(inner, FunctionType):
+            if is_a(value, FunctionType) and is_a(inner, FunctionType):
                 if value.__code__.co_qualname == inner.__code__.co_qualname or (
                     self.code_map.get(value.__code__) == inner.__code__
                 ):
                     self.match(value, inner, site)
             elif type(value) is LRU_CACHE is type(inner) or (
-                isinstance(value, (*_WRAPPERS, property)) and type(value) is type(inner)
+                is_a(value, (*_WRAPPERS, property)) and type(value) is type(inner)
             ):
                 self.match(value, inner, site)
 
@@ -290,25 +282,25 @@ def _is_own(old: Any, new: Any, name: str) -> bool:
     """
     if is_class(old) and is_class(new):
         return old.__name__ == new.__name__ == name
-    return isinstance(old, FunctionType) and isinstance(new, FunctionType)
+    return is_a(old, FunctionType) and is_a(new, FunctionType)
 
 
 def _held(wrapper: Any) -> Iterator[tuple[str, Any]]:
     """What a wrapper holds, by name: closure cells and attributes."""
-    if isinstance(wrapper, FunctionType):
+    if is_a(wrapper, FunctionType):
         for name, cell in zip(wrapper.__code__.co_freevars, wrapper.__closure__ or (), strict=True):
             try:
                 yield f"<{name}>", cell.cell_contents
             except ValueError:
                 continue
     attributes = getattr(wrapper, "__dict__", None)
-    if isinstance(attributes, dict):
+    if is_a(attributes, dict):
         yield from list(attributes.items())
-    if isinstance(wrapper, functools.partial):
+    if is_a(wrapper, functools.partial):
         yield "func", wrapper.func
     for base in type(wrapper).__mro__ if type(wrapper) is not FunctionType else ():
         for name, slot in vars(base).items():
-            if isinstance(slot, types.MemberDescriptorType) and name != "__wrapped__":
+            if is_a(slot, types.MemberDescriptorType) and name != "__wrapped__":
                 try:
                     yield f"{base.__name__}.{name}", slot.__get__(wrapper)
                 except (AttributeError, TypeError):

@@ -8,7 +8,8 @@ import types
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from gcremap._reload.update import is_of_the_layout
+from gcremap._reload.kinds import is_a
+from gcremap._reload.layout import is_of_the_layout
 from gcremap._slots import referrers
 
 _HAVE_GC = 1 << 14
@@ -52,7 +53,7 @@ def rebuild_class(cls: type, bases: tuple[type, ...]) -> type:
 def _class_cell(cls: type) -> types.CellType | None:
     for value in vars(cls).values():
         function = getattr(value, "__func__", value)
-        if isinstance(function, types.FunctionType) and function.__closure__:
+        if is_a(function, types.FunctionType) and function.__closure__:
             names = function.__code__.co_freevars
             for name, cell in zip(names, function.__closure__, strict=True):
                 if name == "__class__":
@@ -76,7 +77,7 @@ def rebuild_instance(instance: Any, cls: type) -> Any:
             namespace[name] = value
     for name, *_ in getattr(cls, "_fields_", ()):
         # Of a ctypes structure.
-        if isinstance(name, str) and hasattr(instance, name):
+        if is_a(name, str) and hasattr(instance, name):
             setattr(made, name, getattr(instance, name))
     return made
 
@@ -92,11 +93,11 @@ def _blank(instance: Any, cls: type) -> Any:
             setattr(made, name, getattr(instance, name, None))
         made.args = instance.args
         return made
-    if issubclass(base, list | dict | set | bytearray) and isinstance(instance, base):
+    if issubclass(base, list | dict | set | bytearray) and is_a(instance, base):
         made = base.__new__(cls)
         base.__init__(made, instance)
         return made
-    if isinstance(instance, base):
+    if is_a(instance, base):
         return base.__new__(cls, instance)  # type: ignore[call-arg]
     return base.__new__(cls)
 
@@ -104,7 +105,7 @@ def _blank(instance: Any, cls: type) -> Any:
 def _c_base(cls: type) -> type:
     """The nearest base that is not made by a class statement."""
     for base in cls.__mro__:
-        own = isinstance(vars(base).get("__new__"), types.BuiltinFunctionType)
+        own = is_a(vars(base).get("__new__"), types.BuiltinFunctionType)
         if own or not base.__flags__ & _HEAPTYPE:
             return base
     return object
@@ -117,7 +118,7 @@ def _statements(cls: type) -> list[type]:
 
 
 def _slot_names(cls: type) -> list[str]:
-    return [k for k, v in vars(cls).items() if isinstance(v, types.MemberDescriptorType)]
+    return [k for k, v in vars(cls).items() if is_a(v, types.MemberDescriptorType)]
 
 
 def _slot_values(instance: Any) -> Iterator[tuple[str, Any]]:

@@ -13,7 +13,8 @@ from types import MethodType, TracebackType
 from typing import Any
 
 from gcremap import _native
-from gcremap._reload.match import Pair, is_class
+from gcremap._reload.kinds import is_class
+from gcremap._reload.match import Pair
 
 _MANY = 50_000
 """Of more young objects than these it is no gain to look at them alone."""

@@ -54,7 +54,7 @@ def imported_names(tree: ast.AST, module: Any) -> Iterator[str]:
 
 
 def _needed(name: str, by_name: Mapping[str, Any], tree: ast.AST | None) -> Iterator[str]:
-    """The modules among `by_name` that importing this one imports, packages before what is in them."""
+    """Which of `by_name` importing this module imports, a package before what is in it."""
     for imported in imported_names(tree, by_name[name]) if tree is not None else ():
         parts = imported.split(".")
         for count in range(1, len(parts) + 1):

@@ -12,7 +12,8 @@ from types import FunctionType
 from typing import Any, NamedTuple
 
 from gcremap._reload.attributes import set_attribute
-from gcremap._reload.match import Pair, is_class
+from gcremap._reload.kinds import is_a, is_class
+from gcremap._reload.match import Pair
 from gcremap._reload.near import Census, Nursery
 
 Undo = list[Callable[[], Any]]
@@ -105,22 +106,22 @@ class Redirection:
     def _plan(self, holder: Any, hits: list[int]) -> int:
         """Note the places by which `holder` refers to what is wanted; how many there are."""
         before = len(self._places)
-        if isinstance(holder, dict):
+        if is_a(holder, dict):
             owner = self._owners.get(id(holder))
             found = [key for key, value in dict.items(holder) if id(value) in hits]
             if owner is not None:
                 self._places += [(_CLASS, owner, key) for key in found]
             else:
                 self._places += [(_DICT, holder, key) for key in found]
-        elif isinstance(holder, list):
+        elif is_a(holder, list):
             items = enumerate(list.__iter__(holder))
             self._places += [(_LIST, holder, index) for index, each in items if id(each) in hits]
-        elif isinstance(holder, types.CellType):
+        elif is_a(holder, types.CellType):
             self._places.append((_ATTRIBUTE, holder, "cell_contents"))
-        elif isinstance(holder, FunctionType):
+        elif is_a(holder, FunctionType):
             if id(holder.__defaults__) in hits:
                 self._places.append((_ATTRIBUTE, holder, "__defaults__"))
-        elif isinstance(holder, _DESCRIPTORS):
+        elif is_a(holder, _DESCRIPTORS):
             return len(hits) if id(holder.__objclass__) in self._left else 0
         elif is_class(holder):
             return len(hits) if any(holder is cls for cls in self._rebased) else 0
@@ -234,5 +235,5 @@ def _settle_annotations(functions: Iterable[Any]) -> None:
     """Until they are asked for, annotations are a tuple that only the function can reach."""
     if sys.version_info < (3, 14):
         for function in functions:
-            if isinstance(function, FunctionType):
+            if is_a(function, FunctionType):
                 _ = function.__annotations__

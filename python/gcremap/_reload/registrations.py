@@ -14,7 +14,8 @@ from typing import Any
 
 from gcremap._reload.attributes import set_attribute
 from gcremap._reload.definitions import DATA, Index, names_read, root_name
-from gcremap._reload.match import Pair, is_class
+from gcremap._reload.kinds import is_a, is_class
+from gcremap._reload.match import Pair
 from gcremap._reload.near import ENTRIES
 
 
@@ -170,9 +171,9 @@ def _drop(
 
 def _before(item: Any, olds: dict[int, Any]) -> object:
     """The key of the entry that was registered for the old definition."""
-    if isinstance(item, tuple):
+    if is_a(item, tuple):
         return tuple(_key(olds.get(id(part), part)) for part in item)
-    if isinstance(item, MethodType):
+    if is_a(item, MethodType):
         parts = (item.__self__, item.__func__)
         return tuple(_key(olds.get(id(part), part)) for part in parts)
     return _key(olds[id(item)])
@@ -181,8 +182,8 @@ def _before(item: Any, olds: dict[int, Any]) -> object:
 def _key(item: Any) -> object:
     if type(item) is tuple:
         return tuple(_key(part) for part in item)
-    if isinstance(item, MethodType):
+    if is_a(item, MethodType):
         return (_key(item.__self__), _key(item.__func__))
-    if isinstance(item, str | int | float | bytes):
+    if is_a(item, str | int | float | bytes):
         return (type(item), item)
     return id(item)

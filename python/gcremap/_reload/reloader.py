@@ -12,6 +12,7 @@ from typing import Any
 
 from gcremap import _native
 from gcremap._reload import record, source
+from gcremap._reload.kinds import is_a
 from gcremap._reload.report import ReloadReport
 from gcremap._reload.state import State
 from gcremap._reload.transaction import Identity, Transaction
@@ -58,7 +59,7 @@ def changed_modules() -> list[ModuleType]:
     return [
         module
         for module in list(sys.modules.values())
-        if isinstance(module, ModuleType) and not _is_own(module) and source.is_stale(module)
+        if is_a(module, ModuleType) and not _is_own(module) and source.is_stale(module)
     ]
 
 

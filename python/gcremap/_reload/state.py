@@ -9,7 +9,7 @@ from types import MappingProxyType, ModuleType
 from typing import Any, Literal, cast
 
 from gcremap._reload.definitions import Index
-from gcremap._reload.match import is_class, is_function
+from gcremap._reload.kinds import is_a, is_class, is_function
 
 State = Literal["keep-unchanged", "replace", "keep"]
 
@@ -53,7 +53,7 @@ class Policy:
 
 def _names(namespace: dict[str, Any], key: str) -> tuple[str, ...]:
     value = namespace.get(key, ())
-    if isinstance(value, str) or not all(isinstance(name, str) for name in value):
+    if is_a(value, str) or not all(is_a(name, str) for name in value):
         raise TypeError(f"{key} must be a tuple of names, not {value!r}")
     return tuple(value)
 
@@ -145,7 +145,7 @@ class Values:
         if self._new_index is None:
             return False
         owner, _, attribute = name.partition(".")
-        if attribute and isinstance(self._news.get(owner), ModuleType):
+        if attribute and is_a(self._news.get(owner), ModuleType):
             other = self._others.get(self._news[owner].__name__)
             return other is not None and other.changed(attribute)
         definition = self._new_index.get(name)
@@ -167,14 +167,14 @@ class Values:
         old, new = self._olds[name], self._news[name]
         if type(old) is not type(new) or callable(new):
             return False
-        return not isinstance(new, SCALARS) or _equal(old, new)
+        return not is_a(new, SCALARS) or _equal(old, new)
 
 
 def is_constant(value: Any) -> bool:
     """Whether it is a value, and not an object that something else may be compared with."""
-    if isinstance(value, tuple | frozenset):
+    if is_a(value, tuple | frozenset):
         return all(map(is_constant, value))
-    return isinstance(value, SCALARS) or callable(value)
+    return is_a(value, SCALARS) or callable(value)
 
 
 def _equal(old: Any, new: Any) -> bool:
@@ -199,9 +199,9 @@ def merge(
     Only entries that refer to code of the new source: a function added to it, or a key
     that leads to another function. Plain data stays what the program made of it.
     """
-    if type(old) is not type(new) or not isinstance(old, _CONTAINERS):
+    if type(old) is not type(new) or not is_a(old, _CONTAINERS):
         return
-    if isinstance(old, dict):
+    if is_a(old, dict):
         before = dict(old)
         for key, value in new.items():
             if not is_code(value) and not _mentions(key, is_new):
@@ -215,7 +215,7 @@ def merge(
     added = [item for item in new if _mentions(item, is_new)]
     if not added:
         return
-    if isinstance(old, set):
+    if is_a(old, set):
         members = set(old)
         old.update(final(item) for item in added)
         undo.append(functools.partial(_refill, old, members))
@@ -227,7 +227,7 @@ def merge(
 
 def _refill(container: Any, content: Any) -> None:
     container.clear()
-    if isinstance(container, list | deque):
+    if is_a(container, list | deque):
         container.extend(content)
     else:
         container.update(content)
@@ -235,6 +235,6 @@ def _refill(container: Any, content: Any) -> None:
 
 def _mentions(item: Any, is_new: Callable[[Any], bool]) -> bool:
     """Whether an entry is, or directly holds, something that the new source added."""
-    if isinstance(item, tuple):
+    if is_a(item, tuple):
         return any(_mentions(part, is_new) for part in item)
     return (is_class(item) or is_function(item)) and is_new(item)

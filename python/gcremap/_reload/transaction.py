@@ -19,7 +19,8 @@ from gcremap._reload.definitions import Definition, Index, imports_of
 from gcremap._reload.execute import Snapshot, execute
 from gcremap._reload.hashing import dependents
 from gcremap._reload.imports import Followers, absolute
-from gcremap._reload.match import Matcher, Pair, Site, is_class, is_function
+from gcremap._reload.kinds import is_a, is_class, is_function
+from gcremap._reload.match import Matcher, Pair, Site
 from gcremap._reload.near import Nursery, far_references
 from gcremap._reload.order import in_order
 from gcremap._reload.redirect import Redirection
@@ -193,7 +194,7 @@ class Transaction:
             value = job.snapshot.namespace.get(name)
             imported = job.new_index is not None and job.new_index[name].is_import
             if imported:
-                return isinstance(value, ModuleType) or callable(value)
+                return is_a(value, ModuleType) or callable(value)
             return name not in job.policy.replace
 
         indexes = (job.old_index, job.new_index)

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from gcremap import _native
 from gcremap._reload import codes
 from gcremap._reload.defaults import Defaults
-from gcremap._reload.match import LRU_CACHE, Matcher, Site, is_class, is_function
+from gcremap._reload.kinds import is_class, is_function
+from gcremap._reload.match import LRU_CACHE, Matcher, Site
 from gcremap._reload.near import Nursery
 
 if TYPE_CHECKING:
@@ -38,16 +39,12 @@ def match_unbound_classes(jobs: Iterable[Job], matcher: Matcher, nursery: Nurser
         if id(cls) not in matcher.by_new and "<" not in cls.__qualname__:
             news[cls.__module__, cls.__qualname__].append(cls)
     for key, classes in news.items():
-        olds = {
-            id(each): each
-            for base in classes[0].__bases__
-            for each in type.__subclasses__(_former(base, matcher))
-            if (each.__module__, each.__qualname__) == key
-            and each.__flags__ & _OF_C_CODE == _HEAPTYPE
-            and id(each) not in fresh
-            and id(each) not in matcher.by_old
-        }
         job = by_name.get(key[0])
+        olds = {
+            known: each
+            for known, each in _namesakes(classes[0], matcher).items()
+            if known not in fresh and known not in matcher.by_old
+        }
         if len(olds) > 1 and job is not None:
             # Some are of a module that is gone, and wait for the collector.
             near = set(map(id, _reachable(job)))
@@ -55,12 +52,21 @@ def match_unbound_classes(jobs: Iterable[Job], matcher: Matcher, nursery: Nurser
         if len(olds) == len(classes) == 1:
             was, now = (job.old_index or {}, job.new_index or {}) if job is not None else ({}, {})
             site = Site(key[1], key[0], was.get(key[1]), now.get(key[1]))
-            matcher.match(*olds.values(), *classes, site)
+            [old] = olds.values()
+            matcher.match(old, classes[0], site)
 
 
-def _former(cls: type, matcher: Matcher) -> type:
-    pair = matcher.by_new.get(id(cls))
-    return pair.old if pair is not None else cls
+def _namesakes(cls: type, matcher: Matcher) -> dict[int, type]:
+    """Classes that say the same of themselves over what its bases were, by identity."""
+    found = {}
+    for base in cls.__bases__:
+        pair = matcher.by_new.get(id(base))
+        each: type
+        for each in type.__subclasses__(base if pair is None else pair.old):
+            said = (each.__module__, each.__qualname__) == (cls.__module__, cls.__qualname__)
+            if said and each.__flags__ & _OF_C_CODE == _HEAPTYPE:
+                found[id(each)] = each
+    return found
 
 
 _HEAPTYPE = 1 << 9

@@ -11,16 +11,15 @@ from typing import Any
 
 from gcremap import _native
 from gcremap._reload import codes, state
-from gcremap._reload.attributes import delete_attribute, set_attribute
+from gcremap._reload.attributes import UNSETTABLE, delete_attribute, set_attribute
 from gcremap._reload.defaults import Parts
-from gcremap._reload.match import Matcher, Pair, is_class
+from gcremap._reload.kinds import is_a, is_class
+from gcremap._reload.layout import is_of_the_layout, same_layout
+from gcremap._reload.match import Matcher, Pair
 
 Undo = list[Callable[[], Any]]
 
 _MISSING: Any = object()
-_OF_THE_LAYOUT = frozenset({"__dict__", "__weakref__", "_abc_impl", "__slots__", "__slotnames__"})
-_LAYOUT_FLAGS = (1 << 2) | (1 << 3) | (1 << 4) | (1 << 14) | (0xFF << 24)
-"""Inline values, managed weak references and dict, GC, the fast subclass bits (object.h)."""
 
 
 def roll_back(undo: Undo) -> None:
@@ -41,21 +40,21 @@ class Updater:
 
     def update(self, pair: Pair) -> None:
         if pair.data:
-            if isinstance(type(pair.old), enum.EnumType):
+            if is_a(type(pair.old), enum.EnumType):
                 self._member(pair)
-        elif isinstance(pair.old, FunctionType):
+        elif is_a(pair.old, FunctionType):
             self._function(pair)
         elif is_class(pair.old):
             self._class(pair)
-        elif isinstance(pair.old, property):
+        elif is_a(pair.old, property):
             self._property(pair)
-        elif isinstance(pair.old, staticmethod | classmethod):
+        elif is_a(pair.old, staticmethod | classmethod):
             old, new = pair.old, pair.new
             wanted = self._matcher.final(new.__func__)
             if old.__func__ is not wanted:
                 before = old.__func__
-                old.__init__(wanted)  # type: ignore[misc]
-                self._undo.append(lambda: old.__init__(before))  # type: ignore[misc]
+                old.__init__(wanted)
+                self._undo.append(lambda: old.__init__(before))
                 pair.changed = True
 
     # Functions.
@@ -129,9 +128,7 @@ class Updater:
             return news
         chosen = [
             new
-            if isinstance(new, state.SCALARS)
-            and state.is_constant(new)
-            and not self._equal(old, new)
+            if is_a(new, state.SCALARS) and state.is_constant(new) and not self._equal(old, new)
             else old
             for old, new in zip(olds, news, strict=True)
         ]
@@ -149,11 +146,11 @@ class Updater:
             self.merge(before, wanted)
             if type(before) is dict is type(wanted):
                 self._drop_gone(before, wanted)
-            if type(before) is type(wanted) and isinstance(before, list | dict | set):
+            if type(before) is type(wanted) and is_a(before, list | dict | set):
                 continue
             if not codes.same(old.__code__, new.__code__) or self._equal(before, wanted):
                 continue
-            if callable(wanted) or isinstance(wanted, state.SCALARS):
+            if callable(wanted) or is_a(wanted, state.SCALARS):
                 self._fill(cell, self._matcher.final(wanted))
 
     def _drop_gone(self, registry: dict[Any, Any], wanted: dict[Any, Any]) -> None:
@@ -163,7 +160,7 @@ class Updater:
         gone = [
             key
             for key, value in registry.items()
-            if isinstance(value, FunctionType)
+            if is_a(value, FunctionType)
             and value.__code__ in self._matcher.module_codes
             and key not in present
         ]
@@ -189,7 +186,7 @@ class Updater:
 
     def take_after(self, one: Any, other: Any) -> bool:
         """Give a function or class the content of another that stays; whether it could."""
-        if isinstance(one, FunctionType) and isinstance(other, FunctionType):
+        if is_a(one, FunctionType) and is_a(other, FunctionType):
             twin = copy_of(other)
             swap(one, twin, self._undo)
             return True
@@ -215,15 +212,15 @@ class Updater:
             return True
         if type(old) is not self._matcher.final(type(new)):
             return False
-        if isinstance(old, staticmethod | classmethod):
+        if is_a(old, staticmethod | classmethod):
             return self._equal(old.__func__, new.__func__)
-        if isinstance(old, types.MethodType):
+        if is_a(old, types.MethodType):
             return self._equal(old.__func__, new.__func__) and self._equal(
                 old.__self__, new.__self__
             )
-        if isinstance(old, tuple | list):
+        if is_a(old, tuple | list):
             return len(old) == len(new) and all(map(self._equal, old, new))
-        if isinstance(old, dict):
+        if is_a(old, dict):
             return list(old) == list(new) and all(self._equal(old[key], new[key]) for key in old)
         try:
             return bool(old == new)
@@ -275,7 +272,7 @@ class Updater:
             if is_gone(pair, name, value):
                 self._delete(old, name, value)
                 pair.changed = True
-        if isinstance(old, enum.EnumType):
+        if is_a(old, enum.EnumType):
             keep_pseudo_members(olds, old)
         self.formers[id(old)] = olds
 
@@ -300,6 +297,8 @@ class Updater:
         return type(value) is enum.property and value.fget is None and value.fset is None
 
     def _class_attribute(self, pair: Pair, name: str, before: Any, value: Any) -> None:
+        if name in UNSETTABLE:
+            return  # as it was; else the class would not stay
         wanted = self._matcher.final(value)
         if before is wanted:
             inner = self._matcher.by_old.get(id(before))
@@ -308,17 +307,17 @@ class Updater:
             return
         if self._is_of_a_member(before) and self._is_of_a_member(value):
             return
-        if isinstance(value, types.ClassMethodDescriptorType) and type(before) is type(value):
+        if is_a(value, types.ClassMethodDescriptorType) and type(before) is type(value):
             return  # a metaclass in C made it for the class
         if name == "__module__" and name not in pair.new_members:
             return  # if it is another, that was told to the class from elsewhere
         if (
-            isinstance(value, staticmethod | classmethod)
+            is_a(value, staticmethod | classmethod)
             and type(before) is type(value)
             and self._matcher.final(value.__func__) is before.__func__
         ):
             return
-        if isinstance(value, types.MethodType) and self._equal(before, value):
+        if is_a(value, types.MethodType) and self._equal(before, value):
             return
         if before is not _MISSING and not callable(value):
             made_by_same = pair.same_definition and name not in pair.new_members
@@ -423,19 +422,9 @@ def settle_abstract(cls: type, undo: Undo) -> None:
         undo.append(lambda: set_attribute(cls, "__abstractmethods__", before))
 
 
-def is_of_the_layout(name: str, value: Any) -> bool:
-    """Entries of a class that describe its memory, which an update does not change."""
-    return name in _OF_THE_LAYOUT or is_descriptor(value)
-
-
-def is_descriptor(value: Any) -> bool:
-    """Whether this is how a class reaches a slot, or the dict, of its instances."""
-    return isinstance(value, types.MemberDescriptorType | types.GetSetDescriptorType)
-
-
 def class_values(pair: Pair, matcher: Matcher) -> set[str]:
     """The data of a class that stays, since the statements that define it did not change."""
-    if isinstance(pair.new, enum.EnumType):
+    if is_a(pair.new, enum.EnumType):
         return set()
     olds, news = vars(pair.old), vars(pair.new)
     outer = matcher.values.get(pair.module)
@@ -450,7 +439,7 @@ def class_values(pair: Pair, matcher: Matcher) -> set[str]:
         and name in news
         and not definition.is_code
         and not definition.is_import
-        and not name.startswith("__")
+        and not (name.startswith("__") and callable(news[name]))
         and not is_of_the_layout(name, news[name])
         and type(news[name]).__name__ != "_tuplegetter"
         and values.keeps(name)
@@ -461,9 +450,7 @@ def is_gone(pair: Pair, name: str, value: Any) -> bool:
     """Whether an attribute that the new class lacks came from the old source."""
     if name in pair.old_members or (name.startswith("__") and name.endswith("__")):
         return True
-    return (
-        isinstance(value, FunctionType) and value.__qualname__ == f"{pair.old.__qualname__}.{name}"
-    )
+    return is_a(value, FunctionType) and value.__qualname__ == f"{pair.old.__qualname__}.{name}"
 
 
 def keep_pseudo_members(olds: dict[str, Any], new: Any) -> None:
@@ -475,25 +462,3 @@ def keep_pseudo_members(olds: dict[str, Any], new: Any) -> None:
     for value, member in olds["_value2member_map_"].items():
         if value not in known and getattr(member, "_name_", None) not in named:
             known[value] = member
-
-
-def same_layout(old: type, new: type) -> bool:
-    """Whether an instance of `old` is laid out as one of `new` would be."""
-    return (
-        old.__basicsize__ == new.__basicsize__
-        and old.__itemsize__ == new.__itemsize__
-        and old.__dictoffset__ == new.__dictoffset__
-        and old.__weakrefoffset__ == new.__weakrefoffset__
-        and old.__flags__ & _LAYOUT_FLAGS == new.__flags__ & _LAYOUT_FLAGS
-        and _slots(old) == _slots(new)
-        and _fields(old) == _fields(new)
-    )
-
-
-def _fields(cls: type) -> list[tuple[str, str]]:
-    """Those of a ctypes structure, in a buffer of the instance's: each says its type and place."""
-    return [(k, repr(v)) for k, v in vars(cls).items() if type(v).__name__ == "CField"]
-
-
-def _slots(cls: type) -> list[str]:
-    return sorted(k for k, v in vars(cls).items() if isinstance(v, types.MemberDescriptorType))

@@ -1,0 +1,44 @@
+"""How a class lays out its instances, which an update in place does not change."""
+
+from __future__ import annotations
+
+import types
+from typing import Any
+
+from gcremap._reload.kinds import is_a
+
+_OF_THE_LAYOUT = frozenset({"__dict__", "__weakref__", "_abc_impl", "__slots__", "__slotnames__"})
+_LAYOUT_FLAGS = (1 << 2) | (1 << 3) | (1 << 4) | (1 << 14) | (0xFF << 24)
+"""Inline values, managed weak references and dict, GC, the fast subclass bits (object.h)."""
+
+
+def is_of_the_layout(name: str, value: Any) -> bool:
+    """Entries of a class that describe its memory, which an update does not change."""
+    return name in _OF_THE_LAYOUT or is_descriptor(value)
+
+
+def is_descriptor(value: Any) -> bool:
+    """Whether this is how a class reaches a slot, or the dict, of its instances."""
+    return is_a(value, types.MemberDescriptorType | types.GetSetDescriptorType)
+
+
+def same_layout(old: type, new: type) -> bool:
+    """Whether an instance of `old` is laid out as one of `new` would be."""
+    return (
+        old.__basicsize__ == new.__basicsize__
+        and old.__itemsize__ == new.__itemsize__
+        and old.__dictoffset__ == new.__dictoffset__
+        and old.__weakrefoffset__ == new.__weakrefoffset__
+        and old.__flags__ & _LAYOUT_FLAGS == new.__flags__ & _LAYOUT_FLAGS
+        and _slots(old) == _slots(new)
+        and _fields(old) == _fields(new)
+    )
+
+
+def _fields(cls: type) -> list[tuple[str, str]]:
+    """Those of a ctypes structure, in a buffer of the instance's: each says its type and place."""
+    return [(k, repr(v)) for k, v in vars(cls).items() if type(v).__name__ == "CField"]
+
+
+def _slots(cls: type) -> list[str]:
+    return sorted(k for k, v in vars(cls).items() if is_a(v, types.MemberDescriptorType))
