@@ -93,6 +93,7 @@ class Transaction:
         jobs = self._prepare()
         hooks.before(jobs)
         done: list[Job] = []
+        remembered: list[Job] = []
         try:
             with self._nursery:
                 for job in jobs:
@@ -104,6 +105,11 @@ class Transaction:
                 self._withdraw(jobs)
                 applier, report = self._commit(jobs)
             reports = self._conclude(jobs, applier, report)
+            for job in jobs:
+                remembered.append(job)
+                _remember(job.module, job.now)
+                job.report.seconds = time.perf_counter() - start
+            return reports
         except BaseException:
             while self._undo:
                 self._undo.pop()()
@@ -113,13 +119,11 @@ class Transaction:
                 self._reindexed.undo()
             elif self._rehashed:
                 _native._rehash(self._rehashed)
+            for job in remembered:
+                _remember(job.module, job.was)
             raise
         finally:
             source.put_away(part for job in jobs for part in (job.was, job.now))
-        for job in jobs:
-            _remember(job.module, job.now)
-            job.report.seconds = time.perf_counter() - start
-        return reports
 
     def _prepare(self) -> list[Job]:
         """Read and compile everything, before anything changes."""
