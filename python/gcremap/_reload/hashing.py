@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from gcremap._reload import codes
-from gcremap._reload.match import LRU_CACHE, is_function
+from gcremap._reload.kinds import is_a, is_function
+from gcremap._reload.match import LRU_CACHE
 from gcremap._reload.migrate import subclasses
 
 
@@ -51,13 +52,13 @@ def _depends(cls: type, changed: set[str]) -> bool:
 
 def _functions(value: Any) -> Iterator[Any]:
     """The functions that a call of `value`, or a look at an attribute that it makes, runs."""
-    if isinstance(value, staticmethod | classmethod):
+    if is_a(value, staticmethod | classmethod):
         value = value.__func__
-    elif isinstance(value, property):
+    elif is_a(value, property):
         value = value.fget
-    elif isinstance(value, functools.cached_property):
+    elif is_a(value, functools.cached_property):
         value = value.func
-    while is_function(value) or isinstance(value, LRU_CACHE):
+    while is_function(value) or is_a(value, LRU_CACHE):
         if is_function(value):
             yield value
         value = vars(value).get("__wrapped__")

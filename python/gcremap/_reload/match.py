@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from gcremap._reload import codes
 from gcremap._reload.defaults import Parts
 from gcremap._reload.definitions import Definition, Index
-from gcremap._reload.kinds import is_a, is_class
+from gcremap._reload.kinds import is_a, is_class, is_function
 
 if TYPE_CHECKING:
     from gcremap._reload.state import Values
