@@ -22,6 +22,10 @@ stress:  ## CPython's own tests under chaos (CHAOS_TESTS, CHAOS_SEED), the long 
 	@.venv/bin/python tests/stress/chaos.py
 	@GCREMAP_STEPS=$${GCREMAP_STEPS:-100000} .venv/bin/python -X faulthandler -m pytest tests/test_model.py
 	@.venv/bin/python -X faulthandler -m pytest tests/reload/leaks.py
+	@.venv/bin/python tests/stress/identity.py
+	@scripts/environment $(PYTHON) .venv test,ipython,packages
+	@.venv/bin/python tests/stress/stdlib_reload.py --seconds 600
+	@.venv/bin/python tests/stress/third_parties.py
 	@scripts/environment $(PYTHON) .venv test,dask
 	@.venv/bin/python -X faulthandler -m pytest tests/reach/dask_cluster.py
 

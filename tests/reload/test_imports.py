@@ -238,3 +238,22 @@ def test_import_for_type_checkers_makes_no_cycle(project: Any) -> None:
     project.write(early=source.format(2))
     project.reload("early", "later")
     assert later.TWICE == 4
+
+
+def test_import_below_the_definitions_that_the_imported_needs(project: Any) -> None:
+    """sympy's modules do so: Expr is there when Add is run, and both are when Expr is used."""
+    slots = "    __slots__ = ()\n    def f(self): return {0}\n"
+    sources = {
+        "basic": "class Basic:\n    __slots__ = ('a',)\n",
+        "operation": "from basic import Basic\nclass Operation(Basic):\n" + slots,
+        "expr": "from basic import Basic\nclass Expr(Basic):\n" + slots + "from add import Add\n",
+        "add": "from operation import Operation\nfrom expr import Expr\n"
+        "class Add(Expr, Operation):\n" + slots,
+    }
+    project.write(**{name: source.replace("{0}", "1") for name, source in sources.items()})
+    expr = __import__("expr")
+    add = expr.Add()
+    project.reload(**{name: source.replace("{0}", "2") for name, source in sources.items()})
+    assert add.f() == 2
+    assert type(add) is expr.Add is sys.modules["add"].Add
+    assert isinstance(add, expr.Expr)

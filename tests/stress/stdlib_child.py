@@ -82,4 +82,5 @@ def reload(mode: str, modules: list[ModuleType]) -> None:
 
 if __name__ == "__main__":
     sys.path.pop(0)  # the folder of this file
-    main(*sys.argv[1:])
+    arguments, sys.argv[1:] = sys.argv[1:], []  # some tests look at them
+    main(*arguments)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -17,26 +18,42 @@ Needs = dict[str, list[str]]
 def in_order(by_name: Mapping[str, Any], trees: Mapping[str, ast.AST | None]) -> list[str]:
     """The names of modules, what is imported before what imports it. `trees` has the new sources.
 
-    A cycle is run in the order in which its modules were completed when they were imported,
-    which is how sys.modules has them: there, a cycle is known to work.
+    In a cycle an import below definitions does not count: it stands there since what is imported
+    needs them. What is a cycle still is run in the order in which its modules were completed
+    when they were imported, which is how sys.modules has them: there, a cycle is known to work.
     """
     completed = {name: place for place, name in enumerate(list(sys.modules))}
     names = sorted(by_name, key=lambda name: (completed.get(name, len(completed)), name))
-    needs = {name: list(_needed(name, by_name, trees.get(name))) for name in names}
     ordered: list[str] = []
-    for cycle in _cycles(needs):
-        places = {name: place for place, name in enumerate(n for n in names if n in cycle)}
-        within = {
-            name: [
-                each
-                for each in needs[name]
-                if each in cycle
-                and (places[each] < places[name] or _lacks(by_name[each], name, by_name, trees))
-            ]
-            for name in places
+    for outer in _cycles({name: list(_needed(name, by_name, trees.get(name))) for name in names}):
+        needs = {
+            name: [each for each in _needed(name, by_name, _top(trees.get(name))) if each in outer]
+            for name in names
+            if name in outer
         }
-        _visit_all(within, ordered)
+        for cycle in _cycles(needs):
+            places = {name: place for place, name in enumerate(n for n in names if n in cycle)}
+            within = {
+                name: [
+                    each
+                    for each in needs[name]
+                    if each in cycle
+                    and (places[each] < places[name] or _lacks(by_name[each], name, by_name, trees))
+                ]
+                for name in places
+            }
+            _visit_all(within, ordered)
     return ordered
+
+
+def _top(tree: ast.AST | None) -> ast.AST | None:
+    """The statements of a module that come before its first class or function."""
+    if not isinstance(tree, ast.Module):
+        return tree
+    definitions = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    return ast.Module(
+        list(itertools.takewhile(lambda node: not isinstance(node, definitions), tree.body)), []
+    )
 
 
 def imported_names(tree: ast.AST, module: Any) -> Iterator[str]:
