@@ -476,3 +476,19 @@ def test_class_made_by_a_call_of_type(project: Any) -> None:
     project.reload(mod=source.format(2))
     assert type(mod.Table.dispatch) is type(mod.TableEvents.dispatch) is type(held)
     assert held.size == 2
+
+
+def test_class_that_cannot_be_asked_while_it_is_reloaded(project: Any) -> None:
+    """3.11's typing has such, to warn of their use."""
+    source = """
+        class Meta(type):
+            def __getattribute__(cls, name):
+                if name == "__qualname__": raise RuntimeError(name)
+                return super().__getattribute__(name)
+        class C: pass
+        table = [Meta("Late", (C,), {{"f": lambda self: {0}}})]
+    """
+    mod = project.load(mod=source.format(1))
+
+    project.reload(mod=source.format(2))
+    assert mod.table[0]().f() == 2

@@ -355,7 +355,11 @@ def django() -> Iterator[None]:
     assert BookForm({"title": "abc"}).is_valid()
 
 
-@use("numpy", only_once=("numpy._globals",), tests=("numpy.lib.tests.test_arraypad",))
+@use(
+    "numpy",
+    refuses="numpy._globals raises an error when it is run a second time",
+    tests=("numpy.lib.tests.test_arraypad",),
+)
 def numpy() -> Iterator[None]:
     import numpy as np
 
@@ -374,7 +378,11 @@ def numpy() -> Iterator[None]:
     assert np.fft.fft([1, 0]).tolist() == [1, 1]
 
 
-@use("pandas", tests=("pandas.tests.series.test_arithmetic",))
+@use(
+    "pandas",
+    refuses="its options are registered once",
+    tests=("pandas.tests.series.test_arithmetic",),
+)
 def pandas() -> Iterator[None]:
     import pandas as pd
 

@@ -36,8 +36,9 @@ def match_unbound_classes(jobs: Iterable[Job], matcher: Matcher, nursery: Nurser
     fresh = set(map(id, young))
     news: dict[tuple[str, str], list[type]] = defaultdict(list)
     for cls in young:
-        if id(cls) not in matcher.by_new and "<" not in cls.__qualname__:
-            news[cls.__module__, cls.__qualname__].append(cls)
+        key = _said(cls)
+        if id(cls) not in matcher.by_new and "<" not in key[1]:
+            news[key].append(cls)
     for key, classes in news.items():
         job = by_name.get(key[0])
         olds = {
@@ -63,10 +64,16 @@ def _namesakes(cls: type, matcher: Matcher) -> dict[int, type]:
         pair = matcher.by_new.get(id(base))
         each: type
         for each in type.__subclasses__(base if pair is None else pair.old):
-            said = (each.__module__, each.__qualname__) == (cls.__module__, cls.__qualname__)
-            if said and each.__flags__ & _OF_C_CODE == _HEAPTYPE:
+            flags: int = type.__getattribute__(each, "__flags__")
+            if _said(each) == _said(cls) and flags & _OF_C_CODE == _HEAPTYPE:
                 found[id(each)] = each
     return found
+
+
+def _said(cls: type) -> tuple[str, str]:
+    """The module and name that a class gives, without asking its metaclass."""
+    ask = type.__getattribute__
+    return ask(cls, "__module__"), ask(cls, "__qualname__")
 
 
 _HEAPTYPE = 1 << 9
