@@ -119,6 +119,18 @@ gcr_frame_is_shim(const gcr_frame *frame)
 #endif
 }
 
+/* A generator's frame is its object's to show unless it executes. It is in the chain of
+ * its thread all the same while a profiler is told that it yields, up to 3.13. */
+static inline int
+gcr_frame_is_suspended(const gcr_frame *frame)
+{
+    if (frame->owner != FRAME_OWNED_BY_GENERATOR) {
+        return 0;
+    }
+    const char *gen = (const char *)frame - offsetof(PyGenObject, gi_iframe);
+    return ((const PyGenObject *)gen)->gi_frame_state != FRAME_EXECUTING;
+}
+
 /* Whether what lies outside of `frame` in the chain is running C code that
  * (transitively) entered `frame`, rather than a Python call instruction. */
 static inline int

@@ -235,7 +235,7 @@ gcr_frames(gcr_slot_visitor visit, void *arg)
          ts = PyThreadState_Next(ts)) {
         int in_c = 1;
         for (gcr_frame *f = gcr_thread_frame(ts); f != NULL; f = f->previous) {
-            if (!gcr_frame_is_shim(f)) {
+            if (!gcr_frame_is_shim(f) && !gcr_frame_is_suspended(f)) {
                 int result = visit_frame(&walk, f, in_c);
                 if (result != 0) {
                     return result;

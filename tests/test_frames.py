@@ -563,3 +563,28 @@ def test_globals_that_a_running_frame_reads(frames: bool) -> None:
     exec("def read(new, frames):\n    gcremap.remap([(globals(), new)], frames=frames)", names)
     with pytest.raises(gcremap.RemapError, match="reads its names from it"):
         names["read"](dict(names), frames)
+
+
+def test_a_generator_is_one_holder_while_a_profiler_is_told_that_it_yields() -> None:
+    pairs = [(["old"], ["new"])]
+
+    def generator(local: list[str]) -> Iterator[str]:
+        yield "first"
+        yield local[0]
+
+    def profile(frame: types.FrameType, event: str, _: object) -> None:
+        if event == "return" and frame.f_code is generator.__code__:
+            sys.setprofile(None)
+            replaced.append(gcremap.remap(pairs).replaced)
+
+    replaced: list[int] = []
+    running = generator(pairs[0][0])
+    counts = [sys.getrefcount(side) for side in pairs[0]]
+    sys.setprofile(profile)
+    try:
+        next(running)
+    finally:
+        sys.setprofile(None)
+    assert replaced == [1]
+    assert [sys.getrefcount(side) for side in pairs[0]] == [counts[0] - 1, counts[1] + 1]
+    assert next(running) == "new"
