@@ -3,7 +3,7 @@
 
 use pyo3_ffi as py;
 use pyo3_ffi::PyObject;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::edit::{by_holder, Changes, Edit, Instances};
 use crate::error::{raise_remap_error, Place, Refusal};
@@ -312,6 +312,19 @@ unsafe fn obstacle_refusal(changes: &Changes, obstacle: &Obstacle) -> Refusal {
     Refusal { old, place, reason: obstacle.reason.into() }
 }
 
+/// Whether it is a tuple with items that are yet to come.
+///
+/// # Safety
+/// The GIL is held, and `object` is alive.
+unsafe fn is_unfinished(object: *mut PyObject) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe {
+        py::PyTuple_CheckExact(object) != 0
+            && (0..py::PyTuple_GET_SIZE(object))
+                .any(|index| py::PyTuple_GET_ITEM(object, index).is_null())
+    }
+}
+
 impl Outcome {
     /// All but the edits themselves.
     ///
@@ -354,6 +367,25 @@ impl Outcome {
     fn take_edits(&mut self, changes: &mut Changes) {
         self.edits = std::mem::take(&mut changes.edits);
         self.instances = std::mem::take(&mut changes.instances);
+    }
+
+    /// Gives up the tuples that C code is still building: PySequence_Tuple, which a
+    /// generator may run under, resizes one only while nobody else has a count of it
+    /// (Objects/tupleobject.c, _PyTuple_Resize). An undo leaves them as they are.
+    ///
+    /// # Safety
+    /// The GIL is held, and the edits' holders are owned.
+    pub(crate) unsafe fn give_up_unfinished(&mut self) {
+        let unfinished: FxHashSet<usize> = by_holder(&self.edits)
+            .map(|(holder, _)| holder)
+            // SAFETY: the caller's promise.
+            .filter(|&holder| unsafe { is_unfinished(holder) })
+            .map(|holder| holder as usize)
+            .collect();
+        if !unfinished.is_empty() {
+            self.edits.retain(|edit| !unfinished.contains(&(edit.holder as usize)));
+            self.owned.retain(|object| !unfinished.contains(&(object.as_ptr() as usize)));
+        }
     }
 
     /// # Safety

@@ -491,3 +491,28 @@ def test_threads_that_swap_the_same_things() -> None:
     assert failures == []
     assert holder == [a, b]
     assert table == {a: "a", b: "b"}
+
+
+@pytest.mark.parametrize("at", [0, 3, 8])
+def test_a_tuple_that_c_code_is_building(at: int) -> None:
+    """C code can go on with it, whether what it has so far is rewritten (up to 3.14) or is
+    on the C stack, where nothing can be."""
+    pairs = [(["old"], ["new"])]
+    kept = list(pairs[0])
+    reports = []
+
+    def items() -> Iterator[list[str]]:
+        item = pairs[0][0]
+        for number in range(9):
+            if number == at:
+                # The names of the test keep both sides apart.
+                reports.append(gcremap.remap(pairs, exclude=[kept]))
+            yield item
+
+    made = tuple(items())
+    assert len(made) == 9
+    old, new = kept
+    assert all(item is new for item in made[at:])
+    assert all(item is old or item is new for item in made[:at])
+    reports.pop().undo()
+    assert len(made) == 9
