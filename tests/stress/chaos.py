@@ -45,6 +45,8 @@ class Verdict:
     chaos: Outcome
     failures: dict[str, str]
     excused: int
+    cut: str = ""
+    """How the file ended before its end, with chaos and without."""
 
 
 def run(options: argparse.Namespace, test: str, seed: int | None) -> Outcome:
@@ -125,13 +127,16 @@ def judge(options: argparse.Namespace, test: str) -> Verdict:
     if failures or chaos.end:
         calm = run(options, test, None)
         failures = {name: text for name, text in failures.items() if name not in calm.failed}
-        if chaos.end and not (chaos.ran and same_end(calm.end, chaos.end)):
+        if chaos.ran and same_end(calm.end, chaos.end):
+            # As far as it came it was as without; of the rest nothing is known.
+            return Verdict(test, chaos, failures, excused, cut=chaos.end)
+        if chaos.end:
             failures["(the process)"] = chaos.end
     return Verdict(test, chaos, failures, excused)
 
 
 def same_end(calm: str, chaos: str) -> bool:
-    return calm.partition(" in ")[0] == chaos.partition(" in ")[0]
+    return bool(chaos) and calm.partition(" in ")[0] == chaos.partition(" in ")[0]
 
 
 def all_tests() -> list[str]:
@@ -170,7 +175,7 @@ def show(number: int, count: int, verdict: Verdict, options: argparse.Namespace)
     print(
         f"[{number:3}/{count}] {verdict.test:32} {chaos.ran:5} tests"
         f" {chaos.facts['strikes']:5} strikes {chaos.facts['slots']:8} slots"
-        f" {chaos.seconds:5.0f} s  {'FAILED' if verdict.failures else 'ok'}",
+        f" {chaos.seconds:5.0f} s  {'FAILED' if verdict.failures else verdict.cut or 'ok'}",
         flush=True,
     )
     for name, text in verdict.failures.items():
@@ -191,6 +196,7 @@ def summary(verdicts: list[Verdict]) -> int:
         "tests": sum(verdict.chaos.ran for verdict in verdicts),
         "excused by listed.txt": sum(verdict.excused for verdict in verdicts),
         **dict(total.most_common()),
+        "files that end early, without chaos too": sum(bool(each.cut) for each in verdicts),
         "files that failed": len(failed),
     }
     for name, number in rows.items():
