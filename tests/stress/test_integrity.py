@@ -38,7 +38,7 @@ kept = [thing, other]
 assert integrity.all_faults() == []
 gc.disable()  # it would stumble over the damage
 {damage}
-found = integrity.all_faults()
+found = integrity.all_faults(first=[Thing, Below])
 print(len(found), *found, sep="\\n", flush=True)
 os._exit(0)  # what was damaged does not like to be taken down
 """
