@@ -204,8 +204,7 @@ def listed(dice: random.Random) -> list[Any]:
 
 def held(dice: random.Random) -> list[Any]:
     """What a few objects refer to: also what the collector does not list."""
-    objects = gc.get_objects()
-    return gc.get_referents(*(dice.choice(objects) for _ in range(50)))
+    return gc.get_referents(*dice.choices(gc.get_objects(), k=50))
 
 
 def at_hand(dice: random.Random) -> list[Any]:
@@ -217,6 +216,7 @@ def at_hand(dice: random.Random) -> list[Any]:
             if each.f_globals is not globals():
                 frames.append(each)
             each = each.f_back
+    del frame  # among them is this one, which would keep itself and all that it holds
     near = gc.get_referents(*frames)
     return near + gc.get_referents(*near)
 

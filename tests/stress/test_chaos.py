@@ -65,3 +65,29 @@ def test_a_program_sees_clones_that_differ_and_no_others(damage: str, right: str
     assert said[0] == right
     assert int(said[1]) > 5
     assert int(said[2]) > 50
+
+
+HELD_BY_NONE = """
+import gc, random, sys, weakref
+sys.path.insert(0, {here!r})
+import agent
+
+class Item:
+    pass
+
+gc.disable()
+chaos = agent.Agent(1, sys.stderr, range(1000), lambda: None)
+for source in agent.SOURCES:
+    for count in range(20):
+        item = Item()
+        died = weakref.ref(item)
+        source(chaos.dice)
+        del item
+        if died() is not None:
+            print(source.__name__)
+            break
+"""
+
+
+def test_a_strike_holds_nothing_that_it_looked_at() -> None:
+    assert child.run(HELD_BY_NONE.format(here=str(HERE))) == ""
