@@ -232,11 +232,7 @@ learn_family(const gcr_known *family, PyObject *namespace)
 {
     for (const gcr_known *known = family; known->sample != NULL; known++) {
         gcr_walker_entry entry = {.walk = known->walk, .known = known};
-        PyObject *made = PyRun_String(known->sample, Py_eval_input, namespace, namespace);
-        if (made == NULL && !PyErr_Occurred()) {
-            /* CPython's parser says nothing when its memory is out. */
-            PyErr_NoMemory();
-        }
+        PyObject *made = gcr_run_sample(known->sample, Py_eval_input, namespace);
         if (made != NULL && PyTuple_CheckExact(made) && learn(&entry, &made, 1)) {
             put(entry);
         }
@@ -258,9 +254,6 @@ learn_all(void)
 {
     PyObject *namespace = gcr_run_samples(prelude);
     if (namespace == NULL) {
-        if (!PyErr_Occurred()) {
-            PyErr_NoMemory();
-        }
         return -1;
     }
     int result = 0;

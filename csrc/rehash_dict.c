@@ -87,46 +87,35 @@ set_index(PyDictKeysObject *keys, size_t i, Py_ssize_t entry)
     }
 }
 
-enum { PERTURB_SHIFT = 5 };
-
-/* Probes as build_indices_generic() does (Objects/dictobject.c): lookups follow
- * the same sequence. */
-static void
-build_index(PyDictKeysObject *keys)
+/* Where in the index a lookup that compares by identity alone ends: at the entry with
+ * this key, or (always, for NULL) at an end. The order is that of build_indices_generic()
+ * (Objects/dictobject.c). */
+static size_t
+find_index(PyDictKeysObject *keys, PyObject *key, Py_hash_t hash)
 {
-    const size_t mask = (size_t)DK_SIZE(keys) - 1;
-    memset(keys->dk_indices, 0xff, (size_t)1 << keys->dk_log2_index_bytes);
-    for (Py_ssize_t ix = 0; ix < keys->dk_nentries; ix++) {
-        entry_parts parts = keys_entry(keys, ix);
-        if (*parts.key == NULL) {
-            continue;
-        }
-        Py_hash_t hash = entry_hash(parts);
-        size_t i = (size_t)hash & mask;
-        for (size_t perturb = (size_t)hash; get_index(keys, i) != DKIX_EMPTY;) {
-            perturb >>= PERTURB_SHIFT;
-            i = (i * 5 + perturb + 1) & mask;
-        }
-        set_index(keys, i, ix);
-    }
-}
-
-/* Where a lookup that compares by identity alone comes to; -1 if to an end. */
-static Py_ssize_t
-find_entry(PyDictKeysObject *keys, PyObject *key, Py_hash_t hash)
-{
+    enum { PERTURB_SHIFT = 5 };
     const size_t mask = (size_t)DK_SIZE(keys) - 1;
     size_t i = (size_t)hash & mask;
     for (size_t perturb = (size_t)hash;;) {
         int64_t ix = get_index(keys, i);
-        if (ix == DKIX_EMPTY || ix >= keys->dk_nentries) {
-            return -1;
-        }
-        if (ix >= 0 && *keys_entry(keys, ix).key == key) {
-            return (Py_ssize_t)ix;
+        if (ix == DKIX_EMPTY || ix >= keys->dk_nentries
+            || (key != NULL && ix >= 0 && *keys_entry(keys, ix).key == key)) {
+            return i;
         }
         perturb >>= PERTURB_SHIFT;
         i = (i * 5 + perturb + 1) & mask;
+    }
+}
+
+static void
+build_index(PyDictKeysObject *keys)
+{
+    memset(keys->dk_indices, 0xff, (size_t)1 << keys->dk_log2_index_bytes);
+    for (Py_ssize_t ix = 0; ix < keys->dk_nentries; ix++) {
+        entry_parts parts = keys_entry(keys, ix);
+        if (*parts.key != NULL) {
+            set_index(keys, find_index(keys, NULL, entry_hash(parts)), ix);
+        }
     }
 }
 
@@ -149,7 +138,7 @@ gcr_dict_fault(PyDictObject *dict)
             && *parts.hash != ((PyASCIIObject *)key)->hash) {
             return "a str stands under a hash that is not its own";
         }
-        if (find_entry(keys, key, entry_hash(parts)) != ix) {
+        if (get_index(keys, find_index(keys, key, entry_hash(parts))) != ix) {
             return "an entry is not found by the hash that it stands under";
         }
         if (dict->ma_values == NULL && *parts.value == NULL) {

@@ -165,11 +165,21 @@ static const char core_samples[] =
     "]\n";
 
 PyObject *
+gcr_run_sample(const char *source, int start, PyObject *namespace)
+{
+    PyObject *made = PyRun_String(source, start, namespace, namespace);
+    if (made == NULL && !PyErr_Occurred()) {
+        /* CPython's parser says nothing when its memory is out. */
+        PyErr_NoMemory();
+    }
+    return made;
+}
+
+PyObject *
 gcr_run_samples(const char *source)
 {
     PyObject *namespace = PyDict_New();
-    PyObject *done = namespace == NULL ? NULL
-                                       : PyRun_String(source, Py_file_input, namespace, namespace);
+    PyObject *done = namespace == NULL ? NULL : gcr_run_sample(source, Py_file_input, namespace);
     if (done == NULL) {
         Py_CLEAR(namespace);
     }

@@ -121,8 +121,11 @@ const char *gcr_layout_differs(const char *what);
  * allocate. Returns NULL or why this interpreter cannot be used. */
 const char *gcr_types_init(void);
 
-/* The namespace (owned) in which `source` was run; NULL, without an exception, when
- * it failed. */
+/* The namespace (owned) in which `source` was run; NULL with an exception when it
+ * failed. */
 PyObject *gcr_run_samples(const char *source);
+
+/* What one of them makes: PyRun_String, with an exception whenever it fails. */
+PyObject *gcr_run_sample(const char *source, int start, PyObject *namespace);
 
 #endif

@@ -11,7 +11,7 @@ use pyo3_ffi::PyObject;
 
 use crate::arguments::{self, Pairs};
 use crate::edit::Changes;
-use crate::error::Refusal;
+use crate::error::{raise_remap_error, Refusals, NO_MEMORY_TO_INDEX};
 use crate::facts::Facts;
 use crate::ffi::{self, bindings as c};
 use crate::forwarding::{ForwardingMap, Pair};
@@ -207,7 +207,10 @@ unsafe fn reindex(classes: &[Owned], base: usize) -> Result<*mut PyObject, Raise
         });
         let outcome = match outcome {
             Ok(outcome) => outcome,
-            Err(Failure::Refused(refusals)) => return Err(raise_refusals(&refusals, |old| old)),
+            Err(Failure::Refused(_)) => {
+                raise_remap_error(NO_MEMORY_TO_INDEX);
+                return Err(Raised);
+            }
             Err(Failure::Raised | Failure::Late(_)) => return Err(Raised),
         };
         let facts = Facts::of(&Plan::default(), &outcome, started.elapsed());
@@ -219,15 +222,15 @@ unsafe fn reindex(classes: &[Owned], base: usize) -> Result<*mut PyObject, Raise
 /// Raises `gcremap.RemapError` with all refusals of a call.
 ///
 /// # Safety
-/// The GIL is held; the refusals' holders are alive.
+/// The GIL is held; the olds are alive.
 pub(crate) unsafe fn raise_refusals(
-    refusals: &[Refusal],
+    refusals: &Refusals,
     forward: impl Fn(usize) -> usize,
 ) -> Raised {
     // SAFETY: the caller's promise.
     let _: Result<(), Raised> = unsafe {
         (|| {
-            let all = list(refusals.iter().map(|refusal| {
+            let all = list(refusals.all.iter().map(|refusal| {
                 let old = refusal.old;
                 let new = forward(old);
                 let place = match &refusal.place {
@@ -281,36 +284,38 @@ pub(crate) unsafe extern "C" fn referrers(
             let map = ForwardingMap::new(pairs).map_err(|_| Raised)?;
             let locator = Locator::default();
             let mut slots = Vec::new();
+            // The tuples below are allocated, and what holds an object may be garbage.
+            let mut held = Vec::new();
+            let mut note = |holder: *mut PyObject, slot: Slot, value: usize| {
+                let objects = Some(holder).filter(|holder| !holder.is_null()).into_iter();
+                held.extend(objects.chain(slot.objects()).map(|object| Owned::borrow(object)));
+                slots.push((holder, slot, value as *mut PyObject));
+            };
             for holder in search::deep(&map).found {
                 if holder == objects || log::is_log(holder) {
                     continue;
                 }
                 let located = locator.locate(holder, &map);
-                // Owned before Python runs again: the tuples below are allocated.
-                slots.extend(located.slots.into_iter().map(|(slot, pair)| {
-                    (Owned::borrow(holder), slot, map.pairs()[pair].old as *mut PyObject)
-                }));
+                for (slot, pair) in located.slots {
+                    note(holder, slot, map.pairs()[pair].old);
+                }
             }
             ffi::frames(|slot| {
                 let value = slot.load();
                 if map.find(value).is_some() && slot.flags() & c::GCR_IN_FLIGHT == 0 {
-                    slots.push((Owned::borrow(slot.code), slot, value as *mut PyObject));
+                    note(ptr::null_mut(), slot, value);
                 }
                 ControlFlow::Continue(())
             });
             ffi::roots(|slot| {
                 let value = slot.load();
                 if map.find(value).is_some() {
-                    slots.push((none(), slot, value as *mut PyObject));
+                    note(ptr::null_mut(), slot, value);
                 }
                 ControlFlow::Continue(())
             });
-            list(
-                slots
-                    .iter()
-                    .map(|(holder, slot, value)| slot_tuple(holder.as_ptr(), Some(slot), *value)),
-            )
-            .map(Owned::into_ptr)
+            list(slots.iter().map(|(holder, slot, value)| slot_tuple(*holder, Some(slot), *value)))
+                .map(Owned::into_ptr)
         })()
     };
     returned(result)

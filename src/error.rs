@@ -2,6 +2,7 @@
 //! concern no pair.
 
 use std::borrow::Cow;
+use std::ffi::CStr;
 
 use pyo3_ffi as py;
 use pyo3_ffi::PyObject;
@@ -29,14 +30,44 @@ pub(crate) struct Place {
     pub(crate) slot: Option<Slot>,
 }
 
+/// The refusals of a call, with what their places are made of: what holds an old may be
+/// garbage, which the collector frees while an error is being made of them.
+#[derive(Debug)]
+pub(crate) struct Refusals {
+    pub(crate) all: Vec<Refusal>,
+    _held: Vec<Owned>,
+}
+
+impl Refusals {
+    /// # Safety
+    /// I1 since the places were found.
+    pub(crate) unsafe fn hold(all: Vec<Refusal>) -> Self {
+        let held = all
+            .iter()
+            .filter_map(|refusal| refusal.place.as_ref())
+            .flat_map(|place| {
+                let slot = place.slot.iter().flat_map(Slot::objects);
+                slot.chain(Some(place.holder).filter(|holder| !holder.is_null()))
+            })
+            // SAFETY: the caller's promise.
+            .map(|object| unsafe { Owned::borrow(object) })
+            .collect();
+        Refusals { all, _held: held }
+    }
+}
+
 /// Why a remap cannot be prepared when an allocation fails.
 pub(crate) const NO_MEMORY: &str = "there is no memory to prepare it";
+
+/// Why tables cannot be indexed anew, which nothing but memory is needed for.
+pub(crate) const NO_MEMORY_TO_INDEX: &CStr =
+    c"there is no memory to index the keys of changed classes";
 
 /// Raises a `gcremap.RemapError` that is about no pair.
 ///
 /// # Safety
 /// The GIL is held.
-pub(crate) unsafe fn raise_remap_error(message: &std::ffi::CStr) {
+pub(crate) unsafe fn raise_remap_error(message: &CStr) {
     // SAFETY: the caller's promise.
     let _: Result<(), Raised> = unsafe {
         (|| {

@@ -90,6 +90,11 @@ impl Slot {
         Slot { name: c".__class__".as_ptr(), accepts: c::GCR_TYPE as u8, ..slot }
     }
 
+    /// What names it, besides its holder: its key, and the code of its frame.
+    pub(crate) fn objects(&self) -> impl Iterator<Item = *mut PyObject> {
+        [self.key, self.code].into_iter().filter(|object| !object.is_null())
+    }
+
     pub(crate) fn kind(&self) -> c::gcr_kind {
         self.kind.into()
     }

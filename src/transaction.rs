@@ -6,9 +6,9 @@ use pyo3_ffi::PyObject;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::edit::{by_holder, Changes, Edit, Instances};
-use crate::error::{raise_remap_error, Place, Refusal};
+use crate::error::{raise_remap_error, Place, Refusal, Refusals, NO_MEMORY_TO_INDEX};
 use crate::ffi::bindings as c;
-use crate::hashes::{self, Answer, Question};
+use crate::hashes::{self, Answer, Fingerprints, Question};
 use crate::object::{module, Owned, Raised};
 use crate::repair::tables::Dropped;
 use crate::repair::types::{self, Obstacle};
@@ -71,9 +71,9 @@ impl Lost {
     ///
     /// # Safety
     /// I1; an outcome owns the table.
-    pub(crate) unsafe fn can_come_back(&self) -> bool {
+    pub(crate) unsafe fn can_come_back(&self, prints: &mut Fingerprints) -> bool {
         // SAFETY: the caller's promise.
-        unsafe { hashes::fingerprint(self.table) == self.fingerprint }
+        unsafe { prints.of(self.table) == self.fingerprint }
     }
 }
 
@@ -117,7 +117,7 @@ impl Drop for Outcome {
 
 #[derive(Debug)]
 pub(crate) enum Failure {
-    Refused(Vec<Refusal>),
+    Refused(Refusals),
     /// An exception is set.
     Raised,
     /// An exception is set, and all has been done.
@@ -186,7 +186,8 @@ pub(crate) unsafe fn run(
             let borrowed = borrowed::refusals(&changes.edits, &changes.refusals);
             changes.refusals.extend(borrowed);
             if !changes.refusals.is_empty() {
-                return Err(Failure::Refused(std::mem::take(&mut changes.refusals)));
+                let refusals = std::mem::take(&mut changes.refusals);
+                return Err(Failure::Refused(Refusals::hold(refusals)));
             }
             let question = hashes::question(&changes, &type_plan, &mut world);
             if !question.is_empty() && question != asked {
@@ -206,7 +207,8 @@ pub(crate) unsafe fn run(
             };
             let mut repairs =
                 Repairs::prepare(&changes, type_plan, &question, &answer).map_err(|obstacle| {
-                    Failure::Refused(vec![obstacle_refusal(&changes, &obstacle)])
+                    let refusal = obstacle_refusal(&changes, &obstacle);
+                    Failure::Refused(Refusals::hold(vec![refusal]))
                 })?;
             let mut outcome = Outcome::of(&changes, &repairs);
             outcome.take_collisions(&question, &answer);
@@ -251,21 +253,23 @@ unsafe fn settle(done: &mut Outcome, classes: &[Owned], base: usize) -> Result<(
     // SAFETY: the caller's promise; the outcomes own their tables.
     unsafe {
         let settled = run(false, base, |_| {
-            intact = done.dropped.iter().map(|lost| lost.can_come_back()).collect();
+            let mut prints = Fingerprints::default();
+            intact = done.dropped.iter().map(|lost| lost.can_come_back(&mut prints)).collect();
             let rehash = classes.iter().map(Owned::as_ptr).collect();
             Changes { rehash, ..Changes::default() }
         });
         let mut settled = match settled {
             Ok(settled) => settled,
             Err(Failure::Refused(_)) => {
-                raise_remap_error(c"there is no memory to index the keys of changed classes");
+                raise_remap_error(NO_MEMORY_TO_INDEX);
                 return Err(Raised);
             }
             // Nothing is done after the last write that could fail late.
             Err(Failure::Raised | Failure::Late(_)) => return Err(Raised),
         };
+        let mut prints = Fingerprints::default();
         for (lost, _) in done.dropped.iter_mut().zip(intact).filter(|(_, intact)| *intact) {
-            lost.fingerprint = hashes::fingerprint(lost.table);
+            lost.fingerprint = prints.of(lost.table);
         }
         done.owned.append(&mut settled.owned);
         done.dropped.append(&mut settled.dropped);
@@ -417,14 +421,12 @@ impl Outcome {
     /// # Safety
     /// I1, after the commit.
     unsafe fn take_dropped(&mut self, dropped: Vec<Dropped>) {
-        let mut prints: FxHashMap<usize, u64> = FxHashMap::default();
+        let mut prints = Fingerprints::default();
         for Dropped { table, dropped } in dropped {
             // SAFETY: the caller's promise.
             unsafe {
-                let print =
-                    prints.entry(table as usize).or_insert_with(|| hashes::fingerprint(table));
                 self.owned.push(Owned::borrow(table));
-                self.dropped.push(Lost { table, dropped, fingerprint: *print });
+                self.dropped.push(Lost { table, dropped, fingerprint: prints.of(table) });
             }
         }
     }

@@ -13,6 +13,7 @@ use crate::edit::{
 };
 use crate::ffi::{self, bindings as c};
 use crate::forwarding::{ForwardingMap, Pair};
+use crate::hashes::Fingerprints;
 use crate::locate::Locator;
 use crate::object::{Owned, Raised};
 use crate::repair::weak::WeakMove;
@@ -112,13 +113,14 @@ unsafe fn put_back(done: &Outcome) -> Changes {
     };
     let lost: FxHashSet<(usize, isize)> =
         done.dropped.iter().map(|lost| (lost.table as usize, lost.dropped.entry)).collect();
+    let mut prints = Fingerprints::default();
     // Where the loser cannot come back, the winner keeps its key and its value.
     // SAFETY: the caller's promise.
     let won: FxHashSet<(usize, isize)> = unsafe {
-        let gone = done.dropped.iter().filter(|lost| !lost.can_come_back());
+        let gone = done.dropped.iter().filter(|lost| !lost.can_come_back(&mut prints));
         gone.map(|lost| (lost.table as usize, lost.dropped.winner)).collect()
     };
-    let moved = MovedValues::of(done);
+    let moved = MovedValues::of(done, &mut prints);
     let mut by_holder: FxHashMap<usize, FxHashMap<(usize, isize, usize), &Edit>> =
         FxHashMap::default();
     for edit in &done.edits {
@@ -198,7 +200,7 @@ unsafe fn put_back(done: &Outcome) -> Changes {
     // SAFETY: the caller's promise.
     unsafe {
         put_back_weak(done, &mut changes);
-        put_back_lost(done, &moved, &mut changes);
+        put_back_lost(done, &moved, &mut prints, &mut changes);
     }
     changes
 }
@@ -230,13 +232,13 @@ struct MovedValues {
 }
 
 impl MovedValues {
-    fn of(done: &Outcome) -> Self {
+    fn of(done: &Outcome, prints: &mut Fingerprints) -> Self {
         let mut moved = MovedValues::default();
         // By table and winner: the entry whose value the winner has so far.
         let mut latest: FxHashMap<(usize, isize), isize> = FxHashMap::default();
         for (at, lost) in done.dropped.iter().enumerate() {
             // SAFETY: the outcome owns the table; I1.
-            if lost.dropped.value.is_null() || !unsafe { lost.can_come_back() } {
+            if lost.dropped.value.is_null() || !unsafe { lost.can_come_back(prints) } {
                 continue;
             }
             let (table, winner) = (lost.table as usize, lost.dropped.winner);
@@ -257,10 +259,15 @@ impl MovedValues {
 ///
 /// # Safety
 /// As for `put_back`.
-unsafe fn put_back_lost(done: &Outcome, moved: &MovedValues, changes: &mut Changes) {
+unsafe fn put_back_lost(
+    done: &Outcome,
+    moved: &MovedValues,
+    prints: &mut Fingerprints,
+    changes: &mut Changes,
+) {
     for (at, lost) in done.dropped.iter().enumerate().rev() {
         // SAFETY: the caller's promise.
-        if !unsafe { lost.can_come_back() } {
+        if !unsafe { lost.can_come_back(prints) } {
             continue;
         }
         let mut dropped = lost.dropped;

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+import child
 import gcremap
 
 
@@ -158,3 +159,36 @@ def test_a_class_without_a_module_has_a_name() -> None:
     assert any(path.startswith("Homeless.") for path in paths), paths
     with pytest.raises(gcremap.RemapError, match="Homeless"):
         gcremap.remap([(class_.__mro__, ())])
+
+
+GARBAGE = """
+    import gc
+    import gcremap
+
+    def bases():
+        for _ in range(20):
+            class Base:
+                pass
+            class Garbage(Base):
+                pass
+            yield Garbage.__bases__
+
+    named = 0
+    for later in range(0, 400, 3):
+        gc.collect()
+        gc.disable()
+        olds = [*bases()]
+        pairs = [(old, (*list(old),)) for old in olds]
+        gc.set_threshold(gc.get_count()[0] + later, 1000, 1000)
+        gc.enable()
+        try:
+            gcremap.remap(pairs)
+        except gcremap.RemapError as error:
+            named += sum(isinstance(each.slot.holder, type) for each in error.refusals)
+        gc.set_threshold(700, 10, 10)
+    print(named > 500)
+"""
+
+
+def test_a_holder_that_is_collected_while_the_error_is_made() -> None:
+    assert child.run(GARBAGE) == "True\n"

@@ -125,7 +125,7 @@ impl Question {
 ///
 /// # Safety
 /// I1, and `table` is a table and alive.
-pub(crate) unsafe fn fingerprint(table: *mut PyObject) -> u64 {
+unsafe fn fingerprint(table: *mut PyObject) -> u64 {
     let mut print = 0xcbf2_9ce4_8422_2325_u64;
     // SAFETY: the caller's promise.
     unsafe {
@@ -136,6 +136,19 @@ pub(crate) unsafe fn fingerprint(table: *mut PyObject) -> u64 {
         });
     }
     print
+}
+
+/// Fingerprints of tables that stay as they are meanwhile, each taken once.
+#[derive(Debug, Default)]
+pub(crate) struct Fingerprints(FxHashMap<usize, u64>);
+
+impl Fingerprints {
+    /// # Safety
+    /// I1, and `table` is a table and alive.
+    pub(crate) unsafe fn of(&mut self, table: *mut PyObject) -> u64 {
+        // SAFETY: the caller's promise.
+        *self.0.entry(table as usize).or_insert_with(|| unsafe { fingerprint(table) })
+    }
 }
 
 /// Position, key and stored hash of each entry.
