@@ -7,13 +7,12 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from gcremap import _native
 from gcremap._errors import RemapError
 from gcremap._native import remap
 from gcremap._reload import hooks
 from gcremap._reload.apply import Applier
 from gcremap._reload.definitions import Index, index_of
-from gcremap._reload.hashing import dependents
+from gcremap._reload.hashing import Reindexing
 from gcremap._reload.kinds import is_class, is_function
 from gcremap._reload.match import Matcher, Site
 
@@ -90,12 +89,12 @@ def _move(matcher: Matcher) -> list[str]:
         applier = Applier(matcher, undo, "keep")
         applier.decide()
         applier.apply(())
-        rehashed = dependents(applier.changed_names())
-        report = remap(applier.remapping(), exclude=[*applier.holders(), rehashed])
+        reindexing = Reindexing(applier.changed_names())
+        undo.insert(0, reindexing.undo)
+        report = remap(applier.remapping(), exclude=[*applier.holders(), reindexing.classes])
         undo.append(report.undo)
         applier.settle_abstract()
-        if rehashed:
-            undo.insert(0, _native._rehash(rehashed).undo)
+        reindexing.carry_out()
         hooks.after((), applier)
         applier.finish()
     except Exception as error:

@@ -313,8 +313,7 @@ class Applier:
             if pair.changed and not is_class(pair.old):
                 names.add(pair.path.rpartition(".")[2])
         for pair in self.changed_classes():
-            before = self._updater.formers.get(id(pair.old)) or vars(pair.old)
-            present = vars(pair.old if pair.keep else pair.new)
+            before, present = self._updater.former_attributes(pair), vars(pair.final)
             names.update(
                 name
                 for name in {*before, *present}
@@ -350,22 +349,21 @@ class Applier:
         for one, count in report.leftovers if report is not None else ():
             pair = self._matcher.by_old.get(id(one)) or self._matcher.by_new.get(id(one))
             if pair is not None:
-                final = pair.old if pair.keep else pair.new
-                updated = self._updater.take_after(one, final)
+                updated = self._updater.take_after(one, pair.final)
                 self._leftovers.append((pair, count, updated))
 
     def fill_fields(self) -> None:
         """See migrate.fill_fields()."""
         for pair in self.changed_classes():
-            cls: type = pair.old if pair.keep else pair.new
+            cls: type = pair.final
             if "__dataclass_fields__" in vars(cls):
-                former = self._updater.formers.get(id(pair.old)) or vars(pair.old)
+                former = self._updater.former_attributes(pair)
                 migrate.fill_fields(cls, former, self._undo)
 
     def settle_abstract(self) -> None:
         """Subclasses elsewhere become abstract, or concrete, with a base that changed."""
         for pair in self.changed_classes():
-            cls = pair.old if pair.keep else pair.new
+            cls = pair.final
             if is_a(cls, abc.ABCMeta):
                 for sub in migrate.subclasses(cls):
                     update.settle_abstract(sub, self._undo)

@@ -11,13 +11,38 @@ import functools
 from collections.abc import Iterator
 from typing import Any
 
+from gcremap import _native
 from gcremap._reload import codes
 from gcremap._reload.kinds import is_a, is_function
 from gcremap._reload.match import LRU_CACHE
 from gcremap._reload.migrate import subclasses
+from gcremap._report import RemapReport
 
 
-def dependents(changed: set[str]) -> list[type]:
+class Reindexing:
+    """Tables whose keys hash or compare by what one of the names `changed` leads to. They are
+    indexed anew when everything says what it is to say: the new, or after a failure or an
+    undo, the old."""
+
+    def __init__(self, changed: set[str]) -> None:
+        self.classes = _dependents(changed)
+        """Those of the keys; a remap in between is to leave this list alone."""
+        self._report: RemapReport | None = None
+
+    def carry_out(self) -> RemapReport | None:
+        if self.classes:
+            self._report = _native._rehash(self.classes)
+        return self._report
+
+    def undo(self) -> None:
+        """To be called last, once all else is as it was."""
+        if self._report is not None:
+            self._report.undo()
+        elif self.classes:
+            _native._rehash(self.classes)
+
+
+def _dependents(changed: set[str]) -> list[type]:
     """The classes that hash or compare by what one of the names leads to."""
     if not changed:
         return []

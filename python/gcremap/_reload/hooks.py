@@ -32,7 +32,7 @@ def after(jobs: Iterable[Job], applier: Applier) -> None:
 
 
 def _reloaded(pair: Pair, applier: Applier) -> None:
-    cls = pair.old if pair.keep else pair.new
+    cls = pair.final
     if "__reloaded__" not in vars(cls):
         return
     old_class = applier.former(pair.old)

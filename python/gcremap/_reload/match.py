@@ -44,6 +44,11 @@ class Pair:
     data: bool = False
     """A value, not code: nothing of it is taken over."""
 
+    @property
+    def final(self) -> Any:
+        """The side that references go to."""
+        return self.old if self.keep else self.new
+
 
 @dataclass(slots=True)
 class Site:

@@ -8,9 +8,8 @@ from collections.abc import Callable
 from types import FunctionType, ModuleType, TracebackType
 from typing import Any
 
-from gcremap import _native
 from gcremap._native import remap
-from gcremap._reload.hashing import dependents
+from gcremap._reload.hashing import Reindexing
 from gcremap._reload.imports import Followers
 from gcremap._reload.update import swap
 
@@ -60,9 +59,9 @@ def patch(target: str, new: Any) -> Patch:
     done = Patch(target, raw, new)
     try:
         _apply(done, module, holder, name, raw, new)
-        classes = dependents({name})
-        if classes:
-            done._undo.insert(0, _native._rehash(classes).undo)
+        reindexing = Reindexing({name})
+        done._undo.insert(0, reindexing.undo)
+        reindexing.carry_out()
     except BaseException:
         done.undo()
         raise

@@ -11,13 +11,12 @@ from enum import EnumType
 from types import CodeType, MappingProxyType, ModuleType
 from typing import Any, Literal
 
-from gcremap import _native
 from gcremap._native import remap
 from gcremap._reload import hooks, record, source, state
 from gcremap._reload.apply import Applier
 from gcremap._reload.definitions import Definition, Index, imports_of
 from gcremap._reload.execute import Snapshot, execute
-from gcremap._reload.hashing import dependents
+from gcremap._reload.hashing import Reindexing
 from gcremap._reload.imports import Followers, absolute
 from gcremap._reload.kinds import is_a, is_class, is_function
 from gcremap._reload.match import Matcher, Pair, Site
@@ -83,10 +82,7 @@ class Transaction:
         self._matcher = Matcher(module.__name__ for module in self._modules)
         self._undo: list[Callable[[], Any]] = []
         self._nursery = Nursery()
-        self._rehashed: list[type] = []
-        """Classes whose instances hash by what changed: their tables are indexed anew when
-        everything says what it is to say, be that the new or, after a failure, the old."""
-        self._reindexed: RemapReport | None = None
+        self._reindexing = Reindexing(set())
 
     def run(self) -> list[ReloadReport]:
         start = time.perf_counter()
@@ -115,10 +111,7 @@ class Transaction:
                 self._undo.pop()()
             for job in reversed(done):
                 job.snapshot.restore()
-            if self._reindexed is not None:
-                self._reindexed.undo()
-            elif self._rehashed:
-                _native._rehash(self._rehashed)
+            self._reindexing.undo()
             for job in remembered:
                 _remember(job.module, job.was)
             raise
@@ -374,7 +367,7 @@ class Transaction:
         names = applier.changed_names()
         for job in jobs:
             names.update(job.report.updated, job.report.added, job.report.removed)
-        self._rehashed = dependents(names)
+        self._reindexing = Reindexing(names)
         for job in jobs:
             job.dropped.clear()
         self._matcher.values.clear()
@@ -385,7 +378,7 @@ class Transaction:
         if not pairs:
             return applier, None
         olds = [job.snapshot.namespace for job in jobs]
-        report = remap(pairs, exclude=[*olds, *applier.holders(), self._rehashed])
+        report = remap(pairs, exclude=[*olds, *applier.holders(), self._reindexing.classes])
         self._undo.append(report.undo)
         return applier, report
 
@@ -405,13 +398,12 @@ class Transaction:
             module = job.module.module if isinstance(job.module, Script) else job.module
             if module is not None:
                 followers.follow(module, job.snapshot.namespace, vars(module))
-        if self._rehashed:
-            self._reindexed = _native._rehash(self._rehashed)
-            if self._reindexed.collisions:
-                jobs[0].report.warnings.append(
-                    f"{len(self._reindexed.collisions)} keys became equal to others in the same "
-                    "dict or set: of each, the last value stays at the first place"
-                )
+        reindexed = self._reindexing.carry_out()
+        if reindexed is not None and reindexed.collisions:
+            jobs[0].report.warnings.append(
+                f"{len(reindexed.collisions)} keys became equal to others in the same "
+                "dict or set: of each, the last value stays at the first place"
+            )
         applier.describe(jobs)
         hooks.after(jobs, applier)
         applier.finish()

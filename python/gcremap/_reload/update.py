@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import functools
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import FunctionType
 from typing import Any
 
@@ -275,6 +275,10 @@ class Updater:
         if is_a(old, enum.EnumType):
             keep_pseudo_members(olds, old)
         self.formers[id(old)] = olds
+
+    def former_attributes(self, pair: Pair) -> Mapping[str, Any]:
+        """The namespace of an old class as it was."""
+        return self.formers.get(id(pair.old)) or vars(pair.old)
 
     def make_shell(self, pair: Pair) -> None:
         """Of the two class objects, the one that goes shows what the class was."""
