@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import functools
 import gc
 import sys
@@ -70,8 +71,9 @@ def clone_partial(old: Any) -> Any:
 
 def clone_property(old: Any) -> Any:
     new = property(old.fget, old.fset, old.fdel, old.__doc__)
-    if sys.version_info >= (3, 13) and "__name__" in dir(old):
-        new.__name__ = old.__name__
+    if sys.version_info >= (3, 13):
+        with contextlib.suppress(AttributeError):  # one that was neither told nor has a getter
+            new.__name__ = old.__name__
     return new
 
 
