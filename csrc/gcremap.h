@@ -101,8 +101,10 @@ typedef struct gcr_sieve {
 static inline uint64_t
 gcr_sieve_bit(uintptr_t address, uint32_t shift)
 {
-    /* Fibonacci hashing: objects are 16-byte aligned, so the low bits say nothing. */
-    return (uint64_t)(address >> 4) * 0x9E3779B97F4A7C15u >> shift;
+    /* Objects of one page are asked about together, and so have neighbouring bits; where
+     * those of a page begin is random (Fibonacci hashing). Objects are 16-byte aligned. */
+    uint64_t page = (uint64_t)(address >> 12) * 0x9E3779B97F4A7C15u >> shift;
+    return (page + (address >> 4)) & (UINT64_MAX >> shift);
 }
 
 /* Which referents of an object pass a sieve. */

@@ -105,7 +105,8 @@ unsafe fn run(call: &Call, base: usize) -> Result<Owned, Raised> {
             weak_references: call.weakrefs != 0,
             permissive: call.permissive != 0,
             excluded: std::mem::take(&mut pairs.holders),
-            near: std::iter::once(call.mapping).chain(pairs.items()).collect(),
+            items: pairs.items().collect(),
+            near: vec![call.mapping],
         };
         let kept = match call.exclude.is_null() {
             true => Vec::new(),

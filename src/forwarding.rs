@@ -67,7 +67,7 @@ impl ForwardingMap {
                 None => {
                     map.table[place] = map.pairs.len() as u32;
                     map.pairs.push(pair);
-                    let bit = hash(pair.old) >> map.bits_shift;
+                    let bit = hash(pair.old, map.bits_shift);
                     map.bits[bit / 64] |= 1 << (bit % 64);
                     map.low = map.low.min(pair.old);
                     high = high.max(pair.old);
@@ -122,7 +122,7 @@ impl ForwardingMap {
         if address.wrapping_sub(self.low) > self.span {
             return None;
         }
-        let bit = hash(address) >> self.bits_shift;
+        let bit = hash(address, self.bits_shift);
         if self.bits[bit / 64] >> (bit % 64) & 1 == 0 {
             return None;
         }
@@ -132,7 +132,7 @@ impl ForwardingMap {
     #[inline]
     fn place(&self, address: usize) -> (usize, Option<usize>) {
         let mask = self.table.len() - 1;
-        let mut place = hash(address) >> self.shift;
+        let mut place = hash(address, self.shift);
         loop {
             match self.table[place] {
                 EMPTY => return (place, None),
@@ -145,10 +145,11 @@ impl ForwardingMap {
     }
 }
 
-/// The high bits of it count. That of the sieve in `csrc/gcremap.h`.
+/// A number of `64 - shift` bits. That of the sieve in `csrc/gcremap.h`, which says why.
 #[inline]
-fn hash(address: usize) -> usize {
-    (address >> 4).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+fn hash(address: usize, shift: u32) -> usize {
+    let page = (address >> 12).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> shift;
+    (page + (address >> 4)) & (usize::MAX >> shift)
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! The plan: all that a remap will do, made while nothing is changed yet.
 
+mod items;
 mod outside;
+mod weak;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -10,11 +12,10 @@ use rustc_hash::FxHashSet;
 
 use crate::counts::Counts;
 use crate::edit::{self, Changes, ContextChange, Edit, Instances, Scope};
-use crate::error::{Place, Refusal, NO_MEMORY};
+use crate::error::{Place, Refusal};
 use crate::ffi::{self, bindings as c};
 use crate::forwarding::ForwardingMap;
 use crate::locate::Locator;
-use crate::repair::weak::{Stuck, WeakMove};
 use crate::search;
 use crate::slot::Slot;
 use crate::world::World;
@@ -24,6 +25,8 @@ use crate::world::World;
 pub(crate) struct Options {
     /// Holders whose slots stay as they are.
     pub(crate) excluded: FxHashSet<usize>,
+    /// The tuples that the caller wrote the pairs in; excluded.
+    pub(crate) items: Vec<*mut PyObject>,
     /// Holders that are looked at first, alive: the mapping, what is excluded.
     pub(crate) near: Vec<*mut PyObject>,
     /// Rewrite the locals of running frames.
@@ -83,6 +86,8 @@ struct Planner<'a> {
     parts: FxHashSet<usize>,
     /// Where old classes keep those of their parts that are attributes.
     namespaces: FxHashSet<usize>,
+    /// By pair: the caller's tuple of it, or null.
+    items: Vec<*mut PyObject>,
     /// Holders of the full ring, for the next to leave out.
     taken: Vec<usize>,
     /// By pair of classes: what becomes of the instances.
@@ -121,6 +126,7 @@ impl<'a> Planner<'a> {
             seen_slots: FxHashSet::default(),
             parts: FxHashSet::default(),
             namespaces: FxHashSet::default(),
+            items: Vec::new(),
             taken: Vec::new(),
             classes: BTreeMap::new(),
             counts,
@@ -138,8 +144,8 @@ impl<'a> Planner<'a> {
             let mut world = World::quick();
             let map = self.map;
             if map.pairs().iter().all(|pair| search::is_near(pair.old as *mut PyObject)) {
-                let first = &self.options.near;
-                self.plan.scanned = search::near(map, &world, first, |holder| {
+                let first = [&self.options.near[..], &self.options.items].concat();
+                self.plan.scanned = search::near(map, &world, &first, |holder| {
                     if self.seen_holders.insert(holder as usize) {
                         self.take_holder(holder);
                     }
@@ -150,6 +156,7 @@ impl<'a> Planner<'a> {
                 });
             }
             if self.counts.are_open() {
+                self.sort_items();
                 self.plan.scanned = search::full(map, &mut world, |holder, hit| {
                     if self.seen_holders.contains(&(holder as usize)) {
                         return;
@@ -157,6 +164,7 @@ impl<'a> Planner<'a> {
                     self.taken.push(holder as usize);
                     match hit {
                         c::GCR_ITS_CLASS => self.take_class_of(holder),
+                        _ if self.take_item(holder) => {}
                         _ => self.take_holder(holder),
                     }
                 });
@@ -281,56 +289,6 @@ impl<'a> Planner<'a> {
                 ControlFlow::Continue(())
             });
         }
-    }
-
-    /// The weak references to each old.
-    ///
-    /// # Safety
-    /// I1 and I2.
-    unsafe fn take_weak_references(&mut self) {
-        if !self.options.weak_references {
-            return;
-        }
-        for sides in self.map.pairs() {
-            let (old, new) = (sides.old as *mut PyObject, sides.new as *mut PyObject);
-            // SAFETY: the caller's promise.
-            let moved = unsafe {
-                let count = c::gcr_weakref_count(old);
-                if count == 0 {
-                    continue;
-                }
-                match WeakMove::prepare(old, new, None) {
-                    Ok(all) => self.without_excluded(all),
-                    Err(Stuck::NotReferable) => {
-                        self.plan.weak_left += count;
-                        continue;
-                    }
-                    Err(Stuck::OutOfMemory) => Err(Stuck::OutOfMemory),
-                }
-            };
-            match moved {
-                Ok(moved) => self.plan.changes.weak.push(moved),
-                Err(_) => {
-                    let reason = NO_MEMORY.into();
-                    let refusal = Refusal { old: sides.old, place: None, reason };
-                    self.plan.changes.refusals.push(refusal);
-                }
-            }
-        }
-    }
-
-    /// # Safety
-    /// I1 and I2.
-    unsafe fn without_excluded(&self, all: WeakMove) -> Result<WeakMove, Stuck> {
-        let references = all.references();
-        let mut kept = references.clone();
-        kept.retain(|reference| !self.options.excluded.contains(&(*reference as usize)));
-        if kept.len() == references.len() {
-            return Ok(all);
-        }
-        kept.sort_unstable();
-        // SAFETY: the caller's promise.
-        unsafe { WeakMove::prepare(all.from, all.to, Some(&kept)) }
     }
 
     /// # Safety
