@@ -166,3 +166,16 @@ def test_equality_that_names_its_own_class(project: Any) -> None:
     table = dict.fromkeys(keys)
     project.reload(mod=source.format("// 10"))
     assert [key.x for key in table] == [10, 20]
+
+
+def test_classes_elsewhere_that_cannot_be_asked(project: Any) -> None:
+    mod = project.load(
+        mod="def key(p): return p\nclass P:\n    def __hash__(self): return 1\n",
+        other="""
+            class Meta(type):
+                def __getattribute__(cls, name): raise RuntimeError(name)
+            Shy = Meta("Shy", (), {"__hash__": lambda self: 1})
+        """,
+    )
+    project.reload(mod="def key(p): return 2\nclass P:\n    def __hash__(self): return key(1)\n")
+    assert hash(mod.P()) == 2

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from gcremap import _dispatch
 from gcremap._reload import codes, layout, migrate, update
 from gcremap._reload.attributes import UNSETTABLE, set_attribute
-from gcremap._reload.kinds import is_a, is_class, is_function
+from gcremap._reload.kinds import is_a, is_class, is_function, subclasses
 from gcremap._reload.match import LRU_CACHE, Matcher, Pair
 from gcremap._reload.update import Updater
 from gcremap._report import RemapReport
@@ -282,7 +282,7 @@ class Applier:
                 holders += [pair.old, *_own_tuples(pair.old)]
             elif not pair.keep and is_class(pair.old) and not is_class(pair.new):
                 # Its instances and subclasses stay what they are.
-                for cls in (pair.old, *migrate.subclasses(pair.old)):
+                for cls in (pair.old, *subclasses(pair.old)):
                     holders += [cls, *_own_tuples(cls), *migrate.instances(cls)]
             if not pair.keep and is_a(pair.old, enum.EnumType):
                 # Members that are replaced stay members of the class that they are of.
@@ -365,7 +365,7 @@ class Applier:
         for pair in self.changed_classes():
             cls = pair.final
             if is_a(cls, abc.ABCMeta):
-                for sub in migrate.subclasses(cls):
+                for sub in subclasses(cls):
                     update.settle_abstract(sub, self._undo)
 
     def finish(self) -> None:
@@ -409,6 +409,6 @@ def _may_be_remembered(cls: type) -> bool:
     """Whether a cache knows the class, or one below it: by weak references with a callback."""
     return any(
         type(reference) is weakref.ref and reference.__callback__ is not None
-        for each in (cls, *migrate.subclasses(cls))
+        for each in (cls, *subclasses(cls))
         for reference in weakref.getweakrefs(each)
     )

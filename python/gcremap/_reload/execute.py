@@ -10,7 +10,7 @@ from types import CodeType, FunctionType
 from typing import Any
 
 from gcremap._reload.attributes import delete_attribute, set_attribute
-from gcremap._reload.kinds import is_a, is_class, is_function
+from gcremap._reload.kinds import is_a, is_class, is_function, module_of
 from gcremap._reload.source import Source
 
 Namespace = dict[str, Any]
@@ -90,7 +90,7 @@ _MUCH = 10_000
 def _is_small(value: Any, owner: str) -> bool:
     if type(value) in (list, dict, set):
         return len(value) <= _MUCH
-    return (is_class(value) or is_function(value)) and value.__module__ == owner
+    return (is_class(value) or is_function(value)) and module_of(value) == owner
 
 
 def _copy(value: Any) -> Any:

@@ -13,9 +13,8 @@ from typing import Any
 
 from gcremap import _native
 from gcremap._reload import codes
-from gcremap._reload.kinds import is_a, is_function
+from gcremap._reload.kinds import is_a, is_function, mro_of, namespace_of, subclasses
 from gcremap._reload.match import LRU_CACHE
-from gcremap._reload.migrate import subclasses
 from gcremap._report import RemapReport
 
 
@@ -54,7 +53,7 @@ def _dependents(changed: set[str]) -> list[type]:
 def _depends(cls: type, changed: set[str]) -> bool:
     """Whether `__hash__` or `__eq__` of the class itself read a name that is `changed`, or
     call what does."""
-    own = vars(cls)
+    own = namespace_of(cls)
     todo = [each for name in ("__hash__", "__eq__") for each in _functions(own.get(name))]
     seen = set(map(id, todo))
     while todo:
@@ -67,7 +66,7 @@ def _depends(cls: type, changed: set[str]) -> bool:
         if not changed.isdisjoint(names):
             return True
         for name in names:
-            for place in (function.__globals__, *map(vars, cls.__mro__)):
+            for place in (function.__globals__, *map(namespace_of, mro_of(cls))):
                 for each in _functions(place.get(name)):
                     if id(each) not in seen:
                         seen.add(id(each))

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from gcremap._reload import migrate
+from gcremap._reload.kinds import subclasses
 
 if TYPE_CHECKING:
     from gcremap._reload.apply import Applier
@@ -36,6 +37,6 @@ def _reloaded(pair: Pair, applier: Applier) -> None:
     if "__reloaded__" not in vars(cls):
         return
     old_class = applier.former(pair.old)
-    for each in [cls, *migrate.subclasses(cls)]:
+    for each in [cls, *subclasses(cls)]:
         for instance in migrate.instances(each):
             instance.__reloaded__(old_class)

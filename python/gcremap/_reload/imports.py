@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from gcremap._reload import record, source
 from gcremap._reload.definitions import imports_of
-from gcremap._reload.kinds import is_a, is_class
+from gcremap._reload.kinds import is_a, is_class, module_of, namespace_of
 
 _MISSING: Any = object()
 
@@ -204,8 +204,8 @@ def _holds(module: ModuleType, namespace: dict[str, Any], values: set[int]) -> b
         return True
     return any(
         is_class(value)
-        and value.__module__ == module.__name__
-        and not values.isdisjoint(map(id, list(vars(value).values())))
+        and module_of(value) == module.__name__
+        and not values.isdisjoint(map(id, list(namespace_of(value).values())))
         for value in present
     )
 

@@ -6,10 +6,13 @@ Django, LocalProxy of Werkzeug) then looks for what it stands for, which may fai
 
 from __future__ import annotations
 
-from types import FunctionType, UnionType
+from collections.abc import Iterator
+from types import FunctionType, MappingProxyType, UnionType
 from typing import Any, TypeGuard, TypeVar, overload
 
 T = TypeVar("T")
+_NAMESPACE: Any = type.__dict__["__dict__"].__get__
+_MRO: Any = type.__dict__["__mro__"].__get__
 
 
 @overload
@@ -28,3 +31,26 @@ def is_class(value: object) -> TypeGuard[type]:
 
 def is_function(value: object) -> TypeGuard[FunctionType]:
     return type(value) is FunctionType
+
+
+def namespace_of(cls: type) -> MappingProxyType[str, Any]:
+    """Its `__dict__`, whatever its metaclass says of that."""
+    return _NAMESPACE(cls)  # type: ignore[no-any-return]
+
+
+def module_of(value: type | FunctionType) -> Any:
+    """Its `__module__`, whatever a metaclass says of that; None if there is none."""
+    return namespace_of(value).get("__module__") if is_class(value) else value.__module__
+
+
+def mro_of(cls: type) -> tuple[type, ...]:
+    """Its `__mro__`, whatever its metaclass says of that."""
+    return _MRO(cls)  # type: ignore[no-any-return]
+
+
+def subclasses(cls: type) -> Iterator[type]:
+    """All subclasses, nearest first."""
+    sub: type
+    for sub in type.__subclasses__(cls):
+        yield sub
+        yield from subclasses(sub)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from gcremap._reload import codes
 from gcremap._reload.defaults import Parts
 from gcremap._reload.definitions import Definition, Index
-from gcremap._reload.kinds import is_a, is_class, is_function
+from gcremap._reload.kinds import is_a, is_class, is_function, module_of
 
 if TYPE_CHECKING:
     from gcremap._reload.state import Values
@@ -121,7 +121,7 @@ class Matcher:
         """Whether a function or class came with the new source and has no old side."""
         return (
             (is_class(value) or is_function(value))
-            and value.__module__ in self._modules
+            and module_of(value) in self._modules
             and id(value) not in self.by_new
             and id(value) not in self.by_old
         )

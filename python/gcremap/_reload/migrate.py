@@ -8,21 +8,13 @@ import types
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from gcremap._reload.kinds import is_a
+from gcremap._reload.kinds import is_a, subclasses
 from gcremap._reload.layout import is_of_the_layout
 from gcremap._slots import referrers
 
 _HAVE_GC = 1 << 14
 _HEAPTYPE = 1 << 9
 """Py_TPFLAGS_* (object.h)."""
-
-
-def subclasses(cls: type) -> Iterator[type]:
-    """All subclasses, nearest first."""
-    sub: type
-    for sub in type.__subclasses__(cls):
-        yield sub
-        yield from subclasses(sub)
 
 
 def instances(cls: type) -> list[Any]:

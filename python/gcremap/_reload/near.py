@@ -13,7 +13,7 @@ from types import MethodType, TracebackType
 from typing import Any
 
 from gcremap import _native
-from gcremap._reload.kinds import is_class
+from gcremap._reload.kinds import is_class, subclasses
 from gcremap._reload.match import Pair
 
 _MANY = 50_000
@@ -31,6 +31,8 @@ class Nursery:
         if self._enabled:
             gc.collect(0)
             gc.disable()
+        else:  # the youngest generation is as old as the program
+            self._older = set(map(id, subclasses(object)))
         return self
 
     def __exit__(
@@ -43,14 +45,18 @@ class Nursery:
             gc.enable()
 
     def objects(self) -> list[Any] | None:
-        """What was made since, and perhaps more; None where there is very much more."""
-        return gc.get_objects(generation=0) if gc.get_count()[0] <= _MANY else None
+        """What was made since; None where that is very much, or cannot be told."""
+        if not self._enabled or gc.get_count()[0] > _MANY:
+            return None
+        return gc.get_objects(generation=0)
 
     def classes(self) -> list[type]:
-        """The classes that were made since; none where that cannot be told."""
-        if not self._enabled:
-            return []
-        return [each for each in gc.get_objects(generation=0) if is_class(each)]
+        """The classes that were made since."""
+        if self._enabled:
+            return [each for each in gc.get_objects(generation=0) if is_class(each)]
+        # Only the collector frees a class, so that none has the address of another.
+        young = {id(each): each for each in subclasses(object) if id(each) not in self._older}
+        return [*young.values()]
 
 
 class Census:

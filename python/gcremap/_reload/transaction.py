@@ -18,7 +18,7 @@ from gcremap._reload.definitions import Definition, Index, imports_of
 from gcremap._reload.execute import Snapshot, execute
 from gcremap._reload.hashing import Reindexing
 from gcremap._reload.imports import Followers, absolute
-from gcremap._reload.kinds import is_a, is_class, is_function
+from gcremap._reload.kinds import is_a, is_class, is_function, module_of
 from gcremap._reload.match import Matcher, Pair, Site
 from gcremap._reload.near import Nursery, far_references
 from gcremap._reload.order import in_order
@@ -355,7 +355,7 @@ class Transaction:
             Pair(old, new, "", job.name, data=True)
             for job in jobs
             for old, new in job.dropped
-            if type(old).__module__ == job.name and id(new) not in self._matcher.by_new
+            if module_of(type(old)) == job.name and id(new) not in self._matcher.by_new
         ]
         # These were made before the nursery.
         lists = [job.dropped for job in jobs]

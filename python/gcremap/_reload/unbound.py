@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from gcremap import _native
 from gcremap._reload import codes
 from gcremap._reload.defaults import Defaults
-from gcremap._reload.kinds import is_class, is_function
+from gcremap._reload.kinds import is_class, is_function, module_of, namespace_of
 from gcremap._reload.match import LRU_CACHE, Matcher, Site
 from gcremap._reload.near import Nursery
 
@@ -160,12 +160,12 @@ def _reachable(job: Job) -> list[Any]:
         seen[id(each)] = each
         kind = type(each)
         if is_class(each):
-            if each.__module__ == job.name:
-                todo += vars(each).values()
+            if module_of(each) == job.name:
+                todo += namespace_of(each).values()
         elif kind is FunctionType:
             if each.__module__ == job.name:
                 todo += gc.get_referents(each)
-        elif kind in _WAYS or kind.__module__ == job.name:
+        elif kind in _WAYS or module_of(kind) == job.name:
             todo += gc.get_referents(each)
     return [each for each in seen.values() if each is not None]
 
