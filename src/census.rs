@@ -1,4 +1,4 @@
-//! Who among given objects refers to what is wanted, for a reload's look at the young ones.
+//! Who refers to what is wanted, among given objects or all: for a reload's looks at the heap.
 
 use std::ops::ControlFlow;
 use std::ptr;
@@ -8,8 +8,10 @@ use pyo3_ffi::PyObject;
 use rustc_hash::FxHashSet;
 
 use crate::api::returned;
-use crate::ffi;
-use crate::object::{list, Owned};
+use crate::ffi::{self, bindings as c};
+use crate::forwarding::{ForwardingMap, Pair};
+use crate::object::{list, Owned, Raised};
+use crate::ready::ready;
 
 /// `_holders(objects, wanted)`: of each object in a list that refers to something in
 /// another, its index and the `id` of what it refers to, once for each reference.
@@ -58,4 +60,49 @@ pub(crate) unsafe extern "C" fn holders(
         }))
     };
     returned(result.map(Owned::into_ptr))
+}
+
+/// `_holders_of(*wanted)`: what `gc.get_referrers` gives, and those of the objects that
+/// `gc.freeze` has put aside, which that passes over.
+///
+/// # Safety
+/// Called by CPython as a METH_VARARGS function.
+pub(crate) unsafe extern "C" fn holders_of(
+    _module: *mut PyObject,
+    wanted: *mut PyObject,
+) -> *mut PyObject {
+    // SAFETY: CPython passes a tuple and holds the GIL; I1 until the holders are owned.
+    let result = unsafe {
+        (|| {
+            ready()?;
+            let olds = (0..py::PyTuple_GET_SIZE(wanted))
+                .map(|index| Pair { old: py::PyTuple_GET_ITEM(wanted, index) as usize, new: 0 });
+            let map = ForwardingMap::new(olds).map_err(|_| Raised)?;
+            let mut found = Vec::new();
+            ffi::scan(&map.sieve(), |holder, _, hit| {
+                if hit != c::GCR_NO_REFERENT && holder != wanted && refers(holder, &map) {
+                    found.push(Owned::borrow(holder));
+                }
+            });
+            list(found.into_iter().map(Ok))
+        })()
+    };
+    returned(result.map(Owned::into_ptr))
+}
+
+/// # Safety
+/// I1, and `holder` is alive.
+unsafe fn refers(holder: *mut PyObject, map: &ForwardingMap) -> bool {
+    let mut found = false;
+    // SAFETY: the caller's promise.
+    unsafe {
+        ffi::traverse(holder, |referent| {
+            found = map.find(referent as usize).is_some();
+            match found {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        });
+    }
+    found
 }

@@ -100,7 +100,7 @@ const fn door(name: &'static std::ffi::CStr, function: PyCFunction, flags: c_int
     }
 }
 
-static METHODS: Shared<[PyMethodDef; 16]> = Shared(std::cell::UnsafeCell::new([
+static METHODS: Shared<[PyMethodDef; 17]> = Shared(std::cell::UnsafeCell::new([
     PyMethodDef {
         ml_name: c"remap".as_ptr(),
         ml_meth: PyMethodDefPointer {
@@ -112,6 +112,7 @@ static METHODS: Shared<[PyMethodDef; 16]> = Shared(std::cell::UnsafeCell::new([
     door(c"_referrers", api::referrers, METH_VARARGS),
     door(c"_entries_with", hashes::entries_with, METH_VARARGS),
     door(c"_holders", census::holders, METH_VARARGS),
+    door(c"_holders_of", census::holders_of, METH_VARARGS),
     door(c"_rehash", api::rehash, METH_O),
     door(c"_hush", hashes::hush, METH_O),
     door(c"_walk", doors::walk, METH_O),

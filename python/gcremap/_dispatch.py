@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import _abc  # type: ignore[import-not-found]
 import functools
-import gc
 import sys
 from collections.abc import Iterator
 from types import FunctionType
 from typing import Any
 from weakref import WeakSet
+
+from gcremap import _native
 
 
 def _refresh() -> None:
@@ -56,7 +57,7 @@ def _generic_functions() -> list[Any]:
     if sys.getrefcount(_code) - len(functions) != _others:
         functions = [
             each
-            for each in gc.get_referrers(_code)
+            for each in _native._holders_of(_code)
             if type(each) is FunctionType and each.__code__ is _code
         ]
         _known.clear()

@@ -5,9 +5,10 @@ It may be slow without bound, raise, or change what is being looked at.
 
 from __future__ import annotations
 
-import gc
 import sys
 import types
+
+from gcremap import _native
 
 
 def _label(value: object) -> str:
@@ -53,7 +54,7 @@ def _namespace_name(namespace: dict[object, object]) -> str:
         module = sys.modules.get(name)
         if getattr(module, "__dict__", None) is namespace:
             return f"{name}.__dict__"
-    for owner in gc.get_referrers(namespace):
+    for owner in _native._holders_of(namespace):
         if issubclass(type(owner), type):
             return f"{_qualified(owner)}.__dict__"
     return ""

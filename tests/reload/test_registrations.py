@@ -2,21 +2,7 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
 from typing import Any
-
-import pytest
-
-
-@pytest.fixture(params=["collected", "never collected"], autouse=True)
-def collector(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Games disable it: then nothing tells what is young."""
-    if request.param == "never collected":
-        gc.disable()
-    yield
-    gc.enable()
-
 
 REGISTRY = """
     ALL, EVENTS, TABLE, SEEN = [], {}, {}, set()
@@ -149,18 +135,3 @@ def test_base_that_is_added_to_a_class_elsewhere_is_added_once(project: Any) -> 
     project.reload(mod=source.format(2))
     assert other.Widget.__bases__ == (other.Base, mod.Form)
     assert widget.f() == 2
-
-
-def test_a_class_that_only_a_registry_has(project: Any) -> None:
-    source = """
-        PLUGINS = {{}}
-        def register(cls): PLUGINS[cls.__name__] = cls
-        @register
-        class A:
-            def say(self): return {0}
-    """
-    mod = project.load(mod=source.format(1))
-    a = mod.PLUGINS["A"]()
-    project.reload(mod=source.format(2))
-    assert type(a) is mod.PLUGINS["A"]
-    assert a.say() == 2

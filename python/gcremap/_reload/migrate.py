@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import gc
 import types
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from gcremap import _native
 from gcremap._reload.kinds import is_a, subclasses
 from gcremap._reload.layout import is_of_the_layout
 from gcremap._slots import referrers
@@ -23,7 +23,7 @@ def instances(cls: type) -> list[Any]:
         # The collector does not know them: only the slots that hold them lead there.
         held = {id(slot.holder): slot.holder for slot in referrers(cls) if type(slot.holder) is cls}
         return list(held.values())
-    return [each for each in gc.get_referrers(cls) if type(each) is cls]
+    return [each for each in _native._holders_of(cls) if type(each) is cls]
 
 
 def rebuild_class(cls: type, bases: tuple[type, ...]) -> type:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 import copy
 import functools
-import gc
 import sys
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from types import CodeType, MethodType
 from typing import Any
 
+from gcremap import _native
 from gcremap._reload.attributes import set_attribute
 from gcremap._reload.definitions import DATA, Index, names_read, root_name
 from gcremap._reload.kinds import is_a, is_class
@@ -124,12 +124,12 @@ def drop_repeats(pairs: Iterable[Pair], own: list[Any], undo: list[Callable[[], 
             _drop_base(pair.old, pair.new, undo)
     ignored = {id(each) for each in (own, news, sys._getframe(), *own)}
     entries: dict[int, Any] = {}
-    for holder in gc.get_referrers(*news):
+    for holder in _native._holders_of(*news):
         if type(holder) in ENTRIES:
             entries[id(holder)] = holder
     lists = [
         holder
-        for holder in gc.get_referrers(*news, *entries.values())
+        for holder in _native._holders_of(*news, *entries.values())
         if type(holder) in (list, deque) and id(holder) not in ignored
     ]
     for holder in lists:

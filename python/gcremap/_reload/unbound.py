@@ -141,7 +141,7 @@ def _functions(job: Job, nursery: Nursery) -> list[FunctionType]:
         return found
     return [
         each
-        for each in gc.get_referrers(namespace)
+        for each in _native._holders_of(namespace)
         if is_function(each) and each.__globals__ is namespace
     ]
 
