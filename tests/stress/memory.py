@@ -24,6 +24,7 @@ import sys
 import sysconfig
 import time
 import xml.etree.ElementTree as ElementTree
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,8 @@ import faults
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 EXPECTED = HERE / "expected.txt"
+AT_ONCE = 2
+"""Tools."""
 SHORT = ("remap", "hashes", "weakrefs", "shared_keys", "types")
 """What of the tests writes most: a few seconds each."""
 LEFT_OUT = ("test_documents.py", "test_packaging.py")
@@ -315,6 +318,20 @@ def files_of(tool: Tool, options: argparse.Namespace) -> list[Path]:
     return sorted(file for file in found if file.name not in (*LEFT_OUT, *tool.left_out))
 
 
+def use(tool: Tool, options: argparse.Namespace, tally: Tally) -> None:
+    if why := tool.missing():
+        tally.failed += bool(options.tool)
+        print(f"MISSING {tool.name}: {why}: nothing was run under it", flush=True)
+        tally.rows.append(f"| {tool.name} | missing: {why} | | | | |")
+        return
+    work = options.work.resolve() / tool.name
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    tool.prepare(work)
+    catches_faults(tool, work / "reports", tally)
+    test_files(tool, files_of(tool, options), work / "reports", tally)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Our tests under tools that see memory misused.")
     parser.add_argument("files", nargs="*", help="of tests; those of the tool if there are none")
@@ -323,20 +340,9 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=ROOT / "target" / "memory")
     options = parser.parse_args()
     tally = Tally()
-    for name in options.tool or [tool for tool in TOOLS if not options.short or tool != "valgrind"]:
-        tool = TOOLS[name]
-        if why := tool.missing():
-            wrong = [why] if options.tool else []
-            tally.failed += bool(wrong)
-            print(f"MISSING {name}: {why}: nothing was run under it", flush=True)
-            tally.rows.append(f"| {name} | missing: {why} | | | | |")
-            continue
-        work = options.work.resolve() / name
-        shutil.rmtree(work, ignore_errors=True)
-        work.mkdir(parents=True)
-        tool.prepare(work)
-        catches_faults(tool, work / "reports", tally)
-        test_files(tool, files_of(tool, options), work / "reports", tally)
+    names = options.tool or [tool for tool in TOOLS if not options.short or tool != "valgrind"]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        list(pool.map(lambda name: use(TOOLS[name], options, tally), names))
     print("\n| tool | CPython | files | tests | misuses | minutes |\n|---|---|---|---|---|---|")
     print(*tally.rows, sep="\n")
     print(f"{tally.passed} passed, {tally.failed} failed")
