@@ -2,7 +2,7 @@
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: demo test matrix stress lint docs bench dist patched clean help
+.PHONY: demo test matrix memory stress lint docs bench dist patched clean help
 
 demo:    ## Build, install into .venv, and run the examples
 	@scripts/environment $(PYTHON) .venv
@@ -17,12 +17,17 @@ test:    ## Build and run the tests on the default Python
 matrix:  ## Run the tests on every interpreter of scripts/interpreters
 	@scripts/matrix
 
+memory:  ## The tests that write most, where misused memory is seen: PYTHONMALLOC=debug, AddressSanitizer
+	@scripts/environment $(PYTHON) .venv test
+	@.venv/bin/python tests/stress/memory.py --short
+
 stress:  ## CPython's own tests under chaos (CHAOS_TESTS, CHAOS_SEED), the long model-based test (GCREMAP_STEPS), hundreds of reloads, Dask
 	@scripts/environment $(PYTHON) .venv test
 	@.venv/bin/python tests/stress/chaos.py
 	@GCREMAP_STEPS=$${GCREMAP_STEPS:-100000} .venv/bin/python -X faulthandler -m pytest tests/test_model.py
 	@.venv/bin/python -X faulthandler -m pytest tests/reload/leaks.py
 	@.venv/bin/python tests/stress/identity.py
+	@.venv/bin/python tests/stress/memory.py
 	@scripts/environment $(PYTHON) .venv test,ipython,packages
 	@.venv/bin/python tests/stress/stdlib_reload.py --seconds 600
 	@.venv/bin/python tests/stress/third_parties.py

@@ -237,6 +237,15 @@ gcr_dict_prepare(gcr_rehash *rehash)
         if (rehash->keys == NULL) {
             return gcr_no_memory;
         }
+        /* Now, while the keys are the former ones: what is written into a table of str
+         * need not be a str, and has no hash where those keep theirs. */
+        PyDictKeyEntry *entries = DK_ENTRIES(rehash->keys);
+        for (Py_ssize_t i = 0; i < length; i++) {
+            entry_parts parts = dict_entry(dict, i);
+            if (*parts.key != NULL) {
+                entries[i].me_hash = entry_hash(parts);
+            }
+        }
     }
     return PyODict_Check(rehash->table) && gcr_odict_prepare(rehash) < 0 ? gcr_no_memory : NULL;
 }
@@ -254,7 +263,8 @@ convert_to_general(gcr_rehash *rehash)
     for (Py_ssize_t i = 0; i < keys->dk_nentries; i++) {
         entry_parts parts = dict_entry(dict, i);
         if (*parts.key != NULL) {
-            entries[i] = (PyDictKeyEntry){entry_hash(parts), *parts.key, *parts.value};
+            entries[i].me_key = *parts.key;
+            entries[i].me_value = *parts.value;
         }
     }
     dict->ma_keys = keys;

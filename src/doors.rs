@@ -148,9 +148,11 @@ pub(crate) unsafe extern "C" fn coverage(
 /// # Safety
 /// Called by CPython as a METH_NOARGS function.
 pub(crate) unsafe extern "C" fn pinned(_module: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
-    // SAFETY: the GIL is held; the list owns what it names.
+    // SAFETY: the GIL is held. Owned before a list is made of them: that may start a
+    // collection, after which pins are released.
     let result = unsafe {
-        list(pins::owned().into_iter().map(|object| Ok(Owned::borrow(object as *mut PyObject))))
+        let owned = pins::owned().into_iter().map(|object| Owned::borrow(object as *mut PyObject));
+        list(owned.collect::<Vec<_>>().into_iter().map(Ok))
     };
     returned(result.map(Owned::into_ptr))
 }

@@ -20,15 +20,15 @@ use crate::{api, undo};
 #[repr(C)]
 struct Log {
     base: PyObject,
-    /// Owned; null once undone or cleared.
+    /// Owned; null until it is filled, and once undone or cleared.
     done: *mut Outcome,
-    /// Owned; null once cleared.
+    /// Owned; null until it is filled, and once cleared.
     told: *mut Told,
 }
 
 /// What the report says of objects, kept here so that it is no holder of them for
 /// later remaps, whatever became of the log by then.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Told {
     collisions: Vec<[Owned; 3]>,
     leftovers: Vec<(Owned, usize)>,
@@ -104,31 +104,25 @@ fn methods() -> *mut py::PyMethodDef {
 /// An empty log; null with an exception when memory is out.
 pub(crate) fn allocate() -> *mut PyObject {
     let type_ = LOG_TYPE.load(Ordering::Relaxed);
-    // SAFETY: the type was created when the module was.
-    unsafe {
-        let log = py::PyType_GenericAlloc(type_, 0).cast::<Log>();
-        if !log.is_null() {
-            (*log).done = Box::into_raw(Box::default());
-            (*log).told = Box::into_raw(Box::default());
-        }
-        log.cast()
-    }
+    // SAFETY: the type was created when the module was. Its fields are zero: until the
+    // log is filled, an undo from a callback or another thread finds nothing in it.
+    unsafe { py::PyType_GenericAlloc(type_, 0) }
 }
 
-/// Hands what a remap did, or with `dry_run` would do, to a fresh log.
+/// Hands what a remap did, or with `dry_run` would do, to a log.
 ///
 /// # Safety
-/// `log` is from [`allocate`].
+/// `log` is from [`allocate`], and was not filled before.
 pub(crate) unsafe fn fill(log: *mut PyObject, mut outcome: Outcome, facts: Facts, dry_run: bool) {
     let collisions = std::mem::take(&mut outcome.collisions);
     let leftovers = std::mem::take(&mut outcome.leftovers);
     // SAFETY: the caller's promise.
     unsafe {
         let log = log.cast::<Log>();
-        *(*log).told = Told { collisions, leftovers, facts };
+        (*log).told = Box::into_raw(Box::new(Told { collisions, leftovers, facts }));
         if !dry_run {
             outcome.give_up_unfinished();
-            *(*log).done = outcome;
+            (*log).done = Box::into_raw(Box::new(outcome));
         }
     }
 }

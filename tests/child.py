@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import textwrap
 
+# How many times slower than usual programs run: tests/stress/memory.py says it.
+PATIENCE = float(os.environ.get("GCREMAP_PATIENCE", "1"))
+
 
 def run(code: str, *options: str, timeout: float = 120) -> str:
     """What `code` prints; an exception, a crash or a hang is an assertion that fails."""
+    timeout *= PATIENCE
     try:
         done = subprocess.run(
             [sys.executable, "-X", "faulthandler", *options, "-c", textwrap.dedent(code)],

@@ -49,6 +49,24 @@ def test_the_earlier_of_two_is_the_new() -> None:
     assert lost == 1
 
 
+def test_a_str_that_was_lost_to_another_is_found_after_an_undo() -> None:
+    class Winner:
+        """No str, so that a table of str becomes another."""
+
+        def __hash__(self) -> int:
+            return hash("winner")
+
+        def __eq__(self, other: object) -> bool:
+            return other == "winner"
+
+    old, new = "".join(["lo", "ser"]), Winner()  # not interned
+    table = {"winner": 1, old: 2}
+    report = gcremap.remap([(old, new)], frames=False)
+    assert table == {"winner": 2}
+    report.undo()
+    assert [table["winner"], table["".join(["los", "er"])]] == [1, 2]
+
+
 def test_three_become_one() -> None:
     a, b, c = Thing("a"), Thing("b"), Thing("c")
     table = {a: 1, b: 2, c: 3}

@@ -516,3 +516,35 @@ def test_a_tuple_that_c_code_is_building(at: int) -> None:
     assert all(item is old or item is new for item in made[:at])
     reports.pop().undo()
     assert len(made) == 9
+
+
+def test_a_report_that_a_callback_finds_before_there_is_anything_to_undo() -> None:
+    said = child.run(
+        """
+        import gc, gcremap
+
+        class Old: pass
+        class New: pass
+
+        found = []
+
+        def find(phase, info):
+            if found:
+                return
+            for each in gc.get_objects():
+                if type(each) is gcremap.RemapReport and not hasattr(each, "replaced"):
+                    found.append((each, each.undo()))
+
+        gc.collect()
+        gc.callbacks.append(find)
+        gc.set_threshold(1)
+        instance = Old()
+        report = gcremap.remap([(Old, New)])
+        gc.set_threshold(0)
+        (early, count), = found
+        print(early is report, count, type(instance).__name__, report.replaced > 0)
+        report.undo()
+        print(type(instance).__name__)
+        """
+    )
+    assert said.split() == ["True", "0", "New", "True", "Old"]
