@@ -205,8 +205,8 @@ pub(crate) unsafe fn run(
                     .map(|(_, class)| Owned::borrow(class))
                     .collect(),
             };
-            let mut repairs =
-                Repairs::prepare(&changes, type_plan, &question, &answer).map_err(|obstacle| {
+            let mut repairs = Repairs::prepare(&changes, type_plan, &question, &answer, &world)
+                .map_err(|obstacle| {
                     let refusal = obstacle_refusal(&changes, &obstacle);
                     Failure::Refused(Refusals::hold(vec![refusal]))
                 })?;
@@ -223,9 +223,12 @@ pub(crate) unsafe fn run(
             let olds = olds.chain(outcome.instances.iter().map(|class| class.old));
             outcome.pinned = pins::hold(olds, base);
             let classes_changed = repairs.types.changes_classes();
+            let events = repairs.watched.events();
             drop(collector_off);
             drop(turn);
-            // From here on finalizers may run.
+            // From here on Python code may run. Watchers come first: what a finalizer
+            // changes, they are told of by itself.
+            events.tell();
             apply::release(&outcome.edits, &outcome.instances);
             drop(repairs);
             drop(changes);
