@@ -156,6 +156,29 @@ gcr_is_part_of_class(PyObject *object, PyObject *class)
     return descriptor && (PyObject *)PyDescr_TYPE(object) == class;
 }
 
+PyObject *
+gcr_class_cell(PyObject *function, PyObject **class)
+{
+    PyFunctionObject *func = (PyFunctionObject *)function;
+    if (!PyFunction_Check(function) || func->func_closure == NULL) {
+        return NULL;
+    }
+    /* The names of free variables are the last, in the order of the closure. */
+    PyCodeObject *code = (PyCodeObject *)func->func_code;
+    PyObject *names = code->co_localsplusnames;
+    Py_ssize_t count = PyTuple_GET_SIZE(func->func_closure);
+    Py_ssize_t first = PyTuple_GET_SIZE(names) - count;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *name = PyTuple_GET_ITEM(names, first + i);
+        if (PyUnicode_CompareWithASCIIString(name, "__class__") == 0) {
+            PyObject *cell = PyTuple_GET_ITEM(func->func_closure, i);
+            *class = PyCell_GET(cell);
+            return cell;
+        }
+    }
+    return NULL;
+}
+
 int
 gcr_key_follows_table(PyObject *holder)
 {

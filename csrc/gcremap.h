@@ -187,6 +187,11 @@ PyObject *gcr_type_namespace(PyObject *type);
  * of itself (__objclass__), and checks its instances by it. */
 int gcr_is_part_of_class(PyObject *object, PyObject *class_);
 
+/* The cell by which a function knows the class that it was defined in (super() and
+ * __class__), borrowed, with what is in it (NULL if nothing is); NULL for a function that does
+ * not ask, and for anything else. */
+PyObject *gcr_class_cell(PyObject *function, PyObject **class_);
+
 /* Whether a GCR_HASH_NODE of the holder is repaired with the dict that has the
  * same key: an OrderedDict's or an lru_cache's. */
 int gcr_key_follows_table(PyObject *holder);

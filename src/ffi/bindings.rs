@@ -257,6 +257,9 @@ unsafe extern "C" {
     ) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
+    pub fn gcr_class_cell(function: *mut PyObject, class_: *mut *mut PyObject) -> *mut PyObject;
+}
+unsafe extern "C" {
     pub fn gcr_key_follows_table(holder: *mut PyObject) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
