@@ -1,7 +1,7 @@
 /* What may be an old, and what a slot may take: the refusals that keep C code
  * from misreading memory. */
 #include "rehash.h"
-#include "walk.h"
+#include "types_internal.h"
 
 const char *
 gcr_old_refusal(PyObject *old)
@@ -63,7 +63,8 @@ same_layout(PyObject *old, PyObject *new_)
         return 0;
     }
     return !PyType_Check(old)
-           || PyType_IsSubtype((PyTypeObject *)new_, layout_base((PyTypeObject *)old));
+           || (PyType_IsSubtype((PyTypeObject *)new_, layout_base((PyTypeObject *)old))
+               && !gcr_ctypes_differ((PyTypeObject *)old, (PyTypeObject *)new_));
 }
 
 const char *

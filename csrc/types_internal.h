@@ -8,6 +8,10 @@
 /* The rules of assignment to __class__ and __bases__ about memory. */
 const char *gcr_layout_refusal(PyTypeObject *old_type, PyTypeObject *new_type);
 
+/* Non-zero if either is a class of ctypes and the other does not have the same C types in
+ * the same places. May allocate. */
+int gcr_ctypes_differ(PyTypeObject *old_type, PyTypeObject *new_type);
+
 /* Recomputes every C slot of one class; ignores what is not a Python class. */
 void gcr_type_refresh_one(PyTypeObject *type);
 

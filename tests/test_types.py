@@ -467,7 +467,12 @@ def test_a_class_trades_places_with_a_subclass() -> None:
     assert lower.__subclasses__() == [BelowUpper]
     swapped = [["lower", "upper"], ["upper"], ["lower", "upper"], ["upper"]]
     assert [instance.who() for instance in instances] == swapped
-    assert [instance.name for instance in instances] == ["Upper", "Lower", "BelowUpper", "BelowLower"]
+    assert [instance.name for instance in instances] == [
+        "Upper",
+        "Lower",
+        "BelowUpper",
+        "BelowLower",
+    ]
     report.undo()
     assert [instance.who() for instance in instances] == said
     assert BelowUpper.__mro__ == (BelowUpper, upper, object)

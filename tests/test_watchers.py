@@ -215,8 +215,10 @@ def test_failing_watcher_fails_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         C.PyDict_Watch(number, second)
         gcremap.remap([(old, new)])
         assert first == second == {"a": new}
-        where = [f"PyDict_EVENT_MODIFIED watcher callback for <dict at {id(table):#x}>"
-                 for table in (first, second)]
+        where = [
+            f"PyDict_EVENT_MODIFIED watcher callback for <dict at {id(table):#x}>"
+            for table in (first, second)
+        ]
         assert sorted(errors) == sorted(where)
     finally:
         C.PyDict_ClearWatcher(number)
