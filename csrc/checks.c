@@ -106,7 +106,9 @@ gcr_accept_refusal(gcr_accepts accepts, PyObject *old, PyObject *new_)
 int
 gcr_is_particular(PyObject *holder)
 {
-    return PyTuple_Check(holder) || gcr_is_context_node(holder);
+    /* A class of ctypes has a metaclass of its own. */
+    return PyTuple_Check(holder) || gcr_is_context_node(holder)
+           || !Py_IS_TYPE(Py_TYPE(holder), &PyType_Type);
 }
 
 const char *
@@ -119,6 +121,9 @@ gcr_item_refusal(PyObject *holder, PyObject *old, PyObject *new_)
     /* It may be a zip's or a map's own, which call tp_iternext of what is in it unlooked. */
     if (PyTuple_CheckExact(holder) && PyIter_Check(old) && !PyIter_Check(new_)) {
         return "only an iterator may stand there, if C code iterates over the tuple's items";
+    }
+    if (gcr_ctypes_relies_on(holder, old)) {
+        return "memory of ctypes may have its address";
     }
     if (PyContextVar_CheckExact(old) && gcr_is_context_node(holder)
         && !PyContextVar_CheckExact(new_)) {

@@ -174,6 +174,12 @@ const char *gcr_accept_refusal(gcr_accepts accepts, PyObject *old, PyObject *new
 int gcr_is_particular(PyObject *holder);
 const char *gcr_item_refusal(PyObject *holder, PyObject *old, PyObject *new_);
 
+/* What an object of ctypes keeps alive because its memory has the address: it, or a dict
+ * of such by keys that gcr_is_ctypes_key knows, and of further such dicts. Borrowed, NULL
+ * if there is none. */
+PyObject *gcr_ctypes_kept(PyObject *object);
+int gcr_is_ctypes_key(PyObject *key);
+
 /* Non-zero if the hash of `object` is computed from more than its address. */
 int gcr_hash_depends(PyObject *object);
 

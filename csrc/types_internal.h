@@ -12,6 +12,9 @@ const char *gcr_layout_refusal(PyTypeObject *old_type, PyTypeObject *new_type);
  * the same places. May allocate. */
 int gcr_ctypes_differ(PyTypeObject *old_type, PyTypeObject *new_type);
 
+/* Whether an object of ctypes keeps `old` since its memory has the address. */
+int gcr_ctypes_relies_on(PyObject *object, PyObject *old);
+
 /* Recomputes every C slot of one class; ignores what is not a Python class. */
 void gcr_type_refresh_one(PyTypeObject *type);
 

@@ -15,6 +15,9 @@ def struct(name: str, *types: Any, kind: Any = ctypes.Structure, **namespace: An
     return type(kind)(name, (kind,), {**namespace, "_fields_": fields})
 
 
+META: Any = type(ctypes.Structure)
+
+
 class Number(ctypes.c_int):
     pass
 
@@ -34,7 +37,7 @@ LONGER = struct("Longer", ctypes.c_int, ctypes.c_int, ctypes.c_double)
 
 def linked(name: str, payload: Any) -> Any:
     """Of a list whose nodes point to their like."""
-    node: Any = type(ctypes.Structure)(name, (ctypes.Structure,), {})
+    node: Any = META(name, (ctypes.Structure,), {})
     node._fields_ = [("payload", payload), ("next", ctypes.POINTER(node))]
     return node
 
@@ -75,7 +78,7 @@ def test_other_fields_are_refused(old: Any, new: Any) -> None:
     assert type(getattr(holder, "Holder_0", None)) is not new
 
 
-def test_instances_that_C_code_calls() -> None:
+def test_instances_that_c_code_calls() -> None:
     old, new = ctypes.CFUNCTYPE(ctypes.c_int), ctypes.CFUNCTYPE(ctypes.c_int, ctypes.py_object)
     called = old(lambda: 7)
     with pytest.raises(gcremap.RemapError):
@@ -99,3 +102,73 @@ def test_the_same_fields_by_any_name(old: Any, new: Any) -> None:
     assert type(instance) is new
     assert report.undo() > 0
     assert type(instance) is old
+
+
+class Thing:
+    pass
+
+
+class WithObject(ctypes.Structure):
+    _fields_ = [("number", ctypes.c_int), ("thing", ctypes.py_object)]
+
+
+class Around(ctypes.Structure):
+    _fields_ = [("inner", WithObject), ("others", WithObject * 2)]
+
+
+def in_an_array(thing: Any) -> Any:
+    array = (Around * 3)()
+    array[2].others[1].thing = thing
+    return array
+
+
+@pytest.mark.parametrize(
+    ("hold", "read"),
+    [
+        (ctypes.py_object, lambda holder: holder.value),
+        (lambda thing: WithObject(1, thing), lambda holder: holder.thing),
+        (in_an_array, lambda holder: holder[2].others[1].thing),
+        (
+            lambda thing: ctypes.pointer(ctypes.py_object(thing)),
+            lambda holder: holder.contents.value,
+        ),
+    ],
+    ids=["object", "field", "array", "pointer"],
+)
+def test_objects_whose_address_is_in_memory(hold: Any, read: Any) -> None:
+    old, new = Thing(), Thing()
+    holder, table = hold(old), {"a": old}
+    with pytest.raises(gcremap.RemapError, match="memory of ctypes"):
+        gcremap.remap([(old, new)], frames=False)
+    assert read(holder) is old
+    assert table["a"] is old
+
+
+def test_memory_that_others_point_to() -> None:
+    old, new = ctypes.c_int(1), ctypes.c_int(2)
+    pointer = ctypes.pointer(old)
+    with pytest.raises(gcremap.RemapError, match="memory of ctypes"):
+        gcremap.remap([(old, new)], frames=False)
+    assert pointer.contents is not new
+    whole, other = Around(), Around()
+    part = whole.inner
+    with pytest.raises(gcremap.RemapError, match="memory of ctypes"):
+        gcremap.remap([(whole, other)], frames=False)
+    del pointer, part
+    table = {"a": old, "0": whole}  # a key as those of ctypes
+    gcremap.remap([(old, new), (whole, other)], frames=False)
+    assert table == {"a": new, "0": other}
+
+
+def test_attributes_of_what_ctypes_makes() -> None:
+    class Named(ctypes.c_int):
+        name: Any = None
+
+    old, new = Thing(), Thing()
+    instance = Named(1)
+    instance.name = old
+    callback = ctypes.CFUNCTYPE(ctypes.py_object)(old_call := lambda: 1)
+    new_call = lambda: 2  # noqa: E731
+    gcremap.remap([(old, new), (old_call, new_call)], frames=False)
+    assert instance.name is new
+    assert callback() == 2

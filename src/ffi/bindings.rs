@@ -242,6 +242,12 @@ unsafe extern "C" {
     ) -> *const ::std::os::raw::c_char;
 }
 unsafe extern "C" {
+    pub fn gcr_ctypes_kept(object: *mut PyObject) -> *mut PyObject;
+}
+unsafe extern "C" {
+    pub fn gcr_is_ctypes_key(key: *mut PyObject) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
     pub fn gcr_hash_depends(object: *mut PyObject) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {

@@ -2,6 +2,7 @@
 
 mod classes;
 mod items;
+mod kept;
 mod outside;
 mod weak;
 
@@ -71,6 +72,7 @@ pub(crate) unsafe fn plan(
         planner.take_frames();
         planner.take_roots();
         planner.take_holders();
+        planner.refuse_kept();
         planner.take_weak_references();
     }
     planner.finish()

@@ -1,6 +1,9 @@
-/* Classes of ctypes: how much memory an instance has, and what C code takes the bytes in
- * it for, is in the class's own state. tp_basicsize, and the rules of assignment to
- * __class__, know nothing of it. */
+/* ctypes: memory that is no object's.
+ *
+ * How much of it an instance has, and what C code takes the bytes in it for, is in the
+ * class's own state: tp_basicsize, and the rules of assignment to __class__, know nothing
+ * of it. Addresses of objects stand in it uncounted; the instance keeps each alive beside
+ * it, in its _objects: that reference cannot be rewritten alone. */
 #include "types_internal.h"
 
 /* Two classes on their way of being compared, and those that led to them: a struct may have
@@ -49,6 +52,15 @@ ctypes_attribute(const char *name)
     return module == NULL || !PyModule_Check(module)
                ? NULL
                : PyDict_GetItemString(PyModule_GetDict(module), name);
+}
+
+/* The base of all classes of ctypes; NULL while nobody has imported it. */
+static PyTypeObject *
+data_class(void)
+{
+    PyObject *structure = ctypes_attribute("Structure");
+    return structure == NULL || !PyType_Check(structure) ? NULL
+                                                         : ((PyTypeObject *)structure)->tp_base;
 }
 
 /* The C function runs no Python code. -1 for a class that has no size yet. */
@@ -196,14 +208,65 @@ is_alike(PyObject *a, PyObject *b, const comparison *outer)
 int
 gcr_ctypes_differ(PyTypeObject *old_type, PyTypeObject *new_type)
 {
-    PyObject *structure = ctypes_attribute("Structure");
-    if (structure == NULL || !PyType_Check(structure)) {
-        return 0;
-    }
-    PyTypeObject *data = ((PyTypeObject *)structure)->tp_base;
-    if (!PyType_IsSubtype(old_type, data) && !PyType_IsSubtype(new_type, data)) {
+    PyTypeObject *data = data_class();
+    if (data == NULL
+        || (!PyType_IsSubtype(old_type, data) && !PyType_IsSubtype(new_type, data))) {
         return 0;
     }
     return learn_names(&names) < 0
            || !is_alike((PyObject *)old_type, (PyObject *)new_type, NULL);
+}
+
+/* ---- what instances keep alive ------------------------------------------------- */
+
+static int
+is_ctypes_data(PyObject *object)
+{
+    /* Their classes have metaclasses of their own: nearly all others are seen by that. */
+    if (Py_IS_TYPE(Py_TYPE(object), &PyType_Type)) {
+        return 0;
+    }
+    PyTypeObject *data = data_class();
+    return data != NULL && PyType_IsSubtype(Py_TYPE(object), data);
+}
+
+/* The field that _ctypes shows by that name, by where it says that it is. */
+static PyObject *
+data_field(PyObject *object, const char *name)
+{
+    PyObject *member = PyDict_GetItemString(gcr_type_dict(data_class()), name);
+    if (member == NULL || !Py_IS_TYPE(member, &PyMemberDescr_Type)) {
+        return NULL;
+    }
+    return *(PyObject **)((char *)object + ((PyMemberDescrObject *)member)->d_member->offset);
+}
+
+PyObject *
+gcr_ctypes_kept(PyObject *object)
+{
+    return is_ctypes_data(object) ? data_field(object, "_objects") : NULL;
+}
+
+int
+gcr_ctypes_relies_on(PyObject *object, PyObject *old)
+{
+    return is_ctypes_data(object)
+           && (data_field(object, "_objects") == old || data_field(object, "_b_base_") == old);
+}
+
+int
+gcr_is_ctypes_key(PyObject *key)
+{
+    /* Indices in hexadecimal, outermost last, joined by colons (unique_key in _ctypes.c). */
+    if (key == NULL || !PyUnicode_CheckExact(key) || !PyUnicode_IS_ASCII(key)) {
+        return 0;
+    }
+    const Py_UCS1 *text = PyUnicode_1BYTE_DATA(key);
+    Py_ssize_t length = PyUnicode_GET_LENGTH(key);
+    for (Py_ssize_t i = 0; i < length; i++) {
+        if (!Py_ISXDIGIT(text[i]) && text[i] != ':') {
+            return 0;
+        }
+    }
+    return length > 0;
 }
