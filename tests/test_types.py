@@ -501,7 +501,7 @@ def test_a_class_between_one_and_its_subclass_is_refused() -> None:
 
 def test_a_metaclass_trades_places_with_a_subclass() -> None:
     class Upper(type):
-        def who(self) -> list[str]:
+        def who(cls) -> list[str]:
             return ["upper"]
 
     class Lower(Upper):
