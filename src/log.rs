@@ -127,7 +127,6 @@ pub(crate) unsafe fn fill(log: *mut PyObject, mut outcome: Outcome, facts: Facts
         let log = log.cast::<Log>();
         *(*log).told = Told { collisions, leftovers, facts };
         if !dry_run {
-            outcome.give_up_unfinished();
             *(*log).done = outcome;
         }
     }
