@@ -108,7 +108,7 @@ gcr_is_particular(PyObject *holder)
 {
     /* A class of ctypes has a metaclass of its own. */
     return PyTuple_Check(holder) || gcr_is_context_node(holder)
-           || !Py_IS_TYPE(Py_TYPE(holder), &PyType_Type);
+           || !Py_IS_TYPE(Py_TYPE(holder), &PyType_Type) || gcr_is_stream(holder);
 }
 
 const char *
@@ -122,8 +122,11 @@ gcr_item_refusal(PyObject *holder, PyObject *old, PyObject *new_)
     if (PyTuple_CheckExact(holder) && PyIter_Check(old) && !PyIter_Check(new_)) {
         return "only an iterator may stand there, if C code iterates over the tuple's items";
     }
+    if (gcr_stream_relies_on(holder, old)) {
+        return "C code keeps private state about this very object";
+    }
     if (gcr_ctypes_relies_on(holder, old)) {
-        return "memory of ctypes may have its address";
+        return "C code keeps private state about this very object";
     }
     if (PyContextVar_CheckExact(old) && gcr_is_context_node(holder)
         && !PyContextVar_CheckExact(new_)) {

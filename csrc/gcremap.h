@@ -180,6 +180,11 @@ const char *gcr_item_refusal(PyObject *holder, PyObject *old, PyObject *new_);
 PyObject *gcr_ctypes_kept(PyObject *object);
 int gcr_is_ctypes_key(PyObject *key);
 
+/* The list of what a stream has yet to write, whose length it keeps apart: borrowed, NULL
+ * if there is none; and whether `holder` may be one, with a part of it in `old`. */
+PyObject *gcr_pending_list(PyObject *object);
+int gcr_may_be_pending(PyObject *holder, PyObject *old);
+
 /* Non-zero if the hash of `object` is computed from more than its address. */
 int gcr_hash_depends(PyObject *object);
 

@@ -15,6 +15,10 @@ int gcr_ctypes_differ(PyTypeObject *old_type, PyTypeObject *new_type);
 /* Whether an object of ctypes keeps `old` since its memory has the address. */
 int gcr_ctypes_relies_on(PyObject *object, PyObject *old);
 
+/* A stream of io, and whether it has private state about `old`. */
+int gcr_is_stream(PyObject *object);
+int gcr_stream_relies_on(PyObject *object, PyObject *old);
+
 /* Recomputes every C slot of one class; ignores what is not a Python class. */
 void gcr_type_refresh_one(PyTypeObject *type);
 

@@ -160,6 +160,9 @@ gcr_init(void)
     if (refusal == NULL) {
         refusal = gcr_watchers_init();
     }
+    if (refusal == NULL) {
+        refusal = gcr_text_io_init();
+    }
     if (refusal != NULL) {
         return refusal;
     }

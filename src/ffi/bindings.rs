@@ -248,6 +248,12 @@ unsafe extern "C" {
     pub fn gcr_is_ctypes_key(key: *mut PyObject) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
+    pub fn gcr_pending_list(object: *mut PyObject) -> *mut PyObject;
+}
+unsafe extern "C" {
+    pub fn gcr_may_be_pending(holder: *mut PyObject, old: *mut PyObject) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
     pub fn gcr_hash_depends(object: *mut PyObject) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
