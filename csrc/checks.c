@@ -1,7 +1,7 @@
 /* What may be an old, and what a slot may take: the refusals that keep C code
  * from misreading memory. */
 #include "rehash.h"
-#include "walk.h"
+#include "types_internal.h"
 
 const char *
 gcr_old_refusal(PyObject *old)
@@ -63,7 +63,8 @@ same_layout(PyObject *old, PyObject *new_)
         return 0;
     }
     return !PyType_Check(old)
-           || PyType_IsSubtype((PyTypeObject *)new_, layout_base((PyTypeObject *)old));
+           || (PyType_IsSubtype((PyTypeObject *)new_, layout_base((PyTypeObject *)old))
+               && !gcr_ctypes_differ((PyTypeObject *)old, (PyTypeObject *)new_));
 }
 
 const char *
@@ -105,7 +106,9 @@ gcr_accept_refusal(gcr_accepts accepts, PyObject *old, PyObject *new_)
 int
 gcr_is_particular(PyObject *holder)
 {
-    return PyTuple_Check(holder) || gcr_is_context_node(holder);
+    /* A class of ctypes has a metaclass of its own. */
+    return PyTuple_Check(holder) || gcr_is_context_node(holder)
+           || !Py_IS_TYPE(Py_TYPE(holder), &PyType_Type) || gcr_is_stream(holder);
 }
 
 const char *
@@ -118,6 +121,12 @@ gcr_item_refusal(PyObject *holder, PyObject *old, PyObject *new_)
     /* It may be a zip's or a map's own, which call tp_iternext of what is in it unlooked. */
     if (PyTuple_CheckExact(holder) && PyIter_Check(old) && !PyIter_Check(new_)) {
         return "only an iterator may stand there, if C code iterates over the tuple's items";
+    }
+    if (gcr_stream_relies_on(holder, old)) {
+        return "C code keeps private state about this very object";
+    }
+    if (gcr_ctypes_relies_on(holder, old)) {
+        return "C code keeps private state about this very object";
     }
     if (PyContextVar_CheckExact(old) && gcr_is_context_node(holder)
         && !PyContextVar_CheckExact(new_)) {
@@ -154,6 +163,29 @@ gcr_is_part_of_class(PyObject *object, PyObject *class)
                      || type == &PyMethodDescr_Type || type == &PyClassMethodDescr_Type
                      || type == &PyWrapperDescr_Type;
     return descriptor && (PyObject *)PyDescr_TYPE(object) == class;
+}
+
+PyObject *
+gcr_class_cell(PyObject *function, PyObject **class)
+{
+    PyFunctionObject *func = (PyFunctionObject *)function;
+    if (!PyFunction_Check(function) || func->func_closure == NULL) {
+        return NULL;
+    }
+    /* The names of free variables are the last, in the order of the closure. */
+    PyCodeObject *code = (PyCodeObject *)func->func_code;
+    PyObject *names = code->co_localsplusnames;
+    Py_ssize_t count = PyTuple_GET_SIZE(func->func_closure);
+    Py_ssize_t first = PyTuple_GET_SIZE(names) - count;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *name = PyTuple_GET_ITEM(names, first + i);
+        if (PyUnicode_CompareWithASCIIString(name, "__class__") == 0) {
+            PyObject *cell = PyTuple_GET_ITEM(func->func_closure, i);
+            *class = PyCell_GET(cell);
+            return cell;
+        }
+    }
+    return NULL;
 }
 
 int

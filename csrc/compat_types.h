@@ -23,6 +23,29 @@
 #  define GCR_TPFLAGS_PREHEADER Py_TPFLAGS_MANAGED_DICT
 #endif
 
+/* 3.12 lets C code watch dicts (gh-91052), classes (gh-91051) and functions (gh-91054). */
+#define GCR_WATCHERS GCR_PY312
+
+/* Whose lowest bits say who watches the dict. PEP 509's tag, in which they were, left
+ * with 3.14 (gh-124296). */
+#if GCR_PY314
+#  define GCR_DICT_TAG(dict) (((PyDictObject *)(dict))->_ma_watcher_tag)
+#else
+#  define GCR_DICT_TAG(dict) (((PyDictObject *)(dict))->ma_version_tag)
+#endif
+
+/* Whether anything may be cached under the class's version, which is there when the
+ * class was looked at. 3.13 dropped the flag for a version of 0 (gh-114329). */
+static inline int
+gcr_type_has_version(PyTypeObject *type)
+{
+#if GCR_PY313
+    return type->tp_version_tag != 0;
+#else
+    return (type->tp_flags & Py_TPFLAGS_VALID_VERSION_TAG) != 0;
+#endif
+}
+
 /* The dict of {address: weak reference} of direct subclasses of a heap type.
  * gh-94673 (3.12) made the field a void pointer: an index for static types. */
 static inline PyObject **

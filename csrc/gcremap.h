@@ -174,6 +174,17 @@ const char *gcr_accept_refusal(gcr_accepts accepts, PyObject *old, PyObject *new
 int gcr_is_particular(PyObject *holder);
 const char *gcr_item_refusal(PyObject *holder, PyObject *old, PyObject *new_);
 
+/* What an object of ctypes keeps alive because its memory has the address: it, or a dict
+ * of such by keys that gcr_is_ctypes_key knows, and of further such dicts. Borrowed, NULL
+ * if there is none. */
+PyObject *gcr_ctypes_kept(PyObject *object);
+int gcr_is_ctypes_key(PyObject *key);
+
+/* The list of what a stream has yet to write, whose length it keeps apart: borrowed, NULL
+ * if there is none; and whether `holder` may be one, with a part of it in `old`. */
+PyObject *gcr_pending_list(PyObject *object);
+int gcr_may_be_pending(PyObject *holder, PyObject *old);
+
 /* Non-zero if the hash of `object` is computed from more than its address. */
 int gcr_hash_depends(PyObject *object);
 
@@ -187,6 +198,11 @@ PyObject *gcr_type_namespace(PyObject *type);
  * of itself (__objclass__), and checks its instances by it. */
 int gcr_is_part_of_class(PyObject *object, PyObject *class_);
 
+/* The cell by which a function knows the class that it was defined in (super() and
+ * __class__), borrowed, with what is in it (NULL if nothing is); NULL for a function that does
+ * not ask, and for anything else. */
+PyObject *gcr_class_cell(PyObject *function, PyObject **class_);
+
 /* Whether a GCR_HASH_NODE of the holder is repaired with the dict that has the
  * same key: an OrderedDict's or an lru_cache's. */
 int gcr_key_follows_table(PyObject *holder);
@@ -198,7 +214,7 @@ void gcr_hush(PyObject *object);
 
 /* Two function objects trade everything but identity, weak references and
  * counts. Returns 0, with nothing changed, for anything but two functions that
- * are called the usual way. C function watchers are told. */
+ * are called the usual way. Who watches functions is told. */
 int gcr_swap_functions(PyObject *left, PyObject *right);
 
 /* ---- frames and C stacks ------------------------------------------------ */
@@ -232,8 +248,8 @@ int gcr_roots(gcr_slot_visitor visit, void *arg);
 /* Each change has a prepare (may allocate, refuses by returning one static
  * sentence, leaves no exception, runs no Python code), a commit and an undo
  * (neither fails, allocates nor runs Python code), and a release. Nothing may run
- * Python code between prepare and commit, nor between commit and undo.
- * C type watchers are told as by PyType_Modified. */
+ * Python code between prepare and commit, nor between commit and undo: watchers of
+ * classes are held back meanwhile. */
 
 /* Why instances of the class `old_class` cannot become instances of `new_class`,
  * or NULL: the rules of assignment to __class__. Instances may be classes. */
@@ -304,6 +320,43 @@ void gcr_forget_context_values(void);
 /* Drops all tier-2 code. May allocate; runs no Python code. Once, as last repair. */
 void gcr_invalidate_specialised(void);
 
+/* ---- watchers ----------------------------------------------------------
+ *
+ * C code that wants to know when a dict, a function or a class changes (3.12+, none
+ * before). gcr_tell_ functions may run Python code; what a callback raises goes to
+ * sys.unraisablehook, as in the interpreter. */
+
+typedef enum gcr_dict_event {
+    GCR_DICT_ADDED = 0,
+    GCR_DICT_MODIFIED,
+    GCR_DICT_DELETED, /* without a value */
+} gcr_dict_event;
+
+int gcr_dict_is_watched(PyObject *dict);
+/* The dict in which values that stand in an instance are seen as well, borrowed; NULL if
+ * there is none. Of an instance that has such values. */
+PyObject *gcr_dict_of_values(PyObject *instance);
+void gcr_tell_dict(PyObject *dict, gcr_dict_event event, PyObject *key, PyObject *value);
+
+typedef enum gcr_function_field {
+    GCR_FUNCTION_CODE = 0,
+    GCR_FUNCTION_DEFAULTS,
+    GCR_FUNCTION_KWDEFAULTS,
+} gcr_function_field;
+
+int gcr_functions_are_watched(void);
+PyObject *gcr_function_part(PyObject *function, gcr_function_field field); /* borrowed */
+void gcr_tell_function(PyObject *function, gcr_function_field field, PyObject *value);
+
+int gcr_types_are_watched(void);
+/* Who is told when the class changes: a set of bits, of none if nobody is, or if it has
+ * not been looked at since it changed last. */
+unsigned int gcr_type_watchers(PyObject *type);
+/* Nobody is told, until the bits are given back; that returns whether they are owed it. */
+void gcr_hold_back_type(PyObject *type);
+int gcr_give_back_type(PyObject *type, unsigned int watchers);
+void gcr_tell_type(PyObject *type);
+
 /* ---- hash repair -------------------------------------------------------
  *
  * A table is a dict, set or frozenset, an instance of a subclass, or a
@@ -372,7 +425,7 @@ const char *gcr_table_fault(PyObject *table);
 gcr_rehash *gcr_rehash_prepare(PyObject *table, const gcr_key_edit *edits, size_t count,
                                const char **why);
 
-/* The caller owes a class dict PyType_Modified and a watched dict its events. */
+/* The caller owes a class dict PyType_Modified and who watches a dict its events. */
 void gcr_rehash_commit(gcr_rehash *rehash);
 
 /* After the commit: the k-th drop, in the order of the edits; 0 if there are no more. */

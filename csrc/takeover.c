@@ -1,7 +1,7 @@
 /* Two functions trade what they are made of, so that whoever holds the one runs
  * the other's code. Setting __code__ does not reach that far: it refuses another
  * number of free variables, and __closure__ and __globals__ are read-only. */
-#include "compat.h"
+#include "compat_types.h"
 
 #define TRADE(a, b, field)                                                                       \
     do {                                                                                         \
@@ -10,14 +10,12 @@
         (b)->field = held_;                                                                      \
     } while (0)
 
-/* Call sites are specialised on func_version, which only the setters can reset:
- * since 3.13 the interpreter keeps a table of borrowed pointers by version
- * (gh-117045). This one stores what is there already. */
-static int
-forget_version(PyFunctionObject *func)
+static void
+tell_of_all(PyObject *function)
 {
-    PyObject *defaults = func->func_defaults;
-    return PyFunction_SetDefaults((PyObject *)func, defaults == NULL ? Py_None : defaults);
+    for (int field = GCR_FUNCTION_CODE; field <= GCR_FUNCTION_KWDEFAULTS; field++) {
+        gcr_tell_function(function, field, gcr_function_part(function, field));
+    }
 }
 
 int
@@ -31,9 +29,11 @@ gcr_swap_functions(PyObject *left, PyObject *right)
     if (a == b) {
         return 1;
     }
-    if (a->vectorcall != b->vectorcall || forget_version(a) < 0 || forget_version(b) < 0) {
+    if (a->vectorcall != b->vectorcall) {
         return 0;
     }
+    gcr_function_clear_version(a);
+    gcr_function_clear_version(b);
     TRADE(a, b, func_globals);
     TRADE(a, b, func_builtins);
     TRADE(a, b, func_name);
@@ -52,5 +52,7 @@ gcr_swap_functions(PyObject *left, PyObject *right)
 #if GCR_PY314
     TRADE(a, b, func_annotate);
 #endif
+    tell_of_all(left);
+    tell_of_all(right);
     return 1;
 }

@@ -235,6 +235,10 @@ gcr_layout_refusal(PyTypeObject *old_type, PyTypeObject *new_type)
     if ((old_type->tp_flags & mask) != (new_type->tp_flags & mask)) {
         return "the instances of the classes keep __dict__ or __weakref__ differently";
     }
+    if (gcr_ctypes_differ(old_type, new_type)) {
+        return "the fields of the classes are of other C types: C code keeps them in memory "
+               "of the old size";
+    }
     return NULL;
 }
 

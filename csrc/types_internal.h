@@ -8,6 +8,17 @@
 /* The rules of assignment to __class__ and __bases__ about memory. */
 const char *gcr_layout_refusal(PyTypeObject *old_type, PyTypeObject *new_type);
 
+/* Non-zero if either is a class of ctypes and the other does not have the same C types in
+ * the same places. May allocate. */
+int gcr_ctypes_differ(PyTypeObject *old_type, PyTypeObject *new_type);
+
+/* Whether an object of ctypes keeps `old` since its memory has the address. */
+int gcr_ctypes_relies_on(PyObject *object, PyObject *old);
+
+/* A stream of io, and whether it has private state about `old`. */
+int gcr_is_stream(PyObject *object);
+int gcr_stream_relies_on(PyObject *object, PyObject *old);
+
 /* Recomputes every C slot of one class; ignores what is not a Python class. */
 void gcr_type_refresh_one(PyTypeObject *type);
 

@@ -157,6 +157,12 @@ gcr_init(void)
         return "gcremap was built for another version of CPython than this one: install it again here";
     }
     const char *refusal = gcr_layout_refusal_of_runtime();
+    if (refusal == NULL) {
+        refusal = gcr_watchers_init();
+    }
+    if (refusal == NULL) {
+        refusal = gcr_text_io_init();
+    }
     if (refusal != NULL) {
         return refusal;
     }

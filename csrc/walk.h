@@ -120,6 +120,8 @@ const char *gcr_layout_differs(const char *what);
 /* Learns what CPython does not export (its slot table). Once, at import; may
  * allocate. Returns NULL or why this interpreter cannot be used. */
 const char *gcr_types_init(void);
+const char *gcr_watchers_init(void);
+const char *gcr_text_io_init(void);
 
 /* The namespace (owned) in which `source` was run; NULL with an exception when it
  * failed. */

@@ -22,7 +22,7 @@ use crate::ready::ready;
 use crate::search;
 use crate::slot::Slot;
 use crate::transaction::{self, Failure};
-use crate::{log, pins, undo};
+use crate::{log, pins, undo, unfinished};
 
 /// `remap(mapping, /, *, exclude=(), weakrefs=True, frames=True, unsafe=False, dry_run=False)`
 ///
@@ -149,6 +149,9 @@ unsafe fn run(call: &Call, base: usize) -> Result<Owned, Raised> {
             }
         }
         let facts = Facts::of(&plan, &outcome, started.elapsed());
+        if call.dry_run == 0 {
+            outcome.give_up(&unfinished::tuples(&outcome, base));
+        }
         log::fill(log.as_ptr(), outcome, facts, call.dry_run != 0);
         Ok(report)
     }

@@ -64,6 +64,7 @@ mod takeover;
 mod transaction;
 mod turn;
 mod undo;
+mod unfinished;
 mod world;
 
 struct Shared<T>(std::cell::UnsafeCell<T>);

@@ -121,7 +121,6 @@ pub(crate) unsafe fn fill(log: *mut PyObject, mut outcome: Outcome, facts: Facts
         let log = log.cast::<Log>();
         (*log).told = Box::into_raw(Box::new(Told { collisions, leftovers, facts }));
         if !dry_run {
-            outcome.give_up_unfinished();
             (*log).done = Box::into_raw(Box::new(outcome));
         }
     }

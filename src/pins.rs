@@ -24,12 +24,8 @@ pub(crate) unsafe fn hold(olds: impl Iterator<Item = *mut PyObject>, base: usize
     });
     let olds = ascending(distinct);
     let before = take_pinned();
-    let all = ascending(before.iter().chain(&olds).copied().collect());
-    let mut in_use = vec![0u8; all.len()];
-    // SAFETY: the caller's promise; the two arrays have one length.
-    unsafe { c::gcr_in_use(all.as_ptr().cast(), all.len(), base, in_use.as_mut_ptr()) };
-    let kept: Vec<usize> =
-        all.into_iter().zip(in_use).filter(|(_, used)| *used != 0).map(|(old, _)| old).collect();
+    // SAFETY: the caller's promise.
+    let kept = unsafe { in_use(before.iter().chain(&olds).copied().collect(), base) };
     for &old in &kept {
         // SAFETY: the caller's promise.
         unsafe { Py_INCREF(old as *mut PyObject) };
@@ -48,6 +44,18 @@ pub(crate) unsafe fn hold(olds: impl Iterator<Item = *mut PyObject>, base: usize
         }
     }
     pinned
+}
+
+/// Those of `objects` that C code may be using, each once and in order.
+///
+/// # Safety
+/// The GIL is held; `base` is from `ffi::call_with_base`.
+pub(crate) unsafe fn in_use(objects: Vec<usize>, base: usize) -> Vec<usize> {
+    let all = ascending(objects);
+    let mut used = vec![0u8; all.len()];
+    // SAFETY: the caller's promise; the two arrays have one length.
+    unsafe { c::gcr_in_use(all.as_ptr().cast(), all.len(), base, used.as_mut_ptr()) };
+    all.into_iter().zip(used).filter(|(_, used)| *used != 0).map(|(object, _)| object).collect()
 }
 
 /// Each once, in order.

@@ -205,8 +205,8 @@ pub(crate) unsafe fn run(
                     .map(|(_, class)| Owned::borrow(class))
                     .collect(),
             };
-            let mut repairs =
-                Repairs::prepare(&changes, type_plan, &question, &answer).map_err(|obstacle| {
+            let mut repairs = Repairs::prepare(&changes, type_plan, &question, &answer, &world)
+                .map_err(|obstacle| {
                     let refusal = obstacle_refusal(&changes, &obstacle);
                     Failure::Refused(Refusals::hold(vec![refusal]))
                 })?;
@@ -223,9 +223,12 @@ pub(crate) unsafe fn run(
             let olds = olds.chain(outcome.instances.iter().map(|class| class.old));
             outcome.pinned = pins::hold(olds, base);
             let classes_changed = repairs.types.changes_classes();
+            let events = repairs.watched.events();
             drop(collector_off);
             drop(turn);
-            // From here on finalizers may run.
+            // From here on Python code may run. Watchers come first: what a finalizer
+            // changes, they are told of by itself.
+            events.tell();
             apply::release(&outcome.edits, &outcome.instances);
             drop(repairs);
             drop(changes);
@@ -316,19 +319,6 @@ unsafe fn obstacle_refusal(changes: &Changes, obstacle: &Obstacle) -> Refusal {
     Refusal { old, place, reason: obstacle.reason.into() }
 }
 
-/// Whether it is a tuple with items that are yet to come.
-///
-/// # Safety
-/// The GIL is held, and `object` is alive.
-unsafe fn is_unfinished(object: *mut PyObject) -> bool {
-    // SAFETY: the caller's promise.
-    unsafe {
-        py::PyTuple_CheckExact(object) != 0
-            && (0..py::PyTuple_GET_SIZE(object))
-                .any(|index| py::PyTuple_GET_ITEM(object, index).is_null())
-    }
-}
-
 impl Outcome {
     /// All but the edits themselves.
     ///
@@ -373,22 +363,11 @@ impl Outcome {
         self.instances = std::mem::take(&mut changes.instances);
     }
 
-    /// Gives up the tuples that C code is still building: PySequence_Tuple, which a
-    /// generator may run under, resizes one only while nobody else has a count of it
-    /// (Objects/tupleobject.c, _PyTuple_Resize). An undo leaves them as they are.
-    ///
-    /// # Safety
-    /// The GIL is held, and the edits' holders are owned.
-    pub(crate) unsafe fn give_up_unfinished(&mut self) {
-        let unfinished: FxHashSet<usize> = by_holder(&self.edits)
-            .map(|(holder, _)| holder)
-            // SAFETY: the caller's promise.
-            .filter(|&holder| unsafe { is_unfinished(holder) })
-            .map(|holder| holder as usize)
-            .collect();
-        if !unfinished.is_empty() {
-            self.edits.retain(|edit| !unfinished.contains(&(edit.holder as usize)));
-            self.owned.retain(|object| !unfinished.contains(&(object.as_ptr() as usize)));
+    /// An undo leaves these as they are, and nothing of theirs is kept.
+    pub(crate) fn give_up(&mut self, holders: &FxHashSet<usize>) {
+        if !holders.is_empty() {
+            self.edits.retain(|edit| !holders.contains(&(edit.holder as usize)));
+            self.owned.retain(|object| !holders.contains(&(object.as_ptr() as usize)));
         }
     }
 

@@ -319,6 +319,33 @@ def test_from_a_signal_handler(scene: Scene) -> None:
         signal.signal(signal.SIGALRM, before)
 
 
+def test_from_a_signal_handler_amid_a_hash(scene: Scene) -> None:
+    errors: list[BaseException] = []
+
+    def handle(*_: Any) -> None:
+        try:
+            scene.remap()
+        except gcremap.RemapError as error:
+            errors.append(error)
+
+    class Key:
+        def __hash__(self) -> int:
+            signal.raise_signal(signal.SIGUSR1)
+            return 1
+
+    before = signal.signal(signal.SIGUSR1, handle)
+    old, new = object(), Key()
+    table = {old: "value"}
+    try:
+        gcremap.remap([(old, new)], frames=False)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert [*table] == [new]
+    [message] = {str(error) for error in errors}
+    assert message == "a remap cannot begin in a __hash__ or __eq__ that a remap runs"
+    scene.remap()
+
+
 def test_from_a_sort_of_what_is_replaced() -> None:
     """The list is empty meanwhile: its items are in memory of C alone."""
     scene = Scene()
@@ -493,29 +520,29 @@ def test_threads_that_swap_the_same_things() -> None:
     assert table == {a: "a", b: "b"}
 
 
-@pytest.mark.parametrize("at", [0, 3, 8])
+@pytest.mark.parametrize("at", [0, 3, 8, 10])
 def test_a_tuple_that_c_code_is_building(at: int) -> None:
     """C code can go on with it, whether what it has so far is rewritten (up to 3.14) or is
-    on the C stack, where nothing can be."""
+    on the C stack, where nothing can be. With ten items it is full for now."""
     pairs = [(["old"], ["new"])]
     kept = list(pairs[0])
     reports = []
 
     def items() -> Iterator[list[str]]:
         item = pairs[0][0]
-        for number in range(9):
+        for number in range(15):
             if number == at:
                 # The names of the test keep both sides apart.
                 reports.append(gcremap.remap(pairs, exclude=[kept]))
             yield item
 
     made = tuple(items())
-    assert len(made) == 9
+    assert len(made) == 15
     old, new = kept
     assert all(item is new for item in made[at:])
     assert all(item is old or item is new for item in made[:at])
     reports.pop().undo()
-    assert len(made) == 9
+    assert len(made) == 15
 
 
 def test_a_report_that_a_callback_finds_before_there_is_anything_to_undo() -> None:

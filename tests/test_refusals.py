@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import sys
 import types
 from typing import Any, ClassVar
@@ -192,3 +194,32 @@ GARBAGE = """
 
 def test_a_holder_that_is_collected_while_the_error_is_made() -> None:
     assert child.run(GARBAGE) == "True\n"
+
+
+def text(length: int, letter: str) -> str:
+    """That nobody has interned."""
+    return "".join([letter] * length)
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_what_a_stream_has_yet_to_write(parts: int) -> None:
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding="utf-8")
+    old, new, table = text(10, "a"), text(3000, "b"), {}
+    table["old"] = old
+    for _ in range(parts):
+        stream.write(old)
+    with pytest.raises(gcremap.RemapError, match="private state"):
+        gcremap.remap([(old, new)], frames=False)
+    stream.flush()
+    assert raw.getvalue() == b"a" * 10 * parts
+    gcremap.remap([(old, new)], frames=False)
+    assert table["old"] is new
+
+
+def test_what_a_stream_is_made_of() -> None:
+    old, new = bytes(bytearray(10_000)), bytes(bytearray(3))
+    stream = io.BytesIO(old)
+    with contextlib.suppress(gcremap.RemapError):  # left over, where it is not shown
+        gcremap.remap([(old, new)], frames=False)
+    assert stream.read() == b"\0" * 10_000

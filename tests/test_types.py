@@ -406,6 +406,117 @@ def test_a_class_stays_true_of_itself_in_a_swap() -> None:
     assert a.__subclasses__() == []
 
 
+def test_methods_know_their_class_in_a_swap() -> None:
+    class Base:
+        def who(self) -> list[str]:
+            return ["base"]
+
+    class Left(Base):
+        def who(self) -> list[str]:
+            return ["left", *super().who()]
+
+        @staticmethod
+        def own() -> Any:
+            return __class__  # type: ignore[name-defined]
+
+    class Right(Base):
+        def who(self) -> list[str]:
+            return ["right", *super().who()]
+
+        @property
+        def own(self) -> Any:
+            return __class__  # type: ignore[name-defined]
+
+    left, right, one, two = Left, Right, Left(), Right()
+    report = gcremap.remap([(Left, Right), (Right, Left)], frames=False)
+    assert (one.who(), two.who()) == (["right", "base"], ["left", "base"])
+    assert left().who() == ["left", "base"]
+    assert (left.own(), right().own) == (left, right)
+    report.undo()
+    assert (one.who(), two.who()) == (["left", "base"], ["right", "base"])
+
+
+def test_a_class_trades_places_with_a_subclass() -> None:
+    class Upper:
+        def who(self) -> list[str]:
+            return ["upper"]
+
+    class Lower(Upper):
+        def who(self) -> list[str]:
+            return ["lower", *super().who()]
+
+    class BelowLower(Lower):
+        pass
+
+    class BelowUpper(Upper):
+        pass
+
+    upper, lower = Upper, Lower
+    instances: list[Any] = [Upper(), Lower(), BelowUpper(), BelowLower()]
+    said = [instance.who() for instance in instances]
+    assert said == [["upper"], ["lower", "upper"], ["upper"], ["lower", "upper"]]
+    for instance in instances:
+        instance.name = type(instance).__name__
+    report = gcremap.remap([(Upper, Lower), (Lower, Upper)], frames=False)
+    assert lower.__mro__ == (lower, upper, object)
+    assert upper.__mro__ == (upper, object)
+    assert [type(instance) for instance in instances] == [lower, upper, BelowUpper, BelowLower]
+    assert BelowUpper.__mro__ == (BelowUpper, lower, upper, object)
+    assert BelowLower.__mro__ == (BelowLower, upper, object)
+    assert sorted(map(str, upper.__subclasses__())) == sorted(map(str, [lower, BelowLower]))
+    assert lower.__subclasses__() == [BelowUpper]
+    swapped = [["lower", "upper"], ["upper"], ["lower", "upper"], ["upper"]]
+    assert [instance.who() for instance in instances] == swapped
+    assert [instance.name for instance in instances] == [
+        "Upper",
+        "Lower",
+        "BelowUpper",
+        "BelowLower",
+    ]
+    report.undo()
+    assert [instance.who() for instance in instances] == said
+    assert BelowUpper.__mro__ == (BelowUpper, upper, object)
+    assert upper.__subclasses__() == [lower, BelowUpper]
+
+
+def test_a_class_between_one_and_its_subclass_is_refused() -> None:
+    class Upper:
+        pass
+
+    class Lower(Upper):
+        pass
+
+    class Both(Lower, Upper):
+        pass
+
+    instances = [Upper(), Lower(), Both()]
+    with pytest.raises(gcremap.RemapError, match="no consistent order") as refused:
+        gcremap.remap([(Upper, Lower), (Lower, Upper)], frames=False)
+    assert refused.value.pair in [(Upper, Lower), (Lower, Upper)]
+    with pytest.raises(gcremap.RemapError, match="base"):
+        gcremap.remap([(Upper, Lower)], frames=False)
+    assert [type(instance) for instance in instances] == [Upper, Lower, Both]
+    assert Both.__mro__ == (Both, Lower, Upper, object)
+
+
+def test_a_metaclass_trades_places_with_a_subclass() -> None:
+    class Upper(type):
+        def who(cls) -> list[str]:
+            return ["upper"]
+
+    class Lower(Upper):
+        def who(self) -> list[str]:
+            return ["lower", *super().who()]
+
+    upper, lower = Upper, Lower
+    one, two = Upper("one", (), {}), Lower("two", (), {})
+    report = gcremap.remap([(Upper, Lower), (Lower, Upper)], frames=False)
+    assert (type(one), type(two)) == (lower, upper)
+    assert (one.who(), two.who()) == (["lower", "upper"], ["upper"])
+    report.undo()
+    assert (one.who(), two.who()) == (["upper"], ["lower", "upper"])
+
+
 def test_descriptors_of_old_stay_of_old() -> None:
     old, new = make("old", __slots__=("x",)), make("new", __slots__=("x",))
     descriptor = vars(old)["x"]

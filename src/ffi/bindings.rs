@@ -242,6 +242,18 @@ unsafe extern "C" {
     ) -> *const ::std::os::raw::c_char;
 }
 unsafe extern "C" {
+    pub fn gcr_ctypes_kept(object: *mut PyObject) -> *mut PyObject;
+}
+unsafe extern "C" {
+    pub fn gcr_is_ctypes_key(key: *mut PyObject) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
+    pub fn gcr_pending_list(object: *mut PyObject) -> *mut PyObject;
+}
+unsafe extern "C" {
+    pub fn gcr_may_be_pending(holder: *mut PyObject, old: *mut PyObject) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
     pub fn gcr_hash_depends(object: *mut PyObject) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
@@ -255,6 +267,9 @@ unsafe extern "C" {
         object: *mut PyObject,
         class_: *mut PyObject,
     ) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
+    pub fn gcr_class_cell(function: *mut PyObject, class_: *mut *mut PyObject) -> *mut PyObject;
 }
 unsafe extern "C" {
     pub fn gcr_key_follows_table(holder: *mut PyObject) -> ::std::os::raw::c_int;
@@ -386,6 +401,59 @@ unsafe extern "C" {
 }
 unsafe extern "C" {
     pub fn gcr_invalidate_specialised();
+}
+pub const GCR_DICT_ADDED: gcr_dict_event = 0;
+pub const GCR_DICT_MODIFIED: gcr_dict_event = 1;
+pub const GCR_DICT_DELETED: gcr_dict_event = 2;
+pub type gcr_dict_event = ::std::os::raw::c_uint;
+unsafe extern "C" {
+    pub fn gcr_dict_is_watched(dict: *mut PyObject) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
+    pub fn gcr_dict_of_values(instance: *mut PyObject) -> *mut PyObject;
+}
+unsafe extern "C" {
+    pub fn gcr_tell_dict(
+        dict: *mut PyObject,
+        event: gcr_dict_event,
+        key: *mut PyObject,
+        value: *mut PyObject,
+    );
+}
+pub const GCR_FUNCTION_CODE: gcr_function_field = 0;
+pub const GCR_FUNCTION_DEFAULTS: gcr_function_field = 1;
+pub const GCR_FUNCTION_KWDEFAULTS: gcr_function_field = 2;
+pub type gcr_function_field = ::std::os::raw::c_uint;
+unsafe extern "C" {
+    pub fn gcr_functions_are_watched() -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
+    pub fn gcr_function_part(function: *mut PyObject, field: gcr_function_field) -> *mut PyObject;
+}
+unsafe extern "C" {
+    pub fn gcr_tell_function(
+        function: *mut PyObject,
+        field: gcr_function_field,
+        value: *mut PyObject,
+    );
+}
+unsafe extern "C" {
+    pub fn gcr_types_are_watched() -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
+    pub fn gcr_type_watchers(type_: *mut PyObject) -> ::std::os::raw::c_uint;
+}
+unsafe extern "C" {
+    pub fn gcr_hold_back_type(type_: *mut PyObject);
+}
+unsafe extern "C" {
+    pub fn gcr_give_back_type(
+        type_: *mut PyObject,
+        watchers: ::std::os::raw::c_uint,
+    ) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
+    pub fn gcr_tell_type(type_: *mut PyObject);
 }
 pub const GCR_EDIT_HASH: gcr_edit_kind = 0;
 pub const GCR_EDIT_DROP: gcr_edit_kind = 1;

@@ -1,13 +1,15 @@
 //! The plan: all that a remap will do, made while nothing is changed yet.
 
+mod classes;
 mod items;
+mod kept;
 mod outside;
 mod weak;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use pyo3_ffi::{PyObject, PyTypeObject, PyType_Check};
+use pyo3_ffi::PyObject;
 use rustc_hash::FxHashSet;
 
 use crate::counts::Counts;
@@ -70,6 +72,7 @@ pub(crate) unsafe fn plan(
         planner.take_frames();
         planner.take_roots();
         planner.take_holders();
+        planner.refuse_kept();
         planner.take_weak_references();
     }
     planner.finish()
@@ -181,47 +184,6 @@ impl<'a> Planner<'a> {
                 self.plan.changes.holders = deep;
             }
             self.plan.changes.world = Some(world);
-        }
-    }
-
-    /// Pairs of classes, and what old classes say of themselves.
-    ///
-    /// # Safety
-    /// I1 and I2.
-    unsafe fn take_classes(&mut self) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            for sides in self.map.pairs() {
-                let (old, new) = (sides.old as *mut PyObject, sides.new as *mut PyObject);
-                if PyType_Check(old) == 0 {
-                    continue;
-                }
-                self.add_parts(old);
-                if PyType_Check(new) != 0 {
-                    self.plan.changes.classes.push((old, new));
-                }
-            }
-        }
-        self.plan.changes.bases = Scope::Except(self.options.excluded.clone());
-    }
-
-    /// # Safety
-    /// I1, and `class` is a class and alive.
-    unsafe fn add_parts(&mut self, class: *mut PyObject) {
-        // SAFETY: the caller's promise; what a live class refers to is alive.
-        unsafe {
-            let type_ = class.cast::<PyTypeObject>();
-            self.parts.extend([(*type_).tp_mro as usize, (*type_).tp_bases as usize]);
-            let namespace = c::gcr_type_namespace(class);
-            if !namespace.is_null() {
-                self.namespaces.insert(namespace as usize);
-                ffi::traverse(namespace, |value| {
-                    if c::gcr_is_part_of_class(value, class) != 0 {
-                        self.parts.insert(value as usize);
-                    }
-                    ControlFlow::Continue(())
-                });
-            }
         }
     }
 

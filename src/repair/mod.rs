@@ -4,6 +4,7 @@ pub(crate) mod contexts;
 pub(crate) mod tables;
 pub(crate) mod tracking;
 pub(crate) mod types;
+pub(crate) mod watchers;
 pub(crate) mod weak;
 
 use std::ptr;
@@ -14,9 +15,11 @@ use crate::edit::Changes;
 use crate::error::NO_MEMORY;
 use crate::ffi::bindings as c;
 use crate::hashes::{Answer, Question};
+use crate::world::World;
 use contexts::ContextRepair;
 use tables::TableRepair;
 use types::{Obstacle, TypePlan, TypeRepair};
+use watchers::Watched;
 
 /// All repairs of one remap, ready to be committed.
 #[derive(Debug)]
@@ -24,6 +27,7 @@ pub(crate) struct Repairs {
     pub(crate) tables: TableRepair,
     pub(crate) types: TypeRepair,
     pub(crate) contexts: ContextRepair,
+    pub(crate) watched: Watched,
     to_track: Vec<*mut PyObject>,
 }
 
@@ -36,12 +40,15 @@ impl Repairs {
         plan: TypePlan,
         question: &Question,
         answer: &Answer,
+        world: &World,
     ) -> Result<Self, Obstacle> {
         // SAFETY: the caller's promise.
         unsafe {
+            let tables = TableRepair::prepare(changes, question, answer)
+                .map_err(|(culprit, reason)| Obstacle { culprit, reason })?;
             Ok(Repairs {
-                tables: TableRepair::prepare(changes, question, answer)
-                    .map_err(|(culprit, reason)| Obstacle { culprit, reason })?,
+                watched: Watched::prepare(changes, tables.reindexed(), &plan.functions, world),
+                tables,
                 contexts: ContextRepair::prepare(changes.variables.as_ref())
                     .ok_or(Obstacle { culprit: ptr::null_mut(), reason: NO_MEMORY })?,
                 types: TypeRepair::prepare(plan, changes)?,
@@ -56,6 +63,7 @@ impl Repairs {
         // SAFETY: the caller's promise; holders are alive because their referents
         // were just rewritten in them.
         unsafe {
+            self.watched.hold_back();
             // A moved weak reference forgets its hash; a table that has it as a key
             // tells it the new one.
             weak::commit(&changes.weak);
@@ -68,6 +76,7 @@ impl Repairs {
             }
             c::gcr_forget_context_values();
             c::gcr_invalidate_specialised();
+            self.watched.give_back();
         }
     }
 }

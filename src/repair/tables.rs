@@ -103,6 +103,10 @@ impl TableRepair {
         }
     }
 
+    pub(crate) fn reindexed(&self) -> impl Iterator<Item = *mut PyObject> + '_ {
+        self.prepared.iter().map(|&(table, _)| table)
+    }
+
     pub(crate) fn rehashed(&self) -> usize {
         self.prepared.len()
     }

@@ -20,7 +20,7 @@ pub(crate) struct TypePlan {
     modified: Vec<*mut PyObject>,
     /// Those of them of which C slots may change with it.
     refreshed: Vec<*mut PyObject>,
-    functions: Vec<*mut PyObject>,
+    pub(crate) functions: Vec<*mut PyObject>,
     /// Special methods that instances hash and compare by: class, name, new.
     pub(crate) methods: Vec<(*mut PyObject, *mut PyObject, *mut PyObject)>,
 }
