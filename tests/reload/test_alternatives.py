@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
@@ -115,3 +116,23 @@ def test_function_gains_a_declared_overload(project: Any) -> None:
     project.reload(mod=source.format("@overload\n        def f(x: bytes) -> bytes: ...", 2))
     assert held is mod.f
     assert held(0) == (0, 2)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="PEP 695")
+def test_type_parameters(project: Any) -> None:
+    source = """
+        class Box[T]:
+            def f(self): return {0}
+        def first[T](rows: list[T]) -> T: return rows[0], {0}
+        class Sub[T: (int, str)](Box[T]):
+            def g(self): return super().f()
+    """
+    mod = project.load(mod=source.format(1), user="from mod import Box\nI = Box[int]\n")
+    import user
+
+    box, sub = user.I(), mod.Sub()
+    for number in (2, 1, 1):
+        project.reload("mod", "user", mod=source.format(number))
+        assert box.f() == sub.g() == number
+        assert mod.first([0]) == (0, number)
+        assert user.I.__origin__ is mod.Box is type(box)
