@@ -294,3 +294,61 @@ def test_closures_that_never_captured_what_the_new_code_needs(project: Any) -> N
     assert (first(1), second(1)) == (11, 21)
     assert len(report.warnings) == 2
     assert "never captured scale" in report.warnings[0]
+
+
+def test_variables_and_attributes_that_a_wrapper_counts_in(project: Any) -> None:
+    wrappers = """
+        import functools
+        def by_variable(f):
+            n = 0
+            @functools.wraps(f)
+            def wrapper():
+                nonlocal n
+                n += 1
+                return f(), n, {0}
+            wrapper.count = lambda: n
+            return wrapper
+        def by_attribute(f):
+            @functools.wraps(f)
+            def wrapper():
+                wrapper.n += 1
+                return f(), wrapper.n, {0}
+            wrapper.n = 0
+            wrapper.version = {0}
+            return wrapper
+    """
+    source = """
+        from wrap import by_attribute, by_variable
+        @by_variable
+        def f(): return {0}
+        @by_attribute
+        def g(): return {0}
+    """
+    mod = project.load(mod=source.format(1), wrap=wrappers.format(1))
+    f, g = mod.f, mod.g
+    assert f() == g() == (1, 1, 1)
+    project.reload(mod=source.format(2))
+    assert f() == g() == (2, 2, 1)
+    assert f.count() == 2
+    project.reload(mod=source.format(3), wrap=wrappers.format(4))
+    assert f() == g() == (3, 3, 4)
+    assert f.count() == 3
+    assert g.version == 4
+
+
+def test_generic_function_that_has_answered_gains_an_implementation(project: Any) -> None:
+    source = """
+        from functools import singledispatch
+        @singledispatch
+        def show(x): return "any", {0}
+        @show.register
+        def _(x: int): return "int", {0}
+    """
+    more = "@show.register\n        def _(x: str): return 'str', 2\n    "
+    mod = project.load(mod=source.format(1))
+    assert mod.show("x") == ("any", 1)
+    project.reload(mod=source.format(2) + "    " + more)
+    assert mod.show("x") == ("str", 2)
+    assert mod.show(1) == ("int", 2)
+    project.reload(mod=source.format(1))
+    assert mod.show("x") == ("any", 1)

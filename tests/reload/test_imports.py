@@ -257,3 +257,32 @@ def test_import_below_the_definitions_that_the_imported_needs(project: Any) -> N
     assert add.f() == 2
     assert type(add) is expr.Add is sys.modules["add"].Add
     assert isinstance(add, expr.Expr)
+
+
+def test_names_of_a_star_are_imported_where_both_modules_are_reloaded(project: Any) -> None:
+    source = "a = {0}\nrows = [{0}]\ndef f(): return a\n"
+    user = (
+        "from mod import *\ntwice = a * 2\nseen = []\nclass C:\n    a = a\ndef g(): return f(), a\n"
+    )
+    mod = project.load(mod=source.format(1), user=user, last="from user import *\nthrice = a * 3\n")
+    import last
+    import user as importer
+
+    importer.seen.append("x")
+    project.reload("mod", "user", "last", mod=source.format(2))
+    assert importer.a == last.a == mod.a == 2
+    assert importer.rows is last.rows is mod.rows == [2]
+    assert (importer.twice, last.twice, last.thrice, importer.C.a) == (4, 4, 6, 2)
+    assert importer.g() == (2, 2)
+    assert importer.seen is last.seen == ["x"]
+
+
+def test_names_that_a_star_does_not_bring_any_more(project: Any) -> None:
+    mod = project.load(mod="a = 1\nb = 1\ndef f(): pass\n", user="from mod import *\nown = 3\n")
+    import user
+
+    user.added = 5
+    project.reload("mod", "user", mod="a = 2\n")
+    assert vars(user).keys() & {"a", "b", "f", "own", "added"} == {"a", "own", "added"}
+    project.reload("mod", "user", mod="a = 2\nb = 3\n")
+    assert (mod.b, user.b, user.a) == (3, 3, 2)

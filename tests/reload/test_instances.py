@@ -235,3 +235,25 @@ def test_descriptors_with_an_offset_are_no_fields_of_ctypes(project: Any) -> Non
     table = mod.Table()
     project.reload(mod=source.format(2))
     assert table.column == 2
+
+
+def test_instances_of_a_class_that_becomes_abstract(project: Any) -> None:
+    source = """
+        from abc import ABC, abstractmethod
+        class Base(ABC):
+            __slots__ = {}
+            @abstractmethod
+            def f(self): ...
+            {}
+    """
+    sub = "import mod\nclass Sub(mod.Base):\n    def f(self): return {}\n"
+    project.load(mod=source.format("()", ""), user=sub.format(1))
+    import user
+
+    instance = user.Sub()
+    more = "@abstractmethod\n            def g(self): ..."
+    project.reload("mod", "user", mod=source.format("('x',)", more), user=sub.format(2))
+    assert type(instance) is user.Sub
+    assert instance.f() == 2
+    with pytest.raises(TypeError, match="abstract"):
+        user.Sub()

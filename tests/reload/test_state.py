@@ -352,3 +352,13 @@ def test_class_that_says_what_class_its_instances_are_of(project: Any) -> None:
     project.reload(mod=source.format(3, ".__base__"))
     assert proxy.__class__ is object
     assert proxy.f() == 3
+
+
+def test_list_made_by_an_expression_is_new_wherever_it_is_held(project: Any) -> None:
+    source = "N = {0}\none = [1] if N == 1 else [2]\nmore = [N] * 2\nlast = sorted({{N, 0}})\n"
+    mod = project.load(mod=source.format(1))
+    held = (mod.one, mod.more, mod.last)
+    holder = [held]
+    project.reload(mod=source.format(2))
+    assert holder[0] == ([2], [2, 2], [0, 2])
+    assert holder[0][0] is mod.one

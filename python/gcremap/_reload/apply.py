@@ -11,10 +11,11 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from gcremap import _dispatch
-from gcremap._reload import codes, layout, migrate, update
+from gcremap._reload import codes, functions, layout, migrate, update
 from gcremap._reload.attributes import UNSETTABLE, set_attribute
-from gcremap._reload.kinds import is_a, is_class, is_function, subclasses
-from gcremap._reload.match import LRU_CACHE, Matcher, Pair
+from gcremap._reload.kinds import LRU_CACHE, is_a, is_class, is_function, subclasses
+from gcremap._reload.match import Matcher, Pair
+from gcremap._reload.unbound import note_replaced
 from gcremap._reload.update import Updater
 from gcremap._report import RemapReport
 
@@ -148,7 +149,8 @@ class Applier:
             elif is_class(pair.old) and is_class(pair.new):
                 self._replace_class(pair)
             elif is_a(pair.old, FunctionType) and is_a(pair.new, FunctionType):
-                update.carry_attributes(pair.old, pair.new, pair.attributes, self._undo)
+                self._updater.keep_written(pair.old, pair.new)
+                functions.carry_attributes(pair.old, pair.new, pair.attributes, self._undo)
         self._show_formers({job.name for job in jobs if "__after_reload__" in vars(job.module)})
         for function, code, parts in self._matcher.orphans:
             if self._orphan(function, code) and parts is not None:
@@ -156,6 +158,10 @@ class Applier:
         for job in jobs:
             for old, new in job.dropped:
                 self._updater.merge(old, new)
+        if self._updater.has_merged_cells:
+            # A generic function remembers what it has chosen before it had these.
+            _dispatch._refresh()
+            self._undo.append(_dispatch._refresh)
 
     def _show_formers(self, told: set[str]) -> None:
         """Make what hooks are given, of a class or of the modules `told`: classes as they were,
@@ -192,10 +198,12 @@ class Applier:
                 self._descriptors.append((value, news[name]))
             if layout.is_of_the_layout(name, value):
                 continue
-            dynamic = name not in news and not update.is_gone(pair, name, value)
+            dynamic = name not in news and not update.is_gone(pair, name, olds)
             # A structure of ctypes takes its fields once.
             stays = name in kept and news[name] is not value and name != "_fields_"
             stays = stays and name not in UNSETTABLE
+            if stays:
+                self._updater.merge(value, news[name])
             if stays or dynamic:
                 set_attribute(new, name, value)
         if is_a(new, enum.EnumType):
@@ -250,8 +258,8 @@ class Applier:
             )
             return False
         closure = tuple(cells[name] for name in code.co_freevars)
-        twin = update.copy_of(function, code, closure)
-        update.swap(function, twin, self._undo)
+        twin = functions.copy_of(function, code, closure)
+        functions.swap(function, twin, self._undo)
         return True
 
     # What is left to remap, and what there is to say.
@@ -370,6 +378,7 @@ class Applier:
 
     def finish(self) -> None:
         """What cannot be taken back, once nothing can fail any more."""
+        note_replaced(self._matcher)
         changed = {pair.module for pair in self._matcher.pairs if pair.changed}
         for pair in self._matcher.pairs:
             # What it remembers may have come from any of the code that changed.

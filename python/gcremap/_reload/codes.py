@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dis
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from difflib import SequenceMatcher
@@ -50,6 +51,18 @@ def _constant(constant: object) -> object:
     if isinstance(constant, frozenset):
         return frozenset(_constant(item) for item in constant)
     return (type(constant), repr(constant))
+
+
+def stored(code: CodeType, operation: str) -> frozenset[str]:
+    """The names that `code`, or what it makes, stores by `operation`."""
+    number = dis.opmap[operation]
+    return frozenset(
+        each.argval
+        for inner in tree(code)
+        if number in inner.co_code[::2]
+        for each in dis.get_instructions(inner)
+        if each.opcode == number
+    )
 
 
 def nested(code: CodeType) -> list[CodeType]:

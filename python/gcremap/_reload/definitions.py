@@ -7,6 +7,7 @@ Two indexes, of the old source and of the new one, tell which names are defined 
 from __future__ import annotations
 
 import ast
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -68,6 +69,30 @@ class Said(Print):
 _NOTHING = ast.Pass()
 
 
+Branch = tuple[tuple[int, int], ...]
+"""What a statement stands in: by its position, each statement that has branches, and which."""
+
+
+@dataclass(slots=True)
+class Way:
+    """One of the `def` and `class` statements of a name."""
+
+    kind: str
+    said: Print
+    lines: tuple[int, int]
+    """The first, with decorators, and the last."""
+    branch: Branch
+    decorators: list[str]
+    members: Index | None
+
+    def excludes(self, other: Way) -> bool:
+        """Whether the two stand in different branches of one statement."""
+        for mine, others in zip(self.branch, other.branch, strict=False):
+            if mine != others:
+                return mine[0] == others[0]
+        return False
+
+
 @dataclass(slots=True)
 class Definition:
     """All the statements that bind, or build up, one name."""
@@ -85,6 +110,21 @@ class Definition:
     """Built up by further statements: `NAME[...] = `, `NAME.method()`, `@NAME.register`."""
     members: Index | None = None
     """What the class body defines."""
+    ways: list[Way] = field(default_factory=list)
+    """The statements that define it as code, where the source is known."""
+
+    @property
+    def are_exclusive(self) -> bool:
+        """Whether no two of the statements can have run one after the other."""
+        pairs = itertools.combinations(self.ways, 2)
+        return all(one.excludes(other) for one, other in pairs)
+
+    def only(self, way: Way) -> Definition:
+        """What there is to say if it was this way."""
+        return Definition(
+            self.name, {way.kind}, [way.said], self.reads, way.decorators,
+            members=way.members, ways=[way],
+        )  # fmt: skip
 
     @property
     def is_code(self) -> bool:
@@ -125,8 +165,21 @@ class Definition:
 
 Index = dict[str, Definition]
 
+_DISPLAYS = (ast.List, ast.Dict, ast.Set)
 _FRESH_CALLS = frozenset(
-    {"bytearray", "defaultdict", "deque", "dict", "list", "set", "OrderedDict"}
+    {
+        "bytearray",
+        "copy",
+        "deepcopy",
+        "defaultdict",
+        "deque",
+        "dict",
+        "fromkeys",
+        "list",
+        "set",
+        "sorted",
+        "OrderedDict",
+    }
 )
 
 
@@ -149,6 +202,7 @@ class _Indexer:
     def __init__(self, lines: list[str] | None, owner: str) -> None:
         self.index: Index = {}
         self._lines = lines
+        self._branch: Branch = ()
         self._owner = owner.lstrip("_")
         """The class whose body it is, as it stands in private names."""
 
@@ -181,15 +235,30 @@ class _Indexer:
         for statement in statements:
             self.statement(statement, context, reads)
 
+    def _branches(
+        self,
+        node: ast.stmt,
+        which: int,
+        statements: Iterable[ast.stmt],
+        context: str,
+        reads: frozenset[str],
+    ) -> None:
+        """Index `statements`, of which no more run if another branch of `node` does."""
+        outer = self._branch
+        self._branch = (*outer, (node.lineno, which))
+        self.body(statements, context, reads)
+        self._branch = outer
+
     def statement(self, node: ast.stmt, context: str, reads: frozenset[str]) -> None:
         match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef():
                 self._code(DEF, node, context, reads)
             case ast.ClassDef():
                 definition = self._code(CLASS, node, context, reads)
-                # Of several, which one runs is not known.
-                single = len(definition.prints) == 1
-                definition.members = _index_of(node, self._lines) if single else None
+                way = definition.ways[-1]
+                way.members = _index_of(node, self._lines)
+                # Of several, which one has run is only known of what it has made.
+                definition.members = way.members if len(definition.prints) == 1 else None
             case ast.Import() | ast.ImportFrom():
                 for alias in node.names:
                     name = alias.asname or alias.name.partition(".")[0]
@@ -206,8 +275,8 @@ class _Indexer:
             case ast.If(test=test) | ast.While(test=test):
                 inner = reads | names_read(test)
                 where = f"{context}{type(node).__name__} {ast.dump(test)}: "
-                self.body(node.body, where, inner)
-                self.body(node.orelse, "not " + where, inner)
+                self._branches(node, 0, node.body, where, inner)
+                self._branches(node, 1, node.orelse, "not " + where, inner)
             case ast.For(iter=iterable) | ast.AsyncFor(iter=iterable):
                 inner = reads | names_read(iterable)
                 where = f"{context}for {ast.dump(node.target)} in {ast.dump(iterable)}: "
@@ -222,19 +291,19 @@ class _Indexer:
                         self._bind(name, DATA, self._said(item, context), reads)
                 self.body(node.body, context, reads)
             case ast.Try() | ast.TryStar():
-                self.body(node.body, context, reads)
-                for handler in node.handlers:
-                    self.body(handler.body, f"{context}except: ", reads)
-                self.body(node.orelse, context, reads)
+                self._branches(node, 0, node.body, context, reads)
+                for which, handler in enumerate(node.handlers, 1):
+                    self._branches(node, which, handler.body, f"{context}except: ", reads)
+                self._branches(node, 0, node.orelse, context, reads)
                 self.body(node.finalbody, context, reads)
             case ast.Match(subject=subject):
                 inner = reads | names_read(subject)
-                for case in node.cases:
+                for which, case in enumerate(node.cases):
                     where = f"{context}case {ast.dump(case.pattern)}: "
                     for captured in ast.walk(case.pattern):
                         if isinstance(captured, ast.MatchAs | ast.MatchStar) and captured.name:
                             self._bind(captured.name, DATA, self._said(subject, where), inner)
-                    self.body(case.body, where, inner)
+                    self._branches(node, which, case.body, where, inner)
             case ast.Delete():
                 for deleted in node.targets:
                     self._touch(deleted, self._said(node, context), reads)
@@ -253,7 +322,13 @@ class _Indexer:
         reads: frozenset[str],
     ) -> Definition:
         definition = self._bind(node.name, kind, self._said(node, context), reads)
-        definition.decorators += [ast.dump(decorator) for decorator in node.decorator_list]
+        decorators = [ast.dump(decorator) for decorator in node.decorator_list]
+        definition.decorators += decorators
+        first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+        lines = (first, node.end_lineno or node.lineno)
+        definition.ways.append(
+            Way(kind, definition.prints[-1], lines, self._branch, decorators, None)
+        )
         for decorator in node.decorator_list:
             called: ast.expr = decorator.func if isinstance(decorator, ast.Call) else decorator
             if isinstance(called, ast.Attribute) and root_name(called) != node.name:
@@ -342,8 +417,14 @@ def root_name(target: ast.expr) -> str | None:
 def is_fresh(value: ast.expr) -> bool:
     """Whether the expression makes an object that nothing else can hold yet."""
     match value:
-        case ast.List() | ast.Dict() | ast.Set() | ast.ListComp() | ast.DictComp() | ast.SetComp():
+        case ast.ListComp() | ast.DictComp() | ast.SetComp():
             return True
+        case _ if isinstance(value, _DISPLAYS):
+            return True
+        case ast.IfExp(body=one, orelse=other):
+            return is_fresh(one) and is_fresh(other)
+        case ast.BinOp(left=left, right=right):
+            return isinstance(left, _DISPLAYS) or isinstance(right, _DISPLAYS)
         case ast.Call(func=ast.Name(id=name)) | ast.Call(func=ast.Attribute(attr=name)):
             return name in _FRESH_CALLS or name[:1].isupper()
         case _:

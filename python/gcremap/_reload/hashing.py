@@ -13,8 +13,7 @@ from typing import Any
 
 from gcremap import _native
 from gcremap._reload import codes
-from gcremap._reload.kinds import is_a, is_function, mro_of, namespace_of, subclasses
-from gcremap._reload.match import LRU_CACHE
+from gcremap._reload.kinds import LRU_CACHE, is_a, is_function, mro_of, namespace_of, subclasses
 from gcremap._report import RemapReport
 
 

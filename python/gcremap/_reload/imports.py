@@ -7,7 +7,7 @@ import importlib.util
 import os
 import sys
 import sysconfig
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -16,6 +16,22 @@ from gcremap._reload.definitions import imports_of
 from gcremap._reload.kinds import is_a, is_class, module_of, namespace_of
 
 _MISSING: Any = object()
+
+
+def starred(
+    tree: ast.AST | None, module: Any, namespaces: Mapping[str, Mapping[str, Any]]
+) -> Iterator[tuple[str, Any]]:
+    """What there is in the modules that `tree`, a source of `module`, imports `*` from: in
+    `namespaces`, or now."""
+    for _, node in imports_of(tree) if tree is not None else ():
+        if isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
+            name = absolute(node, module) or ""
+            present = namespaces.get(name)
+            if present is None:
+                present = vars(sys.modules[name]) if name in sys.modules else {}
+            for key, value in list(present.items()):
+                if not key.startswith("__"):
+                    yield key, value
 
 
 class FromImport(NamedTuple):

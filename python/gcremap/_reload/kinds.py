@@ -6,11 +6,13 @@ Django, LocalProxy of Werkzeug) then looks for what it stands for, which may fai
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from types import FunctionType, MappingProxyType, UnionType
 from typing import Any, TypeGuard, TypeVar, overload
 
 T = TypeVar("T")
+LRU_CACHE = type(functools.lru_cache(lambda: None))
 _NAMESPACE: Any = type.__dict__["__dict__"].__get__
 _MRO: Any = type.__dict__["__mro__"].__get__
 

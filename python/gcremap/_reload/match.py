@@ -11,15 +11,15 @@ from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 from gcremap._reload import codes
+from gcremap._reload.alternatives import is_certain, made_by
 from gcremap._reload.defaults import Parts
 from gcremap._reload.definitions import Definition, Index
-from gcremap._reload.kinds import is_a, is_class, is_function, module_of
+from gcremap._reload.kinds import LRU_CACHE, is_a, is_class, is_function, module_of
 
 if TYPE_CHECKING:
     from gcremap._reload.state import Values
 
 _WRAPPERS = (staticmethod, classmethod)
-LRU_CACHE = type(functools.lru_cache(lambda: None))
 _ATOMS = (str, bytes, int, float, complex, bool, type(None), type(Ellipsis), types.ModuleType)
 
 
@@ -50,6 +50,9 @@ class Pair:
         return self.old if self.keep else self.new
 
 
+Wholes = tuple[Definition | None, Definition | None]
+
+
 @dataclass(slots=True)
 class Site:
     """Where a pair was found: the two definitions of one name, as far as there are any."""
@@ -60,6 +63,26 @@ class Site:
     new: Definition | None = None
     made_by_same: bool = False
     """No statement says what it is; what made it says the same."""
+    certain: bool = False
+    """Of several statements of the name, it is known which ones these two are of."""
+    wholes: Wholes = (None, None)
+    """All there is of the name, in both versions."""
+
+    @classmethod
+    def of(
+        cls,
+        path: str,
+        module: str,
+        wholes: Wholes,
+        values: tuple[Any, Any],
+        made_by_same: bool = False,
+        certain: bool = True,
+    ) -> Site:
+        """Where two values stand, of all definitions of their name those that made them."""
+        new = made_by(wholes[1], values[1])
+        old = made_by(wholes[0], values[0], like=new)
+        certain = certain and is_certain(wholes, (old, new))
+        return cls(path, module, old, new, made_by_same, certain, wholes)
 
     @property
     def same(self) -> bool:
@@ -91,10 +114,10 @@ class Site:
         """Either side is an assignment or an import."""
         return any(side is not None and not side.is_code for side in (self.old, self.new))
 
-    def inside(self, name: str, bodies: tuple[Index, Index]) -> Site:
-        olds, news = bodies
+    def inside(self, name: str, bodies: tuple[Index, Index], values: tuple[Any, Any]) -> Site:
+        wholes = (bodies[0].get(name), bodies[1].get(name))
         path = f"{self.path}.{name}"
-        return Site(path, self.module, olds.get(name), news.get(name), self.same)
+        return Site.of(path, self.module, wholes, values, self.same, self.certain)
 
 
 class Matcher:
@@ -210,9 +233,10 @@ class Matcher:
         if not same_code:
             if not site.is_code and not self._is_one_definition(old, new, site):
                 return None
-            if name in self.ambiguous and old.__code__.co_qualname == name:
+            if name in self.ambiguous and old.__code__.co_qualname == name and not site.certain:
                 return None
         pair = self._add(old, new, site)
+        pair.attributes = _counted(old, new)
         for was, now in codes.pair_up(old.__code__, new.__code__):
             self.code_map.setdefault(was, now)
         self._parts(old, new, site)
@@ -237,22 +261,27 @@ class Matcher:
             for name, member in new.__members__.items():
                 before: Any = old.__members__.get(name)
                 if before is not None and before.name == name:
-                    self.add_data(before, member, site.inside(name, bodies), keep=True)
+                    self.add_data(
+                        before, member, site.inside(name, bodies, (before, member)), keep=True
+                    )
         for name, value in list(olds.items()):
             if name in news and not is_a(value, types.GetSetDescriptorType):
-                inside = site.inside(name, bodies)
+                inside = site.inside(name, bodies, (value, news[name]))
                 if inside.is_data and not _is_own(value, news[name], name):
                     continue
                 self.match(value, news[name], inside)
         return pair
 
     def _bases(self, old: type, new: type, site: Site) -> None:
-        """Bases that no name leads to: `class P(namedtuple("P", "x y"))`."""
+        """Bases that no name leads to: `class P(namedtuple("P", "x y"))`, or an earlier class
+        of this name."""
         for before, after in zip(old.__bases__, new.__bases__, strict=False):
             if before is not after and before.__module__ == old.__module__ == after.__module__:
-                self.match(
-                    before, after, Site(f"{site.path}.<base>", site.module, None, None, site.same)
-                )
+                own = before.__qualname__ == after.__qualname__ == site.path
+                wholes = site.wholes if own else (None, None)
+                path = f"{site.path}.<base>"
+                values = (before, after)
+                self.match(before, after, Site.of(path, site.module, wholes, values, site.same))
 
     def _unwrapped(self, old: Any, new: Any, site: Site) -> Pair | None:
         """A function that became a property of it, or a static method, and the reverse."""
@@ -278,6 +307,14 @@ class Matcher:
                 is_a(value, (*_WRAPPERS, property)) and type(value) is type(inner)
             ):
                 self.match(value, inner, site)
+
+
+def _counted(old: FunctionType, new: FunctionType) -> frozenset[str]:
+    """Attributes of a function that it sets itself, in both versions: `wrapper.calls += 1`."""
+    names = vars(old).keys() & vars(new).keys() - {"__wrapped__"}
+    for function in (old, new) if names else ():
+        names &= codes.stored(function.__code__, "STORE_ATTR")
+    return frozenset(names)
 
 
 def _is_own(old: Any, new: Any, name: str) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from gcremap import _native
+from gcremap._reload.attributes import set_attribute
 from gcremap._reload.kinds import is_a, subclasses
 from gcremap._reload.layout import is_of_the_layout
 from gcremap._slots import referrers
@@ -78,7 +79,7 @@ def _blank(instance: Any, cls: type) -> Any:
     """An instance of `cls` with what a C base holds of `instance`, and no attributes."""
     base = _c_base(cls)
     if base is object:
-        return object.__new__(cls)
+        return _bare(cls)
     if issubclass(base, BaseException):
         made: Any = base.__new__(cls, *instance.args)
         for name in ("__cause__", "__context__", "__traceback__", "__suppress_context__"):
@@ -92,6 +93,18 @@ def _blank(instance: Any, cls: type) -> Any:
     if is_a(instance, base):
         return base.__new__(cls, instance)  # type: ignore[call-arg]
     return base.__new__(cls)
+
+
+def _bare(cls: type) -> Any:
+    """An instance without anything, be the class an abstract one by now."""
+    missing = vars(cls).get("__abstractmethods__")
+    if not missing:
+        return object.__new__(cls)
+    set_attribute(cls, "__abstractmethods__", frozenset())
+    try:
+        return object.__new__(cls)
+    finally:
+        set_attribute(cls, "__abstractmethods__", missing)
 
 
 def _c_base(cls: type) -> type:

@@ -9,9 +9,9 @@ from types import FunctionType, ModuleType, TracebackType
 from typing import Any
 
 from gcremap._native import remap
+from gcremap._reload.functions import swap
 from gcremap._reload.hashing import Reindexing
 from gcremap._reload.imports import Followers
-from gcremap._reload.update import swap
 
 _MISSING: Any = object()
 

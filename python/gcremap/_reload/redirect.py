@@ -143,7 +143,10 @@ class Redirection:
                     if id(value) in hits:
                         self._places.append((_SLOT, holder, slot))
         if len(self._places) - before < len(hits) and type(holder).__dictoffset__:
-            attributes = object.__getattribute__(holder, "__dict__")
+            try:
+                attributes = object.__getattribute__(holder, "__dict__")
+            except AttributeError:
+                return  # a TypeVar has one and shows it to nobody
             found = [key for key, value in dict.items(attributes) if id(value) in hits]
             self._places += [(_DICT, attributes, key) for key in found]
 

@@ -118,6 +118,8 @@ class Values:
             return False
         if not old.same(new):
             return False
+        if name in new.reads and self._outer is not None and self._outer.changed(name):
+            return False  # `rate = rate` in a class
         return not any(self.changed(other) for other in new.reads if other != name)
 
     @functools.cached_property

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,12 +12,13 @@ from typing import Any, Literal
 from gcremap._native import remap
 from gcremap._reload import hooks, record, source, state
 from gcremap._reload.apply import Applier
-from gcremap._reload.definitions import Definition, Index, imports_of
+from gcremap._reload.definitions import IMPORT, Definition, Index
 from gcremap._reload.execute import Snapshot, execute
 from gcremap._reload.hashing import Reindexing
-from gcremap._reload.imports import Followers, absolute
+from gcremap._reload.imports import Followers, starred
 from gcremap._reload.kinds import is_a, is_class, is_function, module_of
 from gcremap._reload.match import Matcher, Pair, Site
+from gcremap._reload.moves import match_moved
 from gcremap._reload.near import Nursery, far_references
 from gcremap._reload.order import in_order
 from gcremap._reload.redirect import Redirection
@@ -28,7 +27,7 @@ from gcremap._reload.report import ReloadReport
 from gcremap._reload.script import Script
 from gcremap._reload.source import Source
 from gcremap._reload.state import Policy, Values
-from gcremap._reload.unbound import match_unbound, match_unbound_classes
+from gcremap._reload.unbound import match_combinations, match_unbound, match_unbound_classes
 from gcremap._reload.update import class_values
 from gcremap._report import RemapReport
 
@@ -83,6 +82,8 @@ class Transaction:
         self._undo: list[Callable[[], Any]] = []
         self._nursery = Nursery()
         self._reindexing = Reindexing(set())
+        self._befores: dict[str, dict[str, Any]] = {}
+        """The namespaces of the modules as they were, by name."""
 
     def run(self) -> list[ReloadReport]:
         start = time.perf_counter()
@@ -96,8 +97,10 @@ class Transaction:
                     done.append(job)
                     self._execute(job)
                     self._settle(job)
+                match_moved(jobs, self._matcher)
                 match_unbound_classes(jobs, self._matcher, self._nursery)
                 match_unbound(jobs, self._matcher, self._nursery)
+                match_combinations(self._matcher)
                 self._withdraw(jobs)
                 applier, report = self._commit(jobs)
             reports = self._conclude(jobs, applier, report)
@@ -139,6 +142,7 @@ class Transaction:
                     "containers and objects stay, constants are taken anew"
                 )
             jobs.append(job)
+            self._befores[name] = job.snapshot.namespace
         return jobs
 
     def _policy(self, module: Target) -> Policy:
@@ -200,16 +204,29 @@ class Transaction:
 
     def _settle(self, job: Job) -> None:
         """Pair up definitions, give values that stay back to the module, drop names gone."""
-        olds, namespace = job.snapshot.namespace, job.namespace
-        news = dict(namespace)
+        olds, news = job.snapshot.namespace, dict(job.namespace)
+        self._index_starred(job)
         self._matcher.learn_codes(job.was.code, job.ran)
         name = job.name
         old_index, new_index = job.old_index or {}, job.new_index or {}
         bound = [key for key in news if key in olds and key in job.stored]
         attributes = _attributes(old_index, new_index)
+        sites = {
+            key: Site.of(
+                key, name, (old_index.get(key), new_index.get(key)), (olds[key], news[key])
+            )
+            for key in bound
+        }
+        if job.old_index is not None:
+            job.old_index = job.old_index | {
+                k: s.old for k, s in sites.items() if s.old is not None
+            }
+        if job.new_index is not None:
+            job.new_index = job.new_index | {
+                k: s.new for k, s in sites.items() if s.new is not None
+            }
         data = []
-        for key in bound:
-            site = Site(key, name, old_index.get(key), new_index.get(key))
+        for key, site in sites.items():
             if site.old is None and job.old_index is None:
                 site.old = site.new
             if not self._is_definition(site, olds[key], news[key]):
@@ -219,7 +236,7 @@ class Transaction:
             else:
                 pair = self._matcher.match(olds[key], news[key], site)
                 if pair is not None:
-                    pair.attributes = attributes.get(key, frozenset())
+                    pair.attributes |= attributes.get(key, frozenset())
         values = Values(
             olds,
             news,
@@ -238,6 +255,22 @@ class Transaction:
         for key in job.stored - olds.keys():
             if not key.startswith("__"):
                 job.report.added.append(key)
+
+    @staticmethod
+    def _index_starred(job: Job) -> None:
+        """Names that came by `*` are imported as others are."""
+        if job.old_index is None or job.new_index is None or "*" not in job.new_index:
+            return
+        found = {
+            name: Definition(name, {IMPORT})
+            for name, value in starred(job.now.tree, job.module, {})
+            if name in job.stored and job.namespace.get(name, _MISSING) is value
+        }
+        job.new_index = found | job.new_index
+        if "*" in job.old_index:
+            job.old_index = {
+                n: found[n] for n in found.keys() & job.snapshot.namespace.keys()
+            } | job.old_index
 
     def _withdraw(self, jobs: list[Job]) -> None:
         """Give the old definitions back to the modules, which other threads are using.
@@ -322,12 +355,13 @@ class Transaction:
             for key, value in job.snapshot.namespace.items():
                 if key not in state.RESERVED:
                     namespace.setdefault(key, value)
+        brought = self._brought_by_star(job)
         stored = job.was.stored
         if stored is None:
-            stored = frozenset(job.old_index or ()) | self._brought_by_star(job)
-        for key in stored - job.stored - state.RESERVED - job.policy.keep:
+            stored = frozenset(job.old_index or ())
+        for key in (stored | brought) - job.stored - state.RESERVED - job.policy.keep:
             before = job.snapshot.namespace.get(key, _MISSING)
-            if values.stands(key):
+            if key not in brought and values.stands(key):
                 continue
             if namespace.get(key, namespace) is before:
                 del namespace[key]
@@ -336,16 +370,11 @@ class Transaction:
     def _brought_by_star(self, job: Job) -> frozenset[str]:
         """The names that the old source had by `from ... import *`, as far as they still say so."""
         found: set[str] = set()
-        for _, node in imports_of(job.was.tree) if job.was.tree is not None else ():
-            if not isinstance(node, ast.ImportFrom) or node.names[0].name != "*":
-                continue
-            origin = sys.modules.get(absolute(node, job.module) or "")
-            for key, value in dict(vars(origin)).items() if origin is not None else ():
-                present = job.snapshot.namespace.get(key, _MISSING)
-                same = present is value or present is self._matcher.final(value)
-                if same and not key.startswith("__"):
-                    found.add(key)
-        return frozenset(found - (job.old_index or {}).keys())
+        for key, value in starred(job.was.tree, job.module, self._befores):
+            present = job.snapshot.namespace.get(key, _MISSING)
+            if present is value or present is self._matcher.final(value):
+                found.add(key)
+        return frozenset(found)
 
     def _commit(self, jobs: list[Job]) -> tuple[Applier, RemapReport | None]:
         applier = Applier(self._matcher, self._undo, self._identity)

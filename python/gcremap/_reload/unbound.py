@@ -4,6 +4,7 @@ that a decorator or a table has."""
 from __future__ import annotations
 
 import builtins
+import enum
 import functools
 import gc
 import sys
@@ -13,12 +14,13 @@ from collections.abc import Iterable
 from itertools import chain
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from gcremap import _native
 from gcremap._reload import codes
 from gcremap._reload.defaults import Defaults
-from gcremap._reload.kinds import is_class, is_function, module_of, namespace_of
-from gcremap._reload.match import LRU_CACHE, Matcher, Site
+from gcremap._reload.kinds import LRU_CACHE, is_a, is_class, is_function, module_of, namespace_of
+from gcremap._reload.match import Matcher, Site
 from gcremap._reload.near import Nursery
 
 if TYPE_CHECKING:
@@ -57,6 +59,30 @@ def match_unbound_classes(jobs: Iterable[Job], matcher: Matcher, nursery: Nurser
             matcher.match(old, classes[0], site)
 
 
+def match_combinations(matcher: Matcher) -> None:
+    """Pair combinations of flags, `R | W`, that the new source has made: no name leads to them."""
+    for pair in list(matcher.pairs):
+        old, new = pair.old, pair.new
+        if not (
+            is_a(old, enum.EnumType) and is_a(new, enum.EnumType) and issubclass(new, enum.Flag)
+        ):
+            continue
+        known = new._value2member_map_
+        for value, member in old._value2member_map_.items():
+            if value in known:
+                matcher.add_data(member, known[value], Site(pair.path, pair.module), keep=True)
+
+
+_replaced: WeakValueDictionary[int, type] = WeakValueDictionary()
+"""Classes that were replaced and wait for the collector, by identity: a metaclass may have a
+`__hash__` of its own."""
+
+
+def note_replaced(matcher: Matcher) -> None:
+    """What was replaced is no old side of anything any more."""
+    _replaced.update((id(p.old), p.old) for p in matcher.pairs if is_class(p.old) and not p.keep)
+
+
 def _namesakes(cls: type, matcher: Matcher) -> dict[int, type]:
     """Classes that say the same of themselves over what its bases were, by identity."""
     found = {}
@@ -65,6 +91,8 @@ def _namesakes(cls: type, matcher: Matcher) -> dict[int, type]:
         each: type
         for each in type.__subclasses__(base if pair is None else pair.old):
             flags: int = type.__getattribute__(each, "__flags__")
+            if id(each) in _replaced:
+                continue
             if _said(each) == _said(cls) and flags & _OF_C_CODE == _HEAPTYPE:
                 found[id(each)] = each
     return found

@@ -5,21 +5,20 @@ from __future__ import annotations
 import enum
 import functools
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import FunctionType
 from typing import Any
 
-from gcremap import _native
 from gcremap._reload import codes, state
 from gcremap._reload.attributes import UNSETTABLE, delete_attribute, set_attribute
 from gcremap._reload.defaults import Parts
+from gcremap._reload.functions import Undo, carry_attributes, copy_of, refill, swap
 from gcremap._reload.kinds import is_a, is_class
 from gcremap._reload.layout import is_of_the_layout, same_layout
 from gcremap._reload.match import Matcher, Pair
 
-Undo = list[Callable[[], Any]]
-
 _MISSING: Any = object()
+_METHODS = (types.MethodType, types.BuiltinMethodType)
 
 
 def roll_back(undo: Undo) -> None:
@@ -37,6 +36,9 @@ class Updater:
         """For each old object that changed, one with what it had."""
         self.formers: dict[int, dict[str, Any]] = {}
         """The namespaces of old classes before they were updated."""
+        self._written: set[int] | None = None
+        self.has_merged_cells = False
+        """Whether a closure, as those of singledispatch, was given new entries, or lost some."""
 
     def update(self, pair: Pair) -> None:
         if pair.data:
@@ -67,6 +69,7 @@ class Updater:
         pair.changed = True
         if old.__closure__ and new.__closure__ and pair.same_decorators:
             self._merge_cells(old, new)
+        self.keep_written(old, new)
         for cell in new.__closure__ or ():
             self._withdraw(cell)
         swap(old, new, self._undo)
@@ -94,16 +97,28 @@ class Updater:
             if not self._equal(before, wanted):
                 pair.changed = True
                 self._set(old, name, wanted)
-        fresh = {k: v for k, v in vars(new).items() if k not in pair.attributes}
+        fresh = {
+            k: v
+            for k, v in vars(new).items()
+            if k not in pair.attributes and not self._is_of_state(vars(old).get(k), v)
+        }
         if any(not self._equal(vars(old).get(k, _MISSING), v) for k, v in fresh.items()):
             pair.changed = True
             before, present = dict(vars(old)), vars(old)
             present.update({k: self._matcher.final(v) for k, v in fresh.items()})
-            self._undo.append(functools.partial(_refill, present, before))
+            self._undo.append(functools.partial(refill, present, before))
         for name in ("__type_params__", "__annotate__"):
             wanted = getattr(new, name, None)
             if wanted:
                 self._set(old, name, wanted)
+
+    def _is_of_state(self, before: Any, wanted: Any) -> bool:
+        """Whether it is a method of what the closure keeps: `wrapper.clear = cache.clear`."""
+        if not (is_a(before, _METHODS) and type(before) is type(wanted)):
+            return False
+        mine, others = before.__self__, wanted.__self__
+        same = before.__name__ == wanted.__name__ and type(mine) is type(others)
+        return same and not is_a(mine, types.ModuleType | type) and not self._is_code(others)
 
     def _compute_annotations(self, old: FunctionType, new: FunctionType) -> None:
         """Those of a function that did not change name what may be another now."""
@@ -141,17 +156,48 @@ class Updater:
                 before, wanted = cell.cell_contents, news[name].cell_contents
             except (KeyError, ValueError):
                 continue
-            if before is wanted or id(before) in self._matcher.by_old:
+            if before is wanted or id(before) in self._matcher.by_old or self._is_written(cell):
                 continue
+            done = len(self._undo)
             self.merge(before, wanted)
             if type(before) is dict is type(wanted):
                 self._drop_gone(before, wanted)
+            self.has_merged_cells |= len(self._undo) > done
             if type(before) is type(wanted) and is_a(before, list | dict | set):
                 continue
             if not codes.same(old.__code__, new.__code__) or self._equal(before, wanted):
                 continue
             if callable(wanted) or is_a(wanted, state.SCALARS):
                 self._fill(cell, self._matcher.final(wanted))
+
+    def keep_written(self, old: FunctionType, new: FunctionType) -> None:
+        """Let a new function go on with the variables that functions write, `nonlocal n`: these
+        are what the program has made of them."""
+        if not (old.__closure__ and new.__closure__):
+            return
+        if old.__code__.co_qualname != new.__code__.co_qualname:
+            return
+        cells = {
+            name: cell
+            for name, cell in zip(old.__code__.co_freevars, old.__closure__, strict=True)
+            if self._is_written(cell)
+        }
+        names = new.__code__.co_freevars
+        if cells.keys().isdisjoint(names):
+            return
+        closure = tuple(map(cells.get, names, new.__closure__))
+        swap(new, copy_of(new, new.__code__, closure), self._undo)
+
+    def _is_written(self, cell: types.CellType) -> bool:
+        """Whether some function that is matched says `nonlocal` of a variable."""
+        if self._written is None:
+            self._written = set()
+            for pair in self._matcher.pairs:
+                if is_a(pair.old, FunctionType) and pair.old.__closure__:
+                    names = codes.stored(pair.old.__code__, "STORE_DEREF")
+                    free = zip(pair.old.__code__.co_freevars, pair.old.__closure__, strict=True)
+                    self._written.update(id(cell) for name, cell in free if name in names)
+        return id(cell) in self._written
 
     def _drop_gone(self, registry: dict[Any, Any], wanted: dict[Any, Any]) -> None:
         """Functions of the old source that the new one does not register, as singledispatch's."""
@@ -168,7 +214,7 @@ class Updater:
             before = dict(registry)
             for key in gone:
                 del registry[key]
-            self._undo.append(functools.partial(_refill, registry, before))
+            self._undo.append(functools.partial(refill, registry, before))
 
     def _withdraw(self, cell: types.CellType) -> None:
         """Until the remap, `__class__` and its like are the old ones: threads are running."""
@@ -254,7 +300,7 @@ class Updater:
             return
         pair.changed = True
         attributes.update(wanted)
-        self._undo.append(functools.partial(_refill, attributes, before))
+        self._undo.append(functools.partial(refill, attributes, before))
 
     # Classes.
 
@@ -263,13 +309,15 @@ class Updater:
         olds, news = dict(vars(old)), dict(vars(new))
         kept = class_values(pair, self._matcher)
         for name, value in news.items():
+            if name in kept:
+                self.merge(olds[name], value)
             if is_of_the_layout(name, value) or name in kept:
                 continue
             self._class_attribute(pair, name, olds.get(name, _MISSING), value)
         for name, value in olds.items():
             if name in news or is_of_the_layout(name, value):
                 continue
-            if is_gone(pair, name, value):
+            if is_gone(pair, name, olds):
                 self._delete(old, name, value)
                 pair.changed = True
         if is_a(old, enum.EnumType):
@@ -359,53 +407,6 @@ class Updater:
         self._undo.append(lambda: set_attribute(owner, "__bases__", before))
 
 
-def carry_attributes(
-    source: FunctionType, target: FunctionType, state: frozenset[str], undo: Undo
-) -> None:
-    """Give a function what the program has set on the version before it."""
-    before, present = vars(source), vars(target)
-    carried = {
-        name: value
-        for name, value in before.items()
-        if (name not in present or name in state) and name != "__wrapped__"
-    }
-    if carried:
-        saved = dict(present)
-        present.update(carried)
-        undo.append(functools.partial(_refill, present, saved))
-
-
-def _refill(namespace: dict[str, Any], content: dict[str, Any]) -> None:
-    namespace.clear()
-    namespace.update(content)
-
-
-def copy_of(
-    function: FunctionType,
-    code: types.CodeType | None = None,
-    closure: tuple[types.CellType, ...] | None = None,
-) -> FunctionType:
-    """A function like this one, or with other code and a closure for that."""
-    if code is None:
-        code, closure = function.__code__, function.__closure__
-    made = FunctionType(code, function.__globals__, function.__name__, None, closure)
-    made.__defaults__, made.__kwdefaults__ = function.__defaults__, function.__kwdefaults__
-    made.__qualname__, made.__module__ = function.__qualname__, function.__module__
-    made.__dict__.update(function.__dict__)
-    # Since 3.14 annotations are computed when they are asked for, which may fail.
-    lazy = "__annotate__" if hasattr(function, "__annotate__") else "__annotations__"
-    for name in ("__doc__", lazy):
-        setattr(made, name, getattr(function, name))
-    return made
-
-
-def swap(old: FunctionType, new: FunctionType, undo: Undo) -> None:
-    """Let two functions trade all that they are made of."""
-    if not _native._swap_functions(old, new):
-        raise TypeError(f"{old!r} cannot take over the content of {new!r}")
-    undo.append(lambda: _native._swap_functions(old, new))
-
-
 def _discard(owner: type, name: str) -> None:
     if name in vars(owner):
         delete_attribute(owner, name)
@@ -450,10 +451,13 @@ def class_values(pair: Pair, matcher: Matcher) -> set[str]:
     }
 
 
-def is_gone(pair: Pair, name: str, value: Any) -> bool:
+def is_gone(pair: Pair, name: str, olds: Mapping[str, Any]) -> bool:
     """Whether an attribute that the new class lacks came from the old source."""
     if name in pair.old_members or (name.startswith("__") and name.endswith("__")):
         return True
+    if is_a(pair.old, enum.EnumType) and name in olds["_member_map_"]:
+        return True
+    value = olds[name]
     return is_a(value, FunctionType) and value.__qualname__ == f"{pair.old.__qualname__}.{name}"
 
 

@@ -1,0 +1,60 @@
+"""Functions: what one takes over of another."""
+
+from __future__ import annotations
+
+import functools
+import types
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+
+from gcremap import _native
+
+Undo = list[Callable[[], Any]]
+
+
+def carry_attributes(
+    source: FunctionType, target: FunctionType, state: frozenset[str], undo: Undo
+) -> None:
+    """Give a function what the program has set on the version before it."""
+    before, present = vars(source), vars(target)
+    carried = {
+        name: value
+        for name, value in before.items()
+        if (name not in present or name in state) and name != "__wrapped__"
+    }
+    if carried:
+        saved = dict(present)
+        present.update(carried)
+        undo.append(functools.partial(refill, present, saved))
+
+
+def refill(namespace: dict[str, Any], content: dict[str, Any]) -> None:
+    namespace.clear()
+    namespace.update(content)
+
+
+def copy_of(
+    function: FunctionType,
+    code: types.CodeType | None = None,
+    closure: tuple[types.CellType, ...] | None = None,
+) -> FunctionType:
+    """A function like this one, or with other code and a closure for that."""
+    if code is None:
+        code, closure = function.__code__, function.__closure__
+    made = FunctionType(code, function.__globals__, function.__name__, None, closure)
+    made.__defaults__, made.__kwdefaults__ = function.__defaults__, function.__kwdefaults__
+    made.__qualname__, made.__module__ = function.__qualname__, function.__module__
+    made.__dict__.update(function.__dict__)
+    # Since 3.14 annotations are computed when they are asked for, which may fail.
+    lazy = "__annotate__" if hasattr(function, "__annotate__") else "__annotations__"
+    for name in ("__doc__", lazy):
+        setattr(made, name, getattr(function, name))
+    return made
+
+
+def swap(old: FunctionType, new: FunctionType, undo: Undo) -> None:
+    """Let two functions trade all that they are made of."""
+    if not _native._swap_functions(old, new):
+        raise TypeError(f"{old!r} cannot take over the content of {new!r}")
+    undo.append(lambda: _native._swap_functions(old, new))

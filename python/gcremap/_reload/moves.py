@@ -1,0 +1,65 @@
+"""Definitions that stand in another module now: where they were, a name is imported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from gcremap._reload.definitions import CLASS, DEF, Definition
+from gcremap._reload.kinds import is_class, is_function, module_of
+from gcremap._reload.match import Matcher, Site
+
+if TYPE_CHECKING:
+    from gcremap._reload.transaction import Job
+
+
+def match_moved(jobs: Iterable[Job], matcher: Matcher) -> None:
+    """Pair a function or class that no source has in its place any more with what its name
+    leads to, if that has the same name: `from core import Cart`, where Cart was."""
+    by_name = {job.name: job for job in jobs}
+    for job in by_name.values():
+        for name in sorted(job.stored & job.snapshot.namespace.keys()):
+            old, new = job.snapshot.namespace[name], job.namespace.get(name)
+            if not (is_function(old) and is_function(new)) and not (
+                is_class(old) and is_class(new) and _flags(new) & _OF_C_CODE == _HEAPTYPE
+            ):
+                continue
+            home = by_name.get(module_of(old))
+            if home is None or not _is_moved(name, old, new, home, matcher):
+                continue
+            first = len(matcher.pairs)
+            sides = (_definition(name, old, by_name, now=False), _definition(name, new, by_name))
+            matcher.match(old, new, Site(name, job.name, *sides, certain=True))
+            for pair in matcher.pairs[first:]:
+                # The new one has its own globals, and is perhaps in use already.
+                pair.keep, pair.changed = False, True
+
+
+def _is_moved(name: str, old: Any, new: Any, home: Job, matcher: Matcher) -> bool:
+    return (
+        old is not new
+        and module_of(old) != module_of(new)
+        and old.__qualname__ == new.__qualname__ == name
+        and id(old) not in matcher.by_old
+        and id(new) not in matcher.by_new
+        and home.snapshot.namespace.get(name) is old
+        and (name not in home.stored or home.namespace.get(name) is new)
+    )
+
+
+_flags: Any = type.__dict__["__flags__"].__get__
+_HEAPTYPE = 1 << 9
+_OF_C_CODE = _HEAPTYPE | 1 << 8
+"""Py_TPFLAGS_HEAPTYPE and _IMMUTABLETYPE (object.h): a class statement sets the first alone."""
+
+
+def _definition(name: str, value: Any, jobs: dict[str, Job], *, now: bool = True) -> Definition:
+    """What the module that `value` is of says of it, as far as that is known."""
+    kind = CLASS if is_class(value) else DEF
+    job = jobs.get(module_of(value))
+    index = (job.new_index if now else job.old_index) if job is not None else None
+    known = (index or {}).get(name)
+    if known is None or known.kinds != {kind}:
+        return Definition(name, {kind})
+    return replace(known, decorators=[])

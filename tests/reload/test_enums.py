@@ -1,0 +1,27 @@
+"""Members of an Enum that no name of the module leads to, and those that go."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def test_combinations_of_flags_are_members_made_once(project: Any) -> None:
+    source = "import enum\nclass P(enum.Flag):\n    R = 1\n    W = 2\n    {}\n"
+    mod = project.load(mod=source.format(""), user="from mod import P\nRW = P.R | P.W\n")
+    import user
+
+    both = user.RW
+    table = {both: "rw"}
+    project.reload("mod", "user", mod=source.format("X = 4"))
+    assert mod.P.R | mod.P.W is user.RW
+    assert table[mod.P.R | mod.P.W] == "rw"
+    assert type(user.RW) is mod.P
+
+
+def test_enum_made_by_a_call_loses_a_member(project: Any) -> None:
+    source = "from enum import Enum\nE = Enum('E', {!r})\n"
+    mod = project.load(mod=source.format("A B"))
+    first = mod.E.A
+    project.reload(mod=source.format("A"))
+    assert list(mod.E) == [first]
+    assert not hasattr(mod.E, "B")
