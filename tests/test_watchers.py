@@ -19,10 +19,11 @@ pytestmark = pytest.mark.skipif(sys.version_info < (3, 12), reason="no watchers 
 DICT_EVENTS = {0: "added", 1: "modified", 2: "deleted"}
 FUNCTION_EVENTS = {2: "code", 3: "defaults", 4: "kwdefaults"}
 
-C = ctypes.pythonapi
+C = ctypes.PyDLL(None)  # of our own: what is declared below is declared to nobody else
 OBJECT, POINTER = ctypes.py_object, ctypes.c_void_p
 for name in ("PyDict_Watch", "PyType_Watch"):
-    getattr(C, name, C.Py_IncRef).argtypes = [ctypes.c_int, OBJECT]
+    if hasattr(C, name):
+        getattr(C, name).argtypes = [ctypes.c_int, OBJECT]
 
 
 def at(address: int | None) -> Any:

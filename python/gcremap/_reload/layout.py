@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import types
+from collections.abc import Iterable
 from typing import Any
 
-from gcremap._reload.kinds import is_a
+from gcremap._reload.kinds import is_a, is_class, namespace_of, subclasses
 
 _OF_THE_LAYOUT = frozenset({"__dict__", "__weakref__", "_abc_impl", "__slots__", "__slotnames__"})
 _LAYOUT_FLAGS = (1 << 2) | (1 << 3) | (1 << 4) | (1 << 14) | (0xFF << 24)
@@ -33,6 +35,32 @@ def same_layout(old: type, new: type) -> bool:
         and _slots(old) == _slots(new)
         and _fields(old) == _fields(new)
     )
+
+
+def ctypes_made_of(pairs: Iterable[tuple[Any, Any]]) -> list[type]:
+    """Of the classes of ctypes in `pairs` that get other fields, (old, new): the pointers to
+    the old ones, their arrays, and what is made of these.
+
+    Their instances are C memory that holds the old ones, or point to it.
+    """
+    ctypes: Any = sys.modules.get("ctypes")
+    known = {
+        id(old)
+        for old, new in pairs
+        if is_class(old) and is_class(new) and _fields(old) != _fields(new)
+    }
+    if ctypes is None or not known:
+        return []
+    found: list[type] = []
+    kinds = [*subclasses(ctypes.Array), *subclasses(ctypes._Pointer)]
+    while more := [
+        each
+        for each in kinds
+        if id(each) not in known and id(namespace_of(each).get("_type_")) in known
+    ]:
+        known.update(map(id, more))
+        found += more
+    return found
 
 
 def _fields(cls: type) -> list[tuple[str, str]]:

@@ -17,6 +17,7 @@ from gcremap._reload.execute import Snapshot, execute
 from gcremap._reload.hashing import Reindexing
 from gcremap._reload.imports import Followers, starred
 from gcremap._reload.kinds import is_a, is_class, is_function, module_of
+from gcremap._reload.layout import ctypes_made_of
 from gcremap._reload.match import Matcher, Pair, Site
 from gcremap._reload.moves import match_moved
 from gcremap._reload.near import Nursery, far_references
@@ -406,8 +407,13 @@ class Transaction:
         pairs = applier.remapping()
         if not pairs:
             return applier, None
+        # These go on with the classes that they were made of.
+        made = ctypes_made_of(pairs)
+        stay = set(map(id, made))
+        pairs = [pair for pair in pairs if stay.isdisjoint(map(id, pair))]
         olds = [job.snapshot.namespace for job in jobs]
-        report = remap(pairs, exclude=[*olds, *applier.holders(), self._reindexing.classes])
+        kept = [*olds, *made, *applier.holders(), self._reindexing.classes]
+        report = remap(pairs, exclude=kept)
         self._undo.append(report.undo)
         return applier, report
 
