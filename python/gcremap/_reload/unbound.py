@@ -161,9 +161,11 @@ def _functions(job: Job, nursery: Nursery) -> list[FunctionType]:
     namespace, gauge = vars(job.module), list[object]()
     # By itself: a list that is being made would be among the objects, and so hold itself.
     young = nursery.objects() or []
-    known = {id(each): each for each in chain(_reachable(job), young)}
+    # What was replaced earlier is kept for C code that may be using it.
+    near = _reachable(job, *_native._pinned())
+    known = {id(each): each for each in chain(near, young)}
     found = [each for each in known.values() if is_function(each) and each.__globals__ is namespace]
-    del known, young
+    del known, near, young
     references = len(found) + (vars(job.module) is namespace)
     if sys.getrefcount(namespace) - sys.getrefcount(gauge) == references:
         return found
@@ -174,13 +176,11 @@ def _functions(job: Job, nursery: Nursery) -> list[FunctionType]:
     ]
 
 
-def _reachable(job: Job) -> list[Any]:
-    """What the old names of a module lead to, over its own functions, classes and objects.
-
-    And what was replaced earlier and is kept for C code that may be using it.
-    """
+def _reachable(job: Job, *others: Any) -> list[Any]:
+    """What the old names of a module, and `others`, lead to, over its own functions, classes
+    and objects."""
     seen: dict[int, Any] = {id(job.namespace): None, id(vars(builtins)): None}
-    todo = [*job.snapshot.namespace.values(), *_native._pinned()]
+    todo = [*job.snapshot.namespace.values(), *others]
     while todo and len(seen) < _ENOUGH:
         each = todo.pop()
         if id(each) in seen:
