@@ -18,7 +18,6 @@ import pytest
 
 import child
 import gcremap
-from apart import run_apart
 
 
 class Thing:
@@ -82,25 +81,34 @@ def test_from_a_finaliser_in_a_collection(scene: Scene) -> None:
     assert scene.reports == 5
 
 
-def test_from_the_finaliser_of_what_a_remap_releases(scene: Scene) -> None:
-    class Chained:
-        def __init__(self, depth: int) -> None:
-            self.inner = [Chained(depth - 1)] if depth else None
+def test_from_the_finaliser_of_what_a_remap_releases() -> None:
+    # By itself: a word that others left on the stack may keep one of the chain.
+    said = child.run(
+        """
+        import gcremap
 
-        def __del__(self) -> None:
-            if self.inner is None:
-                scene.remap()
-            else:
-                gcremap.remap([(self.inner[0], None)], frames=False, weakrefs=False)
+        class Chained:
+            def __init__(self, depth):
+                self.inner = [Chained(depth - 1)] if depth else None
 
-    holder: list[Any] = []
+            def __del__(self):
+                if self.inner is None:
+                    report = gcremap.remap([(old, new)], frames=False)
+                    print(report.replaced, kept == [new])
+                else:
+                    gcremap.remap([(self.inner[0], None)], frames=False, weakrefs=False)
 
-    def work() -> None:
-        holder.append(Chained(20))
+        class Thing:
+            pass
+
+        old, new = Thing(), Thing()
+        kept = [old]
+        holder = [Chained(20)]
         gcremap.remap([(holder[0], None)], frames=False, weakrefs=False)
-
-    run_apart(work)
-    assert holder == [None]
+        print(holder)
+        """
+    )
+    assert said.splitlines() == ["2 True", "[None]"]
 
 
 def test_from_a_weak_reference_callback(scene: Scene) -> None:

@@ -223,6 +223,14 @@ class Matcher:
         self.by_new[id(new)] = pair
         return pair
 
+    def forget(self, olds: Iterable[Any]) -> None:
+        """Leave these as they are, and what has come in their places too."""
+        for old in olds:
+            pair = self.by_old.pop(id(old), None)
+            if pair is not None:
+                del self.by_new[id(pair.new)]
+                self.pairs.remove(pair)
+
     def _functions(self, old: FunctionType, new: FunctionType, site: Site) -> Pair | None:
         became = self.code_map.get(old.__code__)
         same_code = became is new.__code__ or became == new.__code__

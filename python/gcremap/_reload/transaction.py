@@ -378,6 +378,9 @@ class Transaction:
         return frozenset(found)
 
     def _commit(self, jobs: list[Job]) -> tuple[Applier, RemapReport | None]:
+        # These go on with the classes that they were made of.
+        made = ctypes_made_of((pair.old, pair.new) for pair in self._matcher.pairs)
+        self._matcher.forget(made)
         applier = Applier(self._matcher, self._undo, self._identity)
         near = [job.namespace for job in jobs]
         # An instance that the module made before stays; the new one goes unless it is held.
@@ -407,10 +410,6 @@ class Transaction:
         pairs = applier.remapping()
         if not pairs:
             return applier, None
-        # These go on with the classes that they were made of.
-        made = ctypes_made_of(pairs)
-        stay = set(map(id, made))
-        pairs = [pair for pair in pairs if stay.isdisjoint(map(id, pair))]
         olds = [job.snapshot.namespace for job in jobs]
         kept = [*olds, *made, *applier.holders(), self._reindexing.classes]
         report = remap(pairs, exclude=kept)
