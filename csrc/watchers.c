@@ -69,16 +69,12 @@ gcr_watchers_init(void)
     return refusal;
 }
 
-/* An exception of a callback goes where the interpreter sends it. */
+/* An exception of a callback goes where the interpreter sends it. As there, what was being
+ * told of is named and not given: the hook might keep it. */
 static void
 report_failure(const char *what, const char *kind, PyObject *object)
 {
-    PyObject *error = PyErr_GetRaisedException();
     PyObject *place = PyUnicode_FromFormat("%s watcher callback for <%s at %p>", what, kind, object);
-    if (place == NULL) {
-        PyErr_Clear();
-    }
-    PyErr_SetRaisedException(error);
     PyErr_WriteUnraisable(place);
     Py_XDECREF(place);
 }
