@@ -15,6 +15,9 @@ T = TypeVar("T")
 LRU_CACHE = type(functools.lru_cache(lambda: None))
 _NAMESPACE: Any = type.__dict__["__dict__"].__get__
 _MRO: Any = type.__dict__["__mro__"].__get__
+_FLAGS: Any = type.__dict__["__flags__"].__get__
+_HEAPTYPE, _IMMUTABLETYPE = 1 << 9, 1 << 8
+"""Py_TPFLAGS_... (object.h): a class statement sets the first alone."""
 
 
 @overload
@@ -29,6 +32,12 @@ def is_a(value: object, kinds: Any) -> bool:
 def is_class(value: object) -> TypeGuard[type]:
     """Whether `value` is a class; a weak proxy of one only says that it is."""
     return issubclass(type(value), type)
+
+
+def is_of_a_statement(cls: type) -> bool:
+    """Whether a class was made as a class statement makes one, and not by C code: that may go by
+    the same name, as datetime.IsoCalendarDate does in Python 3.11."""
+    return bool(_FLAGS(cls) & (_HEAPTYPE | _IMMUTABLETYPE) == _HEAPTYPE)
 
 
 def is_function(value: object) -> TypeGuard[FunctionType]:

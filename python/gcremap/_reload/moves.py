@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gcremap._reload.definitions import CLASS, DEF, Definition
-from gcremap._reload.kinds import is_class, is_function, module_of
+from gcremap._reload.kinds import is_class, is_function, is_of_a_statement, module_of
 from gcremap._reload.match import Matcher, Site
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def match_moved(jobs: Iterable[Job], matcher: Matcher) -> None:
         for name in sorted(job.stored & job.snapshot.namespace.keys()):
             old, new = job.snapshot.namespace[name], job.namespace.get(name)
             if not (is_function(old) and is_function(new)) and not (
-                is_class(old) and is_class(new) and _flags(new) & _OF_C_CODE == _HEAPTYPE
+                is_class(old) and is_class(new) and is_of_a_statement(new)
             ):
                 continue
             home = by_name.get(module_of(old))
@@ -46,12 +46,6 @@ def _is_moved(name: str, old: Any, new: Any, home: Job, matcher: Matcher) -> boo
         and home.snapshot.namespace.get(name) is old
         and (name not in home.stored or home.namespace.get(name) is new)
     )
-
-
-_flags: Any = type.__dict__["__flags__"].__get__
-_HEAPTYPE = 1 << 9
-_OF_C_CODE = _HEAPTYPE | 1 << 8
-"""Py_TPFLAGS_HEAPTYPE and _IMMUTABLETYPE (object.h): a class statement sets the first alone."""
 
 
 def _definition(name: str, value: Any, jobs: dict[str, Job], *, now: bool = True) -> Definition:

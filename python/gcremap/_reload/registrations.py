@@ -123,14 +123,13 @@ def drop_repeats(pairs: Iterable[Pair], own: list[Any], undo: list[Callable[[], 
         if is_class(pair.new) and is_class(pair.old):
             _drop_base(pair.old, pair.new, undo)
     ignored = {id(each) for each in (own, news, sys._getframe(), *own)}
-    entries: dict[int, Any] = {}
-    for holder in _native._holders_of(*news):
-        if type(holder) in ENTRIES:
-            entries[id(holder)] = holder
+    found = _native._holders_of(*news)
+    entries = {id(holder): holder for holder in found if type(holder) in ENTRIES}
+    if entries:
+        del found  # it would be among the lists
+        found = _native._holders_of(*news, *entries.values())
     lists = [
-        holder
-        for holder in _native._holders_of(*news, *entries.values())
-        if type(holder) in (list, deque) and id(holder) not in ignored
+        holder for holder in found if type(holder) in (list, deque) and id(holder) not in ignored
     ]
     for holder in lists:
         _drop(holder, olds, entries, undo)

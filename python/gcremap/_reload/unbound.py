@@ -19,7 +19,15 @@ from weakref import WeakValueDictionary
 from gcremap import _native
 from gcremap._reload import codes
 from gcremap._reload.defaults import Defaults
-from gcremap._reload.kinds import LRU_CACHE, is_a, is_class, is_function, module_of, namespace_of
+from gcremap._reload.kinds import (
+    LRU_CACHE,
+    is_a,
+    is_class,
+    is_function,
+    is_of_a_statement,
+    module_of,
+    namespace_of,
+)
 from gcremap._reload.match import Matcher, Site
 from gcremap._reload.near import Nursery
 
@@ -90,10 +98,9 @@ def _namesakes(cls: type, matcher: Matcher) -> dict[int, type]:
         pair = matcher.by_new.get(id(base))
         each: type
         for each in type.__subclasses__(base if pair is None else pair.old):
-            flags: int = type.__getattribute__(each, "__flags__")
             if id(each) in _replaced:
                 continue
-            if _said(each) == _said(cls) and flags & _OF_C_CODE == _HEAPTYPE:
+            if _said(each) == _said(cls) and is_of_a_statement(each):
                 found[id(each)] = each
     return found
 
@@ -102,14 +109,6 @@ def _said(cls: type) -> tuple[str, str]:
     """The module and name that a class gives, without asking its metaclass."""
     ask = type.__getattribute__
     return ask(cls, "__module__"), ask(cls, "__qualname__")
-
-
-_HEAPTYPE = 1 << 9
-_OF_C_CODE = _HEAPTYPE | 1 << 8
-"""Py_TPFLAGS_HEAPTYPE and _IMMUTABLETYPE (object.h): a class statement sets the first alone.
-
-What C code has made may go by the same name: datetime.IsoCalendarDate in Python 3.11.
-"""
 
 
 def match_unbound(jobs: Iterable[Job], matcher: Matcher, nursery: Nursery) -> None:
