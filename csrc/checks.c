@@ -122,10 +122,7 @@ gcr_item_refusal(PyObject *holder, PyObject *old, PyObject *new_)
     if (PyTuple_CheckExact(holder) && PyIter_Check(old) && !PyIter_Check(new_)) {
         return "only an iterator may stand there, if C code iterates over the tuple's items";
     }
-    if (gcr_stream_relies_on(holder, old)) {
-        return "C code keeps private state about this very object";
-    }
-    if (gcr_ctypes_relies_on(holder, old)) {
+    if (gcr_stream_relies_on(holder, old) || gcr_ctypes_relies_on(holder, old)) {
         return "C code keeps private state about this very object";
     }
     if (PyContextVar_CheckExact(old) && gcr_is_context_node(holder)

@@ -11,10 +11,9 @@ use pyo3_ffi::PyObject;
 
 use crate::arguments::{self, Pairs};
 use crate::edit::Changes;
-use crate::error::{raise_remap_error, Refusals, NO_MEMORY_TO_INDEX};
+use crate::error::{raise_remap_error, Place, Refusals, NO_MEMORY_TO_INDEX};
 use crate::facts::Facts;
 use crate::ffi::{self, bindings as c};
-use crate::forwarding::{ForwardingMap, Pair};
 use crate::locate::Locator;
 use crate::object::{list, module, Owned, Raised};
 use crate::plan::{self, Options, Plan};
@@ -283,16 +282,14 @@ pub(crate) unsafe extern "C" fn referrers(
     let result = unsafe {
         (|| {
             ready()?;
-            let pairs = (0..py::PyTuple_GET_SIZE(objects))
-                .map(|index| Pair { old: py::PyTuple_GET_ITEM(objects, index) as usize, new: 0 });
-            let map = ForwardingMap::new(pairs).map_err(|_| Raised)?;
+            let map = arguments::wanted(objects)?;
             let locator = Locator::default();
             let mut slots = Vec::new();
             // The tuples below are allocated, and what holds an object may be garbage.
             let mut held = Vec::new();
             let mut note = |holder: *mut PyObject, slot: Slot, value: usize| {
-                let objects = Some(holder).filter(|holder| !holder.is_null()).into_iter();
-                held.extend(objects.chain(slot.objects()).map(|object| Owned::borrow(object)));
+                let place = Place { holder, slot: Some(slot) };
+                held.extend(place.objects().map(|object| Owned::borrow(object)));
                 slots.push((holder, slot, value as *mut PyObject));
             };
             for holder in search::deep(&map).found {

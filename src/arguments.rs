@@ -94,6 +94,19 @@ impl Pairs {
     }
 }
 
+/// A map of what is in the tuple of a call, to look for it.
+///
+/// # Safety
+/// The GIL is held; `objects` is a tuple and alive.
+pub(crate) unsafe fn wanted(objects: *mut PyObject) -> Result<ForwardingMap, Raised> {
+    // SAFETY: the caller's promise.
+    let item = |index| unsafe { py::PyTuple_GET_ITEM(objects, index) as usize };
+    // SAFETY: the caller's promise.
+    let length = unsafe { py::PyTuple_GET_SIZE(objects) };
+    ForwardingMap::new((0..length).map(|index| Pair { old: item(index), new: 0 }))
+        .map_err(|_| Raised)
+}
+
 /// Adds the holders that `exclude` names, with their parts.
 ///
 /// # Safety

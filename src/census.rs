@@ -8,9 +8,10 @@ use pyo3_ffi::PyObject;
 use rustc_hash::FxHashSet;
 
 use crate::api::returned;
+use crate::arguments;
 use crate::ffi::{self, bindings as c};
-use crate::forwarding::{ForwardingMap, Pair};
-use crate::object::{list, Owned, Raised};
+use crate::forwarding::ForwardingMap;
+use crate::object::{list, Owned};
 use crate::ready::ready;
 
 /// `_holders(objects, wanted)`: of each object in a list that refers to something in
@@ -75,9 +76,7 @@ pub(crate) unsafe extern "C" fn holders_of(
     let result = unsafe {
         (|| {
             ready()?;
-            let olds = (0..py::PyTuple_GET_SIZE(wanted))
-                .map(|index| Pair { old: py::PyTuple_GET_ITEM(wanted, index) as usize, new: 0 });
-            let map = ForwardingMap::new(olds).map_err(|_| Raised)?;
+            let map = arguments::wanted(wanted)?;
             let mut found = Vec::new();
             ffi::scan(&map.sieve(), |holder, _, hit| {
                 if hit != c::GCR_NO_REFERENT && holder != wanted && refers(holder, &map) {

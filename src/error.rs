@@ -30,6 +30,14 @@ pub(crate) struct Place {
     pub(crate) slot: Option<Slot>,
 }
 
+impl Place {
+    /// What it is made of.
+    pub(crate) fn objects(&self) -> impl Iterator<Item = *mut PyObject> + '_ {
+        let holder = Some(self.holder).filter(|holder| !holder.is_null());
+        holder.into_iter().chain(self.slot.iter().flat_map(Slot::objects))
+    }
+}
+
 /// The refusals of a call, with what their places are made of: what holds an old may be
 /// garbage, which the collector frees while an error is being made of them.
 #[derive(Debug)]
@@ -45,10 +53,7 @@ impl Refusals {
         let held = all
             .iter()
             .filter_map(|refusal| refusal.place.as_ref())
-            .flat_map(|place| {
-                let slot = place.slot.iter().flat_map(Slot::objects);
-                slot.chain(Some(place.holder).filter(|holder| !holder.is_null()))
-            })
+            .flat_map(Place::objects)
             // SAFETY: the caller's promise.
             .map(|object| unsafe { Owned::borrow(object) })
             .collect();

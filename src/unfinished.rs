@@ -28,13 +28,11 @@ pub(crate) unsafe fn tuples(outcome: &Outcome, base: usize) -> FxHashSet<usize> 
             if py::PyTuple_CheckExact(holder) == 0 {
                 continue;
             }
-            match is_full(holder) {
-                true => full.insert(holder as usize, 0),
-                false => {
-                    unfinished.insert(holder as usize);
-                    continue;
-                }
-            };
+            if is_full(holder) {
+                full.insert(holder as usize, 0);
+            } else {
+                unfinished.insert(holder as usize);
+            }
         }
         if full.is_empty() {
             return unfinished;
