@@ -6,6 +6,10 @@ pub(crate) struct Readable {
     ranges: Vec<(usize, usize)>,
 }
 
+/// A thread's malloc heap and what is reserved for it, side by side, and aligned to that
+/// size: HEAP_MAX_SIZE of glibc's malloc/arena.c.
+const HEAP: usize = 64 << 20;
+
 impl Readable {
     /// Reads the process's map, less the stacks: they change under our feet and
     /// hold no holder's slots. The main thread's is named; glibc puts a guard
@@ -19,10 +23,13 @@ impl Readable {
     fn parse(maps: &str) -> Self {
         let mut ranges = Vec::new();
         let mut guard_end = None;
+        let mut before = (0, 0);
         for line in maps.lines() {
             let Some((low, high, access)) = fields(line) else { continue };
+            let is_reserve = high % HEAP == 0 && before == (high.wrapping_sub(HEAP), low);
+            before = (low, high);
             if access.starts_with("---") {
-                guard_end = Some(high);
+                guard_end = (!is_reserve).then_some(high);
             } else if access == "rw-p" && !line.ends_with("[stack]") && guard_end != Some(low) {
                 ranges.push((low, high));
             }
@@ -63,6 +70,24 @@ pub(crate) fn read_words(address: usize, words: &mut [usize]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_lies_above_the_rest_of_a_heap_is_no_stack() {
+        let readable = Readable::parse(
+            "\
+7f0010000000-7f0010021000 rw-p 00000000 00:00 0
+7f0010021000-7f0014000000 ---p 00000000 00:00 0
+7f0014000000-7f0014100000 rw-p 00000000 00:00 0
+7f0018000000-7f0018021000 rw-p 00000000 00:00 0
+7f0018021000-7f001c001000 ---p 00000000 00:00 0
+7f001c001000-7f001c801000 rw-p 00000000 00:00 0
+",
+        );
+        assert_eq!(readable.limit(0x7f00_1000_0010), Some(0x7f00_1002_1000));
+        assert_eq!(readable.limit(0x7f00_1400_0010), Some(0x7f00_1410_0000));
+        // Here the guard of a stack goes on where the rest of a heap ends.
+        assert_eq!(readable.limit(0x7f00_1c00_1010), None);
+    }
 
     const MAPS: &str = "\
 55d0c8a00000-55d0c8a01000 r--p 00000000 fe:00 1 /usr/bin/python3
