@@ -3,8 +3,8 @@
 #include "rehash.h"
 #include "types_internal.h"
 
-const char *
-gcr_old_refusal(PyObject *old)
+static const char *
+refusal_of_old(PyObject *old)
 {
     if (gcr_is_immortal(old)) {
         return "it is immortal: the interpreter and C code compare to it by address";
@@ -28,6 +28,17 @@ gcr_old_refusal(PyObject *old)
         return "it is running";
     }
     return NULL;
+}
+
+void
+gcr_look_at_old(PyObject *old, PyObject *later, gcr_old *look)
+{
+    __builtin_prefetch(later);
+    look->count = (size_t)Py_REFCNT(old);
+    look->weakrefs = gcr_weakref_count(old);
+    look->refusal = refusal_of_old(old);
+    look->is_class = PyType_Check(old);
+    look->is_text = PyUnicode_Check(old) || PyBytes_Check(old);
 }
 
 /* The nearest base whose layout C code may rely on: instances of classes made

@@ -14,10 +14,6 @@
 
 #define GCR_PY312 (PY_VERSION_HEX >= 0x030C0000)
 #define GCR_PY313 (PY_VERSION_HEX >= 0x030D0000)
-/* The collector's lists can be walked by layout: it did not change from 3.11 to
- * 3.13, and changed within 3.14. The public visitor of 3.12 and 3.13 passes over
- * frozen objects. */
-#define GCR_GC_LISTS (PY_VERSION_HEX < 0x030E0000)
 #define GCR_PY314 (PY_VERSION_HEX >= 0x030E0000)
 #define GCR_PY315 (PY_VERSION_HEX >= 0x030F0000)
 

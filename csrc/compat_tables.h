@@ -86,6 +86,18 @@ gcr_dict_take_version(PyDictObject *dict, PyDictObject *fresh)
 #endif
 }
 
+/* Whether a tuple stores its hash: it may since 3.14 (gh-131525). */
+static inline int
+gcr_tuple_stores_hash(PyObject *tuple)
+{
+#if GCR_PY314
+    return ((PyTupleObject *)tuple)->ob_hash != -1;
+#else
+    (void)tuple;
+    return 0;
+#endif
+}
+
 /* Hashes stored in objects whose type did not always do so: a tuple's since
  * 3.14 (gh-131525), a frozendict's since 3.15. */
 static inline Py_hash_t *

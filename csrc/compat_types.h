@@ -46,6 +46,16 @@ gcr_type_has_version(PyTypeObject *type)
 #endif
 }
 
+/* What is cached under the version is found no more: no version is given twice. */
+static inline void
+gcr_type_forget_version(PyTypeObject *type)
+{
+#if !GCR_PY313
+    type->tp_flags &= ~Py_TPFLAGS_VALID_VERSION_TAG;
+#endif
+    type->tp_version_tag = 0;
+}
+
 /* The dict of {address: weak reference} of direct subclasses of a heap type.
  * gh-94673 (3.12) made the field a void pointer: an index for static types. */
 static inline PyObject **

@@ -9,6 +9,7 @@
 #ifndef GCREMAP_H
 #define GCREMAP_H
 
+#include "sieve.h"
 #include "slot.h"
 
 /* Returns non-zero to stop the walk; the walk returns that value. */
@@ -88,25 +89,6 @@ typedef enum gcr_nature {
 
 gcr_nature gcr_nature_of(PyObject *object);
 
-/* Addresses that are looked for, and few others: a range, and in it one bit for
- * each hash. */
-typedef struct gcr_sieve {
-    uintptr_t low;
-    uintptr_t span;       /* from the lowest address to the highest */
-    const uint64_t *bits; /* 1 << (64 - shift) of them */
-    uint32_t shift;
-} gcr_sieve;
-
-/* Which of the bits is an address's. */
-static inline uint64_t
-gcr_sieve_bit(uintptr_t address, uint32_t shift)
-{
-    /* Objects of one page are asked about together, and so have neighbouring bits; where
-     * those of a page begin is random (Fibonacci hashing). Objects are 16-byte aligned. */
-    uint64_t page = (uint64_t)(address >> 12) * 0x9E3779B97F4A7C15u >> shift;
-    return (page + (address >> 4)) & (UINT64_MAX >> shift);
-}
-
 /* Which referents of an object pass a sieve. */
 typedef enum gcr_hit {
     GCR_NO_REFERENT = 0,
@@ -163,8 +145,17 @@ void gcr_extent(PyObject *object, char **start, char **end);
 
 /* ---- checks ------------------------------------------------------------ */
 
-/* Why `old` may not be remapped at all; NULL when it may. */
-const char *gcr_old_refusal(PyObject *old);
+/* What one look tells of an object that is to be replaced. */
+typedef struct gcr_old {
+    size_t count;        /* of references to it */
+    size_t weakrefs;     /* of all kinds: proxies, subclasses, with callback or not */
+    const char *refusal; /* why it may not be remapped at all; NULL when it may */
+    uint8_t is_class;
+    uint8_t is_text; /* str or bytes */
+} gcr_old;
+
+/* `later` is what will be looked at some calls from now, or NULL. */
+void gcr_look_at_old(PyObject *old, PyObject *later, gcr_old *look);
 
 /* Why a slot that holds `old` cannot take `new_`; NULL when it can, as for GCR_ANY. */
 const char *gcr_accept_refusal(gcr_accepts accepts, PyObject *old, PyObject *new_);
@@ -226,16 +217,18 @@ int gcr_swap_functions(PyObject *left, PyObject *right);
  * memory from malloc, never from Python. */
 int gcr_frames(gcr_slot_visitor visit, void *arg);
 
-/* Calls `body` with a base for gcr_in_use: what stands on the stack below it is
+/* Calls `body` with a base for gcr_stack_words: what stands on the stack below it is
  * the engine's own. */
 PyObject *gcr_call_with_base(PyObject *(*body)(void *arg, uintptr_t base), void *arg);
 
-/* Conservative: which of `objects` (ascending addresses) stand as a word on the
- * C stack of any thread of this process, from `base` up on the calling thread's,
- * or uncounted in a running frame; found[i] is set to 1 for each, the others are
- * left alone. All are found where the stacks cannot be read. Reads /proc and
- * takes scratch memory from malloc. */
-void gcr_in_use(PyObject *const *objects, size_t count, uintptr_t base, unsigned char *found);
+typedef void (*gcr_word_visitor)(uintptr_t word, void *arg);
+
+/* Conservative: visits what may be an address from `low` to `high`, tags removed, of the
+ * words on the C stack of any thread of this process, from `base` up on the calling
+ * thread's, and of those uncounted in running frames. Returns 0 where the stacks cannot
+ * be read. Reads /proc and takes scratch memory from malloc. */
+int gcr_stack_words(uintptr_t low, uintptr_t high, uintptr_t base, gcr_word_visitor visit,
+                    void *arg);
 
 /* ---- interpreter state --------------------------------------------------- */
 
@@ -258,8 +251,7 @@ const char *gcr_class_refusal(PyObject *old_class, PyObject *new_class);
 /* The shared keys of a class on their way to another. Plain data: may be moved. */
 typedef struct gcr_keys_move {
     PyObject *new_class; /* borrowed */
-    void *keys;
-    void *former;
+    void *keys, *former;
 } gcr_keys_move;
 
 /* For classes of which gcr_class_refusal let pass. Non-zero if instances that change
@@ -285,29 +277,34 @@ void gcr_set_class_commit(PyObject *instance, PyObject *new_class, gcr_class_mov
 /* Once for every prepare that did not refuse, whatever came of it. */
 void gcr_set_class_release(gcr_class_move *move);
 
-/* Every class below the old ones with its future bases, MRO and C slots. Old
- * classes themselves keep theirs: their tp_base, tp_bases and tp_mro, and the items of
- * these tuples, are not to be rewritten. In the others they are replaced here,
- * counts included: they are no slots of the apply. */
+/* Which classes get other bases: old ones keep theirs, what is below them follows, and
+ * heirs change besides. `future_base` says, borrowed, what the base there will be. */
+typedef struct gcr_rebase {
+    PyObject *const *olds, *const *heirs;
+    size_t old_count, heir_count;
+    PyObject *(*future_base)(PyObject *type, intptr_t index, void *arg);
+    void *arg;
+} gcr_rebase;
+
+/* Every class that changes, and all below, with their future bases, MRO and C slots, which
+ * are no slots of the apply: the counts are moved here. */
 typedef struct gcr_hierarchy gcr_hierarchy;
-/* `olds` and `news` are classes, pairwise; other pairs left out. A class that
- * `may_change` (NULL: all may) says 0 of keeps its bases. On refusal returns
- * NULL; *culprit (owned, or NULL) is the class in the way. */
-gcr_hierarchy *gcr_hierarchy_prepare(PyObject *const *olds, PyObject *const *news, size_t pairs,
-                                     gcr_object_filter may_change, void *arg,
-                                     const char **refusal, PyObject **culprit);
+/* On refusal returns NULL; *culprit (owned, or NULL) is the class in the way. */
+gcr_hierarchy *gcr_hierarchy_prepare(const gcr_rebase *rebase, const char **refusal,
+                                     PyObject **culprit);
 /* After the stores to namespaces: C slots are computed from them. */
 void gcr_hierarchy_commit(gcr_hierarchy *hierarchy);
 /* Drops counts, of old classes too: may run finalizers. Last. */
 void gcr_hierarchy_release(gcr_hierarchy *hierarchy);
 size_t gcr_hierarchy_size(const gcr_hierarchy *hierarchy);
-PyObject *gcr_hierarchy_class(const gcr_hierarchy *hierarchy, size_t index); /* borrowed */
+/* Borrowed; *bases are its future ones before the commit, NULL if they stay. */
+PyObject *gcr_hierarchy_class(const gcr_hierarchy *hierarchy, size_t index, PyObject **bases);
 
 /* Whether instances of the two classes hash and compare by the same methods. */
 int gcr_hashes_alike(PyObject *a, PyObject *b);
 
 /* A value in the namespace of `type` changed, or what such a value (a property, a
- * classmethod, a staticmethod) refers to: drops the caches of it and its subclasses. */
+ * classmethod, a staticmethod) refers to: drops its caches and a heap type's subclasses'. */
 void gcr_type_modified(PyObject *type);
 /* The value of a dunder name did: C slots of it and its subclasses, and whether it
  * is abstract. Idempotent; serves commit and undo. */
@@ -378,8 +375,7 @@ typedef enum gcr_edit_kind {
 
 typedef struct gcr_key_edit {
     gcr_edit_kind kind;
-    intptr_t entry;
-    intptr_t winner;
+    intptr_t entry, winner;
     intptr_t hash;   /* of the key, as it will be; never -1 */
     PyObject *key;   /* HASH: the key that will stand there, NULL if the same; RESTORE: the key */
     PyObject *value; /* RESTORE in a dict: what the winner is to get back */
@@ -388,9 +384,7 @@ typedef struct gcr_key_edit {
 /* What a drop took out. Each pointer that is not NULL is a count that is the
  * caller's from the commit on. */
 typedef struct gcr_dropped {
-    intptr_t entry;
-    intptr_t winner;
-    intptr_t hash;
+    intptr_t entry, winner, hash;
     PyObject *key;
     PyObject *value; /* what the winner had before; NULL for a set */
 } gcr_dropped;
@@ -474,9 +468,6 @@ void gcr_contexts_release(gcr_contexts *contexts);
  * a class know it as a subclass stays with it, or leaves a stand-in. */
 
 typedef struct gcr_weakrefs gcr_weakrefs;
-
-/* All kinds: references, proxies, subclasses of them, with callback or not. */
-size_t gcr_weakref_count(PyObject *object);
 
 /* Collects the weak references to `from`: all if `only` is NULL, or those in
  * `only` (to undo: those that were moved), which must be in ascending order.

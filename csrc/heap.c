@@ -1,55 +1,6 @@
 /* Which objects there are, and what the collector's protocol says of each. */
 #include "walk.h"
 
-#if !GCR_GC_LISTS
-typedef struct heap_visit {
-    gcr_object_visitor visit;
-    void *arg;
-    int result;
-} heap_visit;
-
-static int
-visit_one(PyObject *object, void *arg)
-{
-    heap_visit *heap = arg;
-    heap->result = heap->visit(object, heap->arg);
-    return heap->result == 0;
-}
-
-int
-gcr_heap(gcr_object_visitor visit, void *arg)
-{
-    heap_visit heap = {visit, arg, 0};
-    PyUnstable_GC_VisitObjects(visit_one, &heap);
-    return heap.result;
-}
-#else
-static int
-visit_list(PyGC_Head *head, gcr_object_visitor visit, void *arg)
-{
-    for (PyGC_Head *gc = _PyGCHead_NEXT(head); gc != head; gc = _PyGCHead_NEXT(gc)) {
-        int result = visit((PyObject *)(gc + 1), arg);
-        if (result != 0) {
-            return result;
-        }
-    }
-    return 0;
-}
-
-int
-gcr_heap(gcr_object_visitor visit, void *arg)
-{
-    struct _gc_runtime_state *gc = &PyThreadState_Get()->interp->gc;
-    for (int i = 0; i < NUM_GENERATIONS; i++) {
-        int result = visit_list(&gc->generations[i].head, visit, arg);
-        if (result != 0) {
-            return result;
-        }
-    }
-    return visit_list(&gc->permanent_generation.head, visit, arg);
-}
-#endif
-
 int
 gcr_is_gc(PyObject *object)
 {

@@ -20,11 +20,7 @@ typedef struct changed_table {
 } changed_table;
 
 struct gcr_hierarchy {
-    PyObject *const *olds; /* only during prepare */
-    PyObject *const *news;
-    size_t pairs;
-    gcr_object_filter may_change; /* only during prepare */
-    void *filter_arg;
+    const gcr_rebase *rebase; /* only during prepare */
     changed_class *classes;
     size_t class_count, class_room;
     changed_table *tables;
@@ -33,6 +29,7 @@ struct gcr_hierarchy {
     PyObject *culprit;
 };
 
+static const char cycle[] = "the new class inherits from a class it would become a base of";
 static const char no_memory[] = "no memory to work out the new class hierarchy";
 
 static int
@@ -44,15 +41,33 @@ refuse(gcr_hierarchy *h, PyTypeObject *culprit, const char *why)
     return -1;
 }
 
-static PyObject *
-forward(const gcr_hierarchy *h, PyObject *type)
+static int
+is_old(const gcr_hierarchy *h, PyTypeObject *type)
 {
-    for (size_t i = 0; i < h->pairs; i++) {
-        if (h->olds[i] == type) {
-            return h->news[i];
+    for (size_t i = 0; i < h->rebase->old_count; i++) {
+        if (h->rebase->olds[i] == (PyObject *)type) {
+            return 1;
         }
     }
-    return type;
+    return 0;
+}
+
+static PyObject *
+future_base(const gcr_hierarchy *h, PyTypeObject *type, Py_ssize_t index)
+{
+    return h->rebase->future_base((PyObject *)type, index, h->rebase->arg);
+}
+
+/* Whether a base of `type` changes. */
+static int
+changes_bases(const gcr_hierarchy *h, PyTypeObject *type)
+{
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(type->tp_bases); i++) {
+        if (future_base(h, type, i) != PyTuple_GET_ITEM(type->tp_bases, i)) {
+            return 1;
+        }
+    }
+    return 0;
 }
 
 static changed_class *
@@ -101,29 +116,31 @@ check_class(gcr_hierarchy *h, PyTypeObject *type)
     return 0;
 }
 
-static int
-may_change(const gcr_hierarchy *h, PyTypeObject *type)
-{
-    return h->may_change == NULL || h->may_change((PyObject *)type, h->filter_arg);
-}
+static int collect_below(gcr_hierarchy *h, PyTypeObject *type);
 
 /* Old classes themselves stay as they are: they are on their way out, and what
  * still runs in them needs a consistent class. */
 static int
+collect(gcr_hierarchy *h, PyTypeObject *type)
+{
+    if (is_old(h, type) || find_class(h, type) != NULL) {
+        return 0;
+    }
+    return check_class(h, type) < 0 || add_class(h, type) < 0 || collect_below(h, type) < 0 ? -1
+                                                                                            : 0;
+}
+
+static int
 collect_below(gcr_hierarchy *h, PyTypeObject *type)
 {
-    int is_old = forward(h, (PyObject *)type) != (PyObject *)type;
+    int only_changed = is_old(h, type);
     PyObject *subclasses = *gcr_type_subclasses(type);
     Py_ssize_t position = 0;
     PyObject *entry;
     while (subclasses != NULL && PyDict_Next(subclasses, &position, NULL, &entry)) {
         PyTypeObject *subclass = gcr_subclass_of_entry(entry);
-        if (subclass == NULL || forward(h, (PyObject *)subclass) != (PyObject *)subclass ||
-            find_class(h, subclass) != NULL || (is_old && !may_change(h, subclass))) {
-            continue;
-        }
-        if (check_class(h, subclass) < 0 || add_class(h, subclass) < 0 ||
-            collect_below(h, subclass) < 0) {
+        if (subclass != NULL && (!only_changed || changes_bases(h, subclass)) &&
+            collect(h, subclass) < 0) {
             return -1;
         }
     }
@@ -180,29 +197,16 @@ static int
 plan_bases(gcr_hierarchy *h, changed_class *change)
 {
     PyTypeObject *type = change->type;
+    if (!changes_bases(h, type)) {
+        return 0;
+    }
     Py_ssize_t count = PyTuple_GET_SIZE(type->tp_bases);
-    int differs = 0;
-    if (!may_change(h, type)) {
-        return 0;
-    }
-    for (Py_ssize_t i = 0; i < count; i++) {
-        PyObject *base = PyTuple_GET_ITEM(type->tp_bases, i);
-        PyObject *future = forward(h, base);
-        if (!PyType_Check(future)) {
-            return refuse(h, type, "a base can only be replaced by a class");
-        }
-        differs |= future != base;
-    }
-    if (!differs) {
-        return 0;
-    }
     change->bases = PyTuple_New(count);
     if (change->bases == NULL) {
         return refuse(h, type, no_memory);
     }
     for (Py_ssize_t i = 0; i < count; i++) {
-        PyTuple_SET_ITEM(change->bases, i,
-                         Py_NewRef(forward(h, PyTuple_GET_ITEM(type->tp_bases, i))));
+        PyTuple_SET_ITEM(change->bases, i, Py_NewRef(future_base(h, type, i)));
     }
     if (check_bases(h, type, change->bases) < 0) {
         return -1;
@@ -253,6 +257,13 @@ merged_mro(gcr_hierarchy *h, PyTypeObject *type, PyObject *bases)
         if (sequences[i] == NULL) {
             goto out;
         }
+        /* An old class keeps its bases, and is a base itself if it is a new as well. */
+        for (Py_ssize_t j = 0; j < PyTuple_GET_SIZE(sequences[i]); j++) {
+            if (PyTuple_GET_ITEM(sequences[i], j) == (PyObject *)type) {
+                refuse(h, type, cycle);
+                goto out;
+            }
+        }
     }
     int failed = gcr_mro_merge(result, sequences, heads, count);
     if (failed == 0) {
@@ -276,7 +287,7 @@ plan_mro(gcr_hierarchy *h, changed_class *change)
         return 0;
     }
     if (change->in_progress) {
-        return refuse(h, change->type, "the new class inherits from a class it would become a base of");
+        return refuse(h, change->type, cycle);
     }
     change->in_progress = 1;
     change->mro = merged_mro(h, change->type,
@@ -344,7 +355,12 @@ move_entry(gcr_hierarchy *h, changed_class *change)
 static int
 plan_tables(gcr_hierarchy *h)
 {
-    h->tables = PyMem_Calloc(2 * h->pairs, sizeof *h->tables);
+    size_t most = 1;
+    for (size_t i = 0; i < h->class_count; i++) {
+        PyObject *bases = h->classes[i].bases;
+        most += bases != NULL ? 2 * (size_t)PyTuple_GET_SIZE(bases) : 0;
+    }
+    h->tables = PyMem_Calloc(most, sizeof *h->tables);
     if (h->tables == NULL) {
         return refuse(h, NULL, no_memory);
     }
@@ -373,12 +389,17 @@ plan_tables(gcr_hierarchy *h)
 static int
 plan(gcr_hierarchy *h)
 {
-    for (size_t i = 0; i < h->pairs; i++) {
-        PyTypeObject *old_type = (PyTypeObject *)h->olds[i];
+    for (size_t i = 0; i < h->rebase->old_count; i++) {
+        PyTypeObject *old_type = (PyTypeObject *)h->rebase->olds[i];
         if (!(old_type->tp_flags & Py_TPFLAGS_HEAPTYPE)) {
             return refuse(h, old_type, "a static type cannot be replaced: C code knows its address");
         }
         if (collect_below(h, old_type) < 0) {
+            return -1;
+        }
+    }
+    for (size_t i = 0; i < h->rebase->heir_count; i++) {
+        if (collect(h, (PyTypeObject *)h->rebase->heirs[i]) < 0) {
             return -1;
         }
     }
@@ -396,9 +417,7 @@ plan(gcr_hierarchy *h)
 }
 
 gcr_hierarchy *
-gcr_hierarchy_prepare(PyObject *const *olds, PyObject *const *news, size_t pairs,
-                      gcr_object_filter may_change, void *arg, const char **refusal,
-                      PyObject **culprit)
+gcr_hierarchy_prepare(const gcr_rebase *rebase, const char **refusal, PyObject **culprit)
 {
     *refusal = no_memory;
     *culprit = NULL;
@@ -406,11 +425,7 @@ gcr_hierarchy_prepare(PyObject *const *olds, PyObject *const *news, size_t pairs
     if (h == NULL) {
         return NULL;
     }
-    h->olds = olds;
-    h->news = news;
-    h->pairs = pairs;
-    h->may_change = may_change;
-    h->filter_arg = arg;
+    h->rebase = rebase;
     if (plan(h) < 0) {
         *refusal = h->refusal;
         *culprit = Py_XNewRef(h->culprit);
@@ -477,7 +492,8 @@ gcr_hierarchy_size(const gcr_hierarchy *h)
 }
 
 PyObject *
-gcr_hierarchy_class(const gcr_hierarchy *h, size_t index)
+gcr_hierarchy_class(const gcr_hierarchy *h, size_t index, PyObject **bases)
 {
+    *bases = h->classes[index].bases;
     return (PyObject *)h->classes[index].type;
 }

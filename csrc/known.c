@@ -121,7 +121,7 @@ static const char prelude[] =
     "    try:\n"
     "        try: raise Caught\n"
     "        finally: raise error from cause\n"
-    "    except BaseException as raised: return raised\n"
+    "    except BaseException as raised: del error; return raised\n"
     "def stopped():\n"
     "    local = a\n"
     "    raise Caught\n"
@@ -264,7 +264,7 @@ learn_all(void)
     for (size_t i = 0; i < Py_ARRAY_LENGTH(families) && result == 0; i++) {
         result = learn_family(families[i], namespace);
     }
-    Py_DECREF(namespace);
+    gcr_drop_samples(namespace);
     return result;
 }
 

@@ -15,12 +15,6 @@
  * pointers (stack references, list links) use the bits below it. */
 #define TAG_BITS ((uintptr_t)7)
 
-static void
-find_all(unsigned char *found, size_t count)
-{
-    memset(found, 1, count);
-}
-
 #ifdef __linux__
 
 #include <dirent.h>
@@ -33,9 +27,10 @@ find_all(unsigned char *found, size_t count)
 #include <unistd.h>
 
 typedef struct targets {
-    PyObject *const *objects;
-    size_t count;
-    unsigned char *found;
+    uintptr_t low;
+    uintptr_t high;
+    gcr_word_visitor visit;
+    void *arg;
 } targets;
 
 typedef struct range {
@@ -55,21 +50,8 @@ static void
 look_up(const targets *t, uintptr_t word)
 {
     word &= ~TAG_BITS;
-    if (word < (uintptr_t)t->objects[0] || word > (uintptr_t)t->objects[t->count - 1]) {
-        return;
-    }
-    size_t low = 0, high = t->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if ((uintptr_t)t->objects[middle] < word) {
-            low = middle + 1;
-        }
-        else {
-            high = middle;
-        }
-    }
-    if (low < t->count && (uintptr_t)t->objects[low] == word) {
-        t->found[low] = 1;
+    if (word >= t->low && word <= t->high) {
+        t->visit(word, t->arg);
     }
 }
 
@@ -333,35 +315,32 @@ gcr_call_with_base(PyObject *(*body)(void *arg, uintptr_t base), void *arg)
     return room[0] == 0 ? result : NULL;
 }
 
-void
-gcr_in_use(PyObject *const *objects, size_t count, uintptr_t base, unsigned char *found)
+int
+gcr_stack_words(uintptr_t low, uintptr_t high, uintptr_t base, gcr_word_visitor visit, void *arg)
 {
-    if (count == 0) {
-        return;
-    }
-    targets t = {objects, count, found};
+    targets t = {low, high, visit, arg};
     scan_frames(&t);
-    if (!scan_threads(&t, base)) {
-        find_all(found, count);
-    }
+    return scan_threads(&t, base);
 }
 
 #else
 
-/* Where the stacks of other threads are is not known here: every object is
- * taken to be in use. */
+/* Where the stacks of other threads are is not known here. */
 PyObject *
 gcr_call_with_base(PyObject *(*body)(void *arg, uintptr_t base), void *arg)
 {
     return body(arg, 0);
 }
 
-void
-gcr_in_use(PyObject *const *objects, size_t count, uintptr_t base, unsigned char *found)
+int
+gcr_stack_words(uintptr_t low, uintptr_t high, uintptr_t base, gcr_word_visitor visit, void *arg)
 {
-    (void)objects;
+    (void)low;
+    (void)high;
     (void)base;
-    find_all(found, count);
+    (void)visit;
+    (void)arg;
+    return 0;
 }
 
 #endif

@@ -187,6 +187,13 @@ gcr_run_samples(const char *source)
     return namespace;
 }
 
+void
+gcr_drop_samples(PyObject *namespace)
+{
+    PyDict_Clear(namespace);
+    Py_DECREF(namespace);
+}
+
 const char *
 gcr_layout_refusal_of_samples(void)
 {
@@ -207,6 +214,6 @@ gcr_layout_refusal_of_samples(void)
             refusal = gcr_layout_differs(Py_TYPE(sample)->tp_name);
         }
     }
-    Py_DECREF(namespace);
+    gcr_drop_samples(namespace);
     return refusal;
 }

@@ -7,6 +7,7 @@
  * asked for some objects before it is looked at. Referents are compared by address;
  * none is touched. */
 #include "compat_tables.h"
+#include "gc_lists.h"
 #include "walk.h"
 
 /* Whether there are hashes in the table that may change: those of exact str, which
@@ -177,6 +178,9 @@ look(scan *scan, PyObject *object, shape shape)
     case TUPLE:
         may_hold = any_passes(
             sieve, (span){((PyTupleObject *)object)->ob_item, 1, (size_t)Py_SIZE(object)});
+        if (!gcr_tuple_stores_hash(object)) {
+            nature = GCR_NOTHING_ELSE;
+        }
         break;
     case DICT:
         if (dict_spans(object, spans) == 1) {
@@ -250,11 +254,10 @@ take(scan *scan, PyObject *object)
 
 /* ---- all objects ------------------------------------------------------------- */
 
-#if GCR_GC_LISTS
 static void
 scan_list(scan *scan, PyGC_Head *head)
 {
-    PyGC_Head *front = _PyGCHead_NEXT(head);
+    PyGC_Head *front = gcr_list_next(head);
     PyGC_Head *back = _PyGCHead_PREV(head);
     while (front != head) {
         take(scan, (PyObject *)(front + 1));
@@ -262,7 +265,7 @@ scan_list(scan *scan, PyGC_Head *head)
             return;
         }
         take(scan, (PyObject *)(back + 1));
-        front = _PyGCHead_NEXT(front);
+        front = gcr_list_next(front);
         if (front == back) {
             return;
         }
@@ -270,29 +273,25 @@ scan_list(scan *scan, PyGC_Head *head)
     }
 }
 
-static void
-scan_heap(scan *scan)
-{
-    struct _gc_runtime_state *gc = &PyThreadState_Get()->interp->gc;
-    for (int i = 0; i < NUM_GENERATIONS; i++) {
-        scan_list(scan, &gc->generations[i].head);
-    }
-    scan_list(scan, &gc->permanent_generation.head);
-}
-#else
 static int
 take_visited(PyObject *object, void *arg)
 {
     take(arg, object);
-    return 1;
+    return 0;
 }
 
 static void
 scan_heap(scan *scan)
 {
-    PyUnstable_GC_VisitObjects(take_visited, scan);
+    PyGC_Head *heads[GCR_LISTS];
+    if (!gcr_list_heads(heads)) {
+        gcr_heap(take_visited, scan);
+        return;
+    }
+    for (int i = 0; i < GCR_LISTS; i++) {
+        scan_list(scan, heads[i]);
+    }
 }
-#endif
 
 size_t
 gcr_scan(const gcr_sieve *sieve, gcr_scan_visitor visit, void *arg)

@@ -440,11 +440,13 @@ gcr_type_slots_refresh(PyObject *object)
 void
 gcr_type_modified(PyObject *type)
 {
-    /* Static types cannot change, and debug builds assert that they are not said
-     * to have. A type with no version tag is in no cache, nor are its subclasses:
-     * PyType_Modified returns at once, and no version is used up. */
+    /* A type with no version tag is in no cache, nor are its subclasses:
+     * PyType_Modified returns at once, and no version is used up. Debug builds assert
+     * that it is told of no static type (type_modified_unlocked). */
     if (((PyTypeObject *)type)->tp_flags & Py_TPFLAGS_HEAPTYPE) {
         PyType_Modified((PyTypeObject *)type);
+    } else {
+        gcr_type_forget_version((PyTypeObject *)type);
     }
 }
 

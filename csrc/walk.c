@@ -166,6 +166,7 @@ gcr_init(void)
     if (refusal != NULL) {
         return refusal;
     }
+    gcr_lists_init();
     PyObject *sample = PyObject_CallFunction((PyObject *)&PyType_Type, "s(){}", "sample");
     if (sample == NULL) {
         PyErr_Clear();

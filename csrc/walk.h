@@ -91,6 +91,9 @@ int gcr_walk_managed_dict(PyObject *holder, gcr_walk_state *walk);
  * dict, the class. `*base` is where the C-defined part of the instance begins. */
 int gcr_walk_instance(PyObject *holder, gcr_walk_state *walk, PyTypeObject **base);
 
+/* How many weak references to the object there are, of all kinds. */
+size_t gcr_weakref_count(PyObject *object);
+
 /* Whether the object is a wrapper that lru_cache made. */
 int gcr_is_lru_cache(PyObject *object);
 
@@ -122,10 +125,15 @@ const char *gcr_layout_differs(const char *what);
 const char *gcr_types_init(void);
 const char *gcr_watchers_init(void);
 const char *gcr_text_io_init(void);
+void gcr_lists_init(void);
 
 /* The namespace (owned) in which `source` was run; NULL with an exception when it
  * failed. */
 PyObject *gcr_run_samples(const char *source);
+
+/* Gives it up. Functions refer to their namespace: as garbage for the collector, samples
+ * would keep the frames alive that called for them. */
+void gcr_drop_samples(PyObject *namespace);
 
 /* What one of them makes: PyRun_String, with an exception whenever it fails. */
 PyObject *gcr_run_sample(const char *source, int start, PyObject *namespace);

@@ -2,6 +2,7 @@
 #include "compat_state.h"
 #include "compat_tables.h"
 #include "compat_types.h"
+#include "walk.h"
 
 struct gcr_weakrefs {
     PyObject *from;

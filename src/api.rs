@@ -99,12 +99,13 @@ unsafe fn run(call: &Call, base: usize) -> Result<Owned, Raised> {
     // SAFETY: the caller's promise, for every call in this function.
     unsafe {
         let mut pairs = Pairs::read(call.mapping)?;
+        let items = std::mem::take(&mut pairs.items);
         let mut options = Options {
             frames: call.frames != 0,
             weak_references: call.weakrefs != 0,
             permissive: call.permissive != 0,
             excluded: std::mem::take(&mut pairs.holders),
-            items: pairs.items().collect(),
+            items: &items,
             near: vec![call.mapping],
         };
         let kept = match call.exclude.is_null() {
@@ -119,6 +120,7 @@ unsafe fn run(call: &Call, base: usize) -> Result<Owned, Raised> {
             let pinned = pins::owned();
             let held = pairs
                 .held()
+                .chain(items.iter().flatten().map(Owned::as_ptr))
                 .chain(kept.iter().map(Owned::as_ptr))
                 .chain(pinned.iter().map(|&old| old as *mut PyObject))
                 .chain(asked.held());
@@ -144,9 +146,11 @@ unsafe fn run(call: &Call, base: usize) -> Result<Owned, Raised> {
         };
         for (pair, &count) in pairs.map.pairs().iter().zip(&plan.leftovers) {
             if count > 0 {
-                outcome.leftovers.push((Owned::borrow(pair.old as *mut PyObject), count));
+                let old = Owned::borrow(pair.old as *mut PyObject);
+                outcome.leftovers.push((old, count as usize));
             }
         }
+        outcome.pairs = pairs.sides;
         let facts = Facts::of(&plan, &outcome, started.elapsed());
         if call.dry_run == 0 {
             outcome.give_up(&unfinished::tuples(&outcome, base));
@@ -322,8 +326,10 @@ pub(crate) unsafe extern "C" fn referrers(
     returned(result)
 }
 
-/// `(holder, name, index, key, kind, value)`; `name` is None for a slot that has none.
-/// A running frame's slot has `(code, line)` for a holder.
+/// `(holder, name, index, key, kind, value)`. `name` is None for a slot that has none: of
+/// one that was located, `index` says at which byte of the holder it is, or -1 when it is
+/// in memory that the holder refers to. A running frame's slot has `(code, line)` for a
+/// holder.
 ///
 /// # Safety
 /// The GIL is held; all objects are alive.
@@ -333,7 +339,11 @@ unsafe fn slot_tuple(
     value: *mut PyObject,
 ) -> Result<Owned, Raised> {
     let name = slot.and_then(|slot| slot.name()).map_or(ptr::null(), CStr::as_ptr);
-    let index = slot.map_or(0, |slot| slot.index);
+    let index = slot.map_or(0, |slot| match slot.name() {
+        Some(_) => slot.index,
+        // SAFETY: the caller's promise.
+        None => unsafe { byte_in(holder, slot) },
+    });
     let key = slot.map_or(ptr::null_mut(), |slot| slot.key);
     let kind = slot.map_or(-1, |slot| slot.kind() as c_int);
     // SAFETY: the caller's promise.
@@ -354,6 +364,21 @@ unsafe fn slot_tuple(
             kind,
             value,
         ))
+    }
+}
+
+/// Where in `holder` a slot is; -1 if elsewhere.
+///
+/// # Safety
+/// `holder` is alive.
+unsafe fn byte_in(holder: *mut PyObject, slot: &Slot) -> isize {
+    let (mut start, mut end) = (ptr::null_mut(), ptr::null_mut());
+    // SAFETY: the caller's promise.
+    unsafe { c::gcr_extent(holder, &raw mut start, &raw mut end) };
+    let address = slot.address as usize;
+    match (start as usize..end as usize).contains(&address) {
+        true => (address - start as usize) as isize,
+        false => -1,
     }
 }
 

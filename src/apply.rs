@@ -12,7 +12,7 @@ use crate::repair::Repairs;
 /// I1, I2, I3 and I5; every edit's slot was located with the interpreter stopped
 /// ever since.
 pub(crate) unsafe fn apply(changes: &mut Changes, repairs: &mut Repairs) {
-    for edit in &mut changes.edits {
+    for edit in changes.edits.iter_mut() {
         // SAFETY: the caller's promise; I4: an owning slot takes one count of
         // new here, and `release` gives back its one count of old. The repair of
         // the hierarchy moves its counts itself.

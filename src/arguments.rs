@@ -8,17 +8,20 @@ use pyo3_ffi::PyObject;
 use rustc_hash::FxHashSet;
 
 use crate::ffi::{self, bindings as c};
-use crate::forwarding::{ForwardingMap, Pair};
-use crate::object::{Owned, Raised};
+use crate::forwarding::{Conflict, ForwardingMap, Pair};
+use crate::object::{Owned, Raised, Sides};
 
 /// The pairs of one call, alive as long as this is (invariant I2).
 #[derive(Debug)]
 pub(crate) struct Pairs {
-    objects: Vec<Owned>,
-    /// The pairs themselves, where the caller made them.
-    items: Vec<Owned>,
     pub(crate) map: ForwardingMap,
-    /// The mapping and its pairs: holders that stay as they are.
+    /// Those of the map.
+    pub(crate) sides: Sides,
+    /// By pair of the map: the tuple that the caller wrote it in, if that is what it is.
+    pub(crate) items: Vec<Option<Owned>>,
+    /// What else the caller wrote pairs in: alive, since `holders` has their addresses.
+    others: Vec<Owned>,
+    /// The mapping and what of it is not in `items`: holders that stay as they are.
     pub(crate) holders: FxHashSet<usize>,
 }
 
@@ -26,9 +29,7 @@ impl Pairs {
     /// # Safety
     /// The GIL is held; `mapping` is alive.
     pub(crate) unsafe fn read(mapping: *mut PyObject) -> Result<Self, Raised> {
-        let (mut objects, mut given) = (Vec::new(), Vec::new());
         let mut holders = FxHashSet::from_iter([mapping as usize]);
-        let mut pairs = Vec::new();
         // SAFETY: the caller's promise; every object is owned while it is used.
         unsafe {
             let items = if is_mapping(mapping)? {
@@ -42,56 +43,94 @@ impl Pairs {
                 0 => 0,
                 _ => py::PyList_GET_SIZE(items.as_ptr()) as usize,
             };
-            objects.reserve(2 * length);
-            pairs.reserve(length);
-            if items.as_ptr() == mapping {
-                given.reserve(length);
-                holders.reserve(length);
-            }
+            let mut sides = Sides::with_room_for(length);
+            // The pairs of a mapping were made for this call and go with it.
+            let is_callers = items.as_ptr() == mapping;
+            let mut given = Vec::with_capacity(if is_callers { length } else { 0 });
             each(
                 items.as_ptr(),
                 c"remap() takes a mapping or an iterable of (old, new) pairs",
                 |item| {
                     let (old, new) = read_pair(&item)?;
-                    pairs.push(Pair { old: old.as_ptr() as usize, new: new.as_ptr() as usize });
-                    objects.push(old);
-                    objects.push(new);
-                    // The pairs of a mapping were made for this call and go with it.
-                    if items.as_ptr() == mapping {
-                        holders.insert(item.as_ptr() as usize);
+                    sides.push(old, new);
+                    if is_callers {
                         given.push(item);
                     }
                     Ok(())
                 },
             )?;
+            let map = ForwardingMap::new(sides.pairs().iter().copied())
+                .map_err(|conflict| raise_conflict(&conflict))?;
+            // Repeated pairs, and those of one object with itself, are left out.
+            let is_in_order = map.pairs().len() == sides.pairs().len();
+            let mut pairs = Pairs { map, sides, items: Vec::new(), others: Vec::new(), holders };
+            if !is_in_order {
+                pairs.sides = Sides::borrow(pairs.map.pairs());
+            }
+            pairs.sort(given, is_in_order);
+            Ok(pairs)
         }
-        match ForwardingMap::new(pairs) {
-            Ok(map) => Ok(Pairs { objects, items: given, map, holders }),
-            Err(conflict) => {
-                // SAFETY: the GIL is held, and the objects are owned.
-                unsafe {
-                    py::PyErr_Format(
-                        py::PyExc_ValueError,
-                        c"%R is mapped to two different objects, %R and %R".as_ptr(),
-                        conflict.old as *mut PyObject,
-                        conflict.first as *mut PyObject,
-                        conflict.second as *mut PyObject,
-                    );
+    }
+
+    /// Puts what the caller wrote the pairs in where it belongs.
+    ///
+    /// # Safety
+    /// The GIL is held.
+    unsafe fn sort(&mut self, given: Vec<Owned>, is_in_order: bool) {
+        let pairs = self.map.pairs();
+        if !given.is_empty() {
+            self.items.resize_with(pairs.len(), || None);
+        }
+        for (at, item) in given.into_iter().enumerate() {
+            // SAFETY: the caller's promise, for every call in this block.
+            let place = unsafe {
+                // What was read after it may have changed it.
+                let old = is_pair(item.as_ptr()).then(|| py::PyTuple_GET_ITEM(item.as_ptr(), 0));
+                old.and_then(|old| match is_in_order {
+                    true => (pairs[at].old == old as usize).then_some(at),
+                    false => self.map.find(old as usize),
+                })
+            };
+            match place.map(|pair| &mut self.items[pair]) {
+                Some(place @ None) => *place = Some(item),
+                _ => {
+                    self.holders.insert(item.as_ptr() as usize);
+                    self.others.push(item);
                 }
-                Err(Raised)
             }
         }
     }
 
-    /// What of the call itself refers to olds, as far as it is sure to be alive.
-    pub(crate) fn items(&self) -> impl Iterator<Item = *mut PyObject> + '_ {
-        self.items.iter().map(Owned::as_ptr)
-    }
-
-    /// What the pairs hold a count of, once for each.
+    /// What the pairs hold a count of besides one of each old, once for each.
     pub(crate) fn held(&self) -> impl Iterator<Item = *mut PyObject> + '_ {
-        self.objects.iter().chain(&self.items).map(Owned::as_ptr)
+        let news = self.sides.pairs().iter().map(|pair| pair.new as *mut PyObject);
+        news.chain(self.others.iter().map(Owned::as_ptr))
     }
+}
+
+/// # Safety
+/// The GIL is held, and the objects are alive.
+unsafe fn raise_conflict(conflict: &Conflict) -> Raised {
+    // SAFETY: the caller's promise.
+    unsafe {
+        py::PyErr_Format(
+            py::PyExc_ValueError,
+            c"%R is mapped to two different objects, %R and %R".as_ptr(),
+            conflict.old as *mut PyObject,
+            conflict.first as *mut PyObject,
+            conflict.second as *mut PyObject,
+        );
+    }
+    Raised
+}
+
+/// Whether `item` is a tuple of two, and nothing but that.
+///
+/// # Safety
+/// `item` is alive.
+pub(crate) unsafe fn is_pair(item: *mut PyObject) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe { py::PyTuple_CheckExact(item) != 0 && py::PyTuple_GET_SIZE(item) == 2 }
 }
 
 /// A map of what is in the tuple of a call, to look for it.
@@ -214,6 +253,10 @@ unsafe fn read_pair(item: &Owned) -> Result<(Owned, Owned), Raised> {
     // SAFETY: the caller's promise.
     unsafe {
         let item = item.as_ptr();
+        let side = |tuple, index| Owned::borrow(py::PyTuple_GET_ITEM(tuple, index));
+        if is_pair(item) {
+            return Ok((side(item, 0), side(item, 1)));
+        }
         if py::PyUnicode_Check(item) != 0 || py::PyBytes_Check(item) != 0 {
             return Err(not_a_pair(item));
         }
@@ -235,10 +278,7 @@ unsafe fn read_pair(item: &Owned) -> Result<(Owned, Owned), Raised> {
             );
             return Err(Raised);
         }
-        Ok((
-            Owned::borrow(py::PyTuple_GET_ITEM(sides.as_ptr(), 0)),
-            Owned::borrow(py::PyTuple_GET_ITEM(sides.as_ptr(), 1)),
-        ))
+        Ok((side(sides.as_ptr(), 0), side(sides.as_ptr(), 1)))
     }
 }
 
@@ -264,6 +304,15 @@ unsafe fn each(
 ) -> Result<(), Raised> {
     // SAFETY: the caller's promise.
     unsafe {
+        if py::PyList_CheckExact(iterable) != 0 {
+            // As its iterator does: what is taken may run code that changes the list.
+            let mut index = 0;
+            while index < py::PyList_GET_SIZE(iterable) {
+                take(Owned::borrow(py::PyList_GET_ITEM(iterable, index)))?;
+                index += 1;
+            }
+            return Ok(());
+        }
         if (*(*iterable).ob_type).tp_iter.is_none() && py::PySequence_Check(iterable) == 0 {
             py::PyErr_Format(
                 py::PyExc_TypeError,

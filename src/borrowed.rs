@@ -8,7 +8,7 @@ use pyo3_ffi as py;
 use pyo3_ffi::PyObject;
 use rustc_hash::FxHashSet;
 
-use crate::edit::Edit;
+use crate::edit::Edits;
 use crate::error::{Place, Refusal};
 use crate::ffi::{self, bindings as c};
 
@@ -16,13 +16,14 @@ use crate::ffi::{self, bindings as c};
 ///
 /// # Safety
 /// I1, I2 and I3.
-pub(crate) unsafe fn refusals(edits: &[Edit], refused: &[Refusal]) -> Vec<Refusal> {
+pub(crate) unsafe fn refusals(edits: &Edits, refused: &[Refusal]) -> Vec<Refusal> {
     let mut found = Vec::new();
     // SAFETY: the caller's promise, for every call in this function.
     unsafe {
         let names: FxHashSet<usize> = edits
-            .iter()
-            .filter(|edit| !edit.holder.is_null() && py::PyFunction_Check(edit.holder) != 0)
+            .by_holder()
+            .filter(|group| py::PyFunction_Check(group.holder) != 0)
+            .flat_map(|group| group.edits)
             .filter(|edit| py::PyDict_Check(edit.old) != 0)
             .map(|edit| edit.old as usize)
             .filter(|old| refused.iter().all(|refusal| refusal.old != *old))

@@ -5,17 +5,18 @@ use std::ptr;
 
 use pyo3_ffi as py;
 use pyo3_ffi::PyObject;
-use rustc_hash::FxHashSet;
+use rustc_hash::FxHashMap;
 
 use crate::api::returned;
 use crate::arguments;
 use crate::ffi::{self, bindings as c};
 use crate::forwarding::ForwardingMap;
-use crate::object::{list, Owned};
+use crate::object::{list, Owned, Raised};
 use crate::ready::ready;
 
 /// `_holders(objects, wanted)`: of each object in a list that refers to something in
-/// another, its index and the `id` of what it refers to, once for each reference.
+/// another, its index and the `id` of what it refers to, once for each reference; and for each
+/// that is wanted, how many of these there are.
 ///
 /// # Safety
 /// Called by CPython as a METH_VARARGS function.
@@ -39,14 +40,16 @@ pub(crate) unsafe extern "C" fn holders(
             return ptr::null_mut();
         }
         let item = |list, index| py::PyList_GET_ITEM(list, index);
-        let wanted: FxHashSet<_> =
-            (0..py::PyList_GET_SIZE(wanted)).map(|index| item(wanted, index)).collect();
+        let mut counts = vec![0; py::PyList_GET_SIZE(wanted) as usize];
+        let wanted: FxHashMap<_, _> =
+            (0..counts.len()).map(|index| (item(wanted, index as isize), index)).collect();
         let mut found: Vec<(isize, Vec<*mut PyObject>)> = Vec::new();
         for index in 0..py::PyList_GET_SIZE(objects) {
             let mut hits = Vec::new();
             ffi::traverse(item(objects, index), |referent| {
-                if wanted.contains(&referent) {
+                if let Some(&index) = wanted.get(&referent) {
                     hits.push(referent);
+                    counts[index] += 1;
                 }
                 ControlFlow::Continue(())
             });
@@ -54,13 +57,27 @@ pub(crate) unsafe extern "C" fn holders(
                 found.push((index, hits));
             }
         }
-        list(found.into_iter().map(|(index, hits)| {
+        told(found, counts)
+    };
+    returned(result.map(Owned::into_ptr))
+}
+
+/// # Safety
+/// The GIL is held.
+unsafe fn told(
+    found: Vec<(isize, Vec<*mut PyObject>)>,
+    counts: Vec<isize>,
+) -> Result<Owned, Raised> {
+    // SAFETY: only numbers are made of the pointers.
+    unsafe {
+        let found = list(found.into_iter().map(|(index, hits)| {
             let hits =
                 list(hits.into_iter().map(|hit| Owned::steal(py::PyLong_FromVoidPtr(hit.cast()))))?;
             Owned::steal(py::Py_BuildValue(c"(nO)".as_ptr(), index, hits.as_ptr()))
-        }))
-    };
-    returned(result.map(Owned::into_ptr))
+        }))?;
+        let counts = list(counts.into_iter().map(|n| Owned::steal(py::PyLong_FromSsize_t(n))))?;
+        Owned::steal(py::Py_BuildValue(c"(OO)".as_ptr(), found.as_ptr(), counts.as_ptr()))
+    }
 }
 
 /// `_holders_of(*wanted)`: what `gc.get_referrers` gives, and those of the objects that

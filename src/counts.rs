@@ -3,49 +3,41 @@
 
 use pyo3_ffi::PyObject;
 
-use crate::forwarding::{ForwardingMap, Pair};
+use crate::forwarding::ForwardingMap;
 
 #[derive(Debug)]
 pub(crate) struct Counts {
-    /// By pair: counts of the old, those of the engine aside.
-    counted: Vec<usize>,
-    /// By pair: how many of them slots explain.
-    explained: Vec<usize>,
-    /// How many pairs differ in the two.
+    /// By pair: counts of the old that no slot explains so far, those of the engine
+    /// aside; below zero where slots explain more.
+    rest: Vec<isize>,
+    /// For how many pairs that is not zero.
     open: usize,
 }
 
 impl Counts {
-    /// `held`: what the engine itself holds a count of, once for each.
-    ///
-    /// # Safety
-    /// I1, and the olds are alive.
-    pub(crate) unsafe fn new(
+    /// `counts`: by pair, all of the old. `held`: what the engine itself holds a count of
+    /// besides one of each old, once for each.
+    pub(crate) fn new(
         map: &ForwardingMap,
+        counts: Vec<isize>,
         held: impl Iterator<Item = *mut PyObject>,
     ) -> Self {
-        // SAFETY: the caller's promise.
-        let count = |pair: &Pair| unsafe { pyo3_ffi::Py_REFCNT(pair.old as *mut PyObject) };
-        let mut counted: Vec<usize> =
-            map.pairs().iter().map(|pair| usize::try_from(count(pair)).unwrap_or(0)).collect();
+        let mut rest = counts;
+        rest.iter_mut().for_each(|count| *count -= 1);
         for object in held {
             if let Some(pair) = map.find(object as usize) {
-                counted[pair] = counted[pair].saturating_sub(1);
+                rest[pair] -= 1;
             }
         }
-        Counts {
-            open: counted.iter().filter(|&&count| count > 0).count(),
-            explained: vec![0; counted.len()],
-            counted,
-        }
+        Counts { open: rest.iter().filter(|&&count| count != 0).count(), rest }
     }
 
     /// `count` references to the old of `pair` are found.
     pub(crate) fn explain(&mut self, pair: usize, count: usize) {
-        let before = self.explained[pair] != self.counted[pair];
-        self.explained[pair] += count;
-        let after = self.explained[pair] != self.counted[pair];
-        self.open = self.open - usize::from(before) + usize::from(after);
+        let rest = &mut self.rest[pair];
+        let before = *rest != 0;
+        *rest -= count as isize;
+        self.open = self.open - usize::from(before) + usize::from(*rest != 0);
     }
 
     /// Whether the count of an old is another than that of the slots found: more are to
@@ -55,8 +47,7 @@ impl Counts {
     }
 
     /// By pair: counts of the old that no slot explains.
-    pub(crate) fn rest(&self) -> Vec<usize> {
-        let pairs = self.counted.iter().zip(&self.explained);
-        pairs.map(|(counted, explained)| counted.saturating_sub(*explained)).collect()
+    pub(crate) fn rest(self) -> Vec<isize> {
+        self.rest
     }
 }

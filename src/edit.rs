@@ -1,5 +1,7 @@
 //! What is to change: the edits of slots, and what else moves with them.
 
+use std::ops::Deref;
+
 use pyo3_ffi::PyObject;
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -9,6 +11,9 @@ use crate::repair::weak::WeakMove;
 use crate::search::Holders;
 use crate::slot::Slot;
 use crate::world::World;
+
+/// The roles of a dict's key and a set's member.
+pub(crate) const KEYS: &[c::gcr_role] = &[c::GCR_DICT_KEY, c::GCR_SET_ENTRY];
 
 /// Who stores the new referent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,36 +59,123 @@ impl Edit {
 
     /// Whether the slot holds a dict's key or a set's member.
     pub(crate) fn is_key(&self) -> bool {
-        matches!(self.slot.role(), c::GCR_DICT_KEY | c::GCR_SET_ENTRY)
+        KEYS.contains(&self.slot.role())
     }
 }
 
-/// Adds the edit of one more slot: to the last run, where it goes on with it.
-pub(crate) fn add(edits: &mut Vec<Edit>, edit: Edit) {
-    if let Some(last) = edits.last_mut() {
-        let same = |edit: &Edit| (edit.holder, edit.old, edit.new);
-        if same(last) == same(&edit)
-            && last.length < u32::MAX
-            && last.slot.goes_on_with(&edit.slot, last.length as usize)
-        {
-            last.length += 1;
-            return;
+/// All edits. Those of one holder stand together, and what is asked of holders is not
+/// looked for in their edits.
+#[derive(Debug, Default)]
+pub(crate) struct Edits {
+    edits: Vec<Edit>,
+    groups: Vec<Group>,
+}
+
+/// The edits of one holder.
+#[derive(Debug)]
+struct Group {
+    holder: *mut PyObject,
+    /// How many.
+    length: usize,
+    /// How many slots those are of.
+    slots: usize,
+    /// A bit for each role of a slot.
+    roles: u32,
+}
+
+impl Edits {
+    pub(crate) fn push(&mut self, edit: Edit) {
+        if self.groups.last().is_none_or(|group| group.holder != edit.holder) {
+            self.groups.push(Group { holder: edit.holder, length: 0, slots: 0, roles: 0 });
         }
+        if let Some(group) = self.groups.last_mut() {
+            group.length += 1;
+            group.slots += edit.length as usize;
+            group.roles |= 1 << edit.slot.role();
+        }
+        self.edits.push(edit);
     }
-    edits.push(edit);
+
+    /// Adds the edit of one more slot: to the last run, where it goes on with it.
+    pub(crate) fn add(&mut self, edit: Edit) {
+        if let (Some(last), Some(group)) = (self.edits.last_mut(), self.groups.last_mut()) {
+            let same = |edit: &Edit| (edit.holder, edit.old, edit.new);
+            if same(last) == same(&edit)
+                && last.length < u32::MAX
+                && last.slot.goes_on_with(&edit.slot, last.length as usize)
+            {
+                last.length += 1;
+                group.slots += 1;
+                return;
+            }
+        }
+        self.push(edit);
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Edit> {
+        self.edits.iter_mut()
+    }
+
+    /// How many slots they are of.
+    pub(crate) fn count_slots(&self) -> usize {
+        self.groups.iter().map(|group| group.slots).sum()
+    }
+
+    /// By holder; those without one are left out.
+    pub(crate) fn by_holder(&self) -> impl Iterator<Item = OfHolder<'_>> {
+        self.in_groups().filter(|group| !group.holder.is_null())
+    }
+
+    /// Those that no object holds.
+    pub(crate) fn without_holder(&self) -> impl Iterator<Item = &Edit> {
+        self.in_groups().filter(|group| group.holder.is_null()).flat_map(|group| group.edits)
+    }
+
+    fn in_groups(&self) -> impl Iterator<Item = OfHolder<'_>> {
+        let mut rest = &self.edits[..];
+        self.groups.iter().map(move |&Group { holder, length, slots, roles }| {
+            let (edits, further) = rest.split_at(length);
+            rest = further;
+            OfHolder { holder, edits, slots, roles }
+        })
+    }
+
+    /// Leaves out those of some holders.
+    pub(crate) fn leave_out(&mut self, holders: &FxHashSet<usize>) {
+        let all = std::mem::take(self).edits;
+        let is_kept = |edit: &Edit| !holders.contains(&(edit.holder as usize));
+        all.into_iter().filter(is_kept).for_each(|edit| self.push(edit));
+    }
 }
 
-/// How many slots they are of.
-pub(crate) fn count_slots(edits: &[Edit]) -> usize {
-    edits.iter().map(|edit| edit.length as usize).sum()
+impl Deref for Edits {
+    type Target = [Edit];
+
+    fn deref(&self) -> &[Edit] {
+        &self.edits
+    }
 }
 
-/// The edits of each holder, which stand together; those without one are left out.
-pub(crate) fn by_holder(edits: &[Edit]) -> impl Iterator<Item = (*mut PyObject, &[Edit])> {
-    edits
-        .chunk_by(|a, b| a.holder == b.holder)
-        .map(|edits| (edits[0].holder, edits))
-        .filter(|(holder, _)| !holder.is_null())
+/// The edits of one holder.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OfHolder<'a> {
+    pub(crate) holder: *mut PyObject,
+    pub(crate) edits: &'a [Edit],
+    /// How many slots they are of.
+    pub(crate) slots: usize,
+    roles: u32,
+}
+
+impl OfHolder<'_> {
+    /// Whether a slot has one of these roles.
+    pub(crate) fn has(&self, roles: &[c::gcr_role]) -> bool {
+        roles.iter().any(|role| self.roles >> role & 1 != 0)
+    }
+
+    /// Whether a slot has a role besides these.
+    pub(crate) fn has_others_than(&self, roles: &[c::gcr_role]) -> bool {
+        roles.iter().fold(self.roles, |rest, role| rest & !(1 << role)) != 0
+    }
 }
 
 /// Instances that change class. No edits, since there may be millions: what is to be
@@ -108,7 +200,22 @@ pub(crate) struct Restore {
     pub(crate) dropped: c::gcr_dropped,
 }
 
-/// Which classes' bases, or which contexts' variables, follow a remap.
+/// What the bases of classes will be.
+#[derive(Debug)]
+pub(crate) enum Bases {
+    /// What the pairs of classes say, but for these classes.
+    Follow { kept: FxHashSet<usize> },
+    /// The bases of these classes, each where it stands.
+    Are(FxHashMap<usize, Vec<*mut PyObject>>),
+}
+
+impl Default for Bases {
+    fn default() -> Self {
+        Bases::Follow { kept: FxHashSet::default() }
+    }
+}
+
+/// Which contexts' variables follow a remap.
 #[derive(Debug, Clone)]
 pub(crate) enum Scope {
     /// All but these, which stay as they are.
@@ -142,12 +249,12 @@ pub(crate) struct ContextChange {
 /// All that one remap, or one undo, is to change.
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
-    pub(crate) edits: Vec<Edit>,
+    pub(crate) edits: Edits,
     /// One for each pair of classes.
     pub(crate) instances: Vec<Instances>,
     /// Pairs of classes: what inherits from the first is to inherit from the second.
     pub(crate) classes: Vec<(*mut PyObject, *mut PyObject)>,
-    pub(crate) bases: Scope,
+    pub(crate) bases: Bases,
     /// What contexts hold is to be replaced by: needed if a variable is.
     pub(crate) variables: Option<ContextChange>,
     pub(crate) weak: Vec<WeakMove>,

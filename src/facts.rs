@@ -7,7 +7,7 @@ use pyo3_ffi as py;
 use pyo3_ffi::PyObject;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::edit::{by_holder, count_all, count_slots, Edit, Instances};
+use crate::edit::{count_all, Edit, Instances, OfHolder};
 use crate::object::{Owned, Raised};
 use crate::plan::Plan;
 use crate::transaction::Outcome;
@@ -39,8 +39,8 @@ impl Facts {
         let mut holders = 0;
         // SAFETY: the caller's promise.
         let name_of = |object: *mut PyObject| unsafe { (*(*object).ob_type).tp_name };
-        for (holder, edits) in by_holder(&outcome.edits) {
-            *types.entry(name_of(holder)).or_default() += count_slots(edits);
+        for OfHolder { holder, slots, .. } in outcome.edits.by_holder() {
+            *types.entry(name_of(holder)).or_default() += slots;
             holders += 1;
         }
         for Instances { objects, .. } in &outcome.instances {
@@ -53,7 +53,7 @@ impl Facts {
             let name = name.rsplit('.').next().unwrap_or_default().to_owned();
             *by_type.entry(name).or_default() += count;
         }
-        for Edit { slot, .. } in outcome.edits.iter().filter(|edit| edit.holder.is_null()) {
+        for Edit { slot, .. } in outcome.edits.without_holder() {
             let name = if slot.frame.is_null() { "interpreter" } else { "frame" };
             *by_type.entry(name.to_owned()).or_default() += 1;
             if !slot.frame.is_null() {
@@ -64,7 +64,7 @@ impl Facts {
             *by_type.entry("Context".to_owned()).or_default() += outcome.variables;
         }
         Facts {
-            replaced: count_slots(&outcome.edits)
+            replaced: outcome.edits.count_slots()
                 + count_all(&outcome.instances)
                 + outcome.variables,
             holders: holders + frames.len() + outcome.contexts.len(),
@@ -130,7 +130,7 @@ fn holders_besides(outcome: &Outcome) -> usize {
         return 0;
     }
     let edited: FxHashSet<usize> =
-        by_holder(&outcome.edits).map(|(holder, _)| holder as usize).collect();
+        outcome.edits.by_holder().map(|group| group.holder as usize).collect();
     let instances = outcome.instances.iter().flat_map(|class| &class.objects);
     instances.filter(|&&object| !edited.contains(&(object as usize))).count()
 }

@@ -49,11 +49,14 @@ pub(crate) struct Sieve<'a> {
 
 impl ForwardingMap {
     /// Builds the map; `old is new` pairs are dropped, repeated ones merged.
-    pub(crate) fn new(pairs: impl IntoIterator<Item = Pair>) -> Result<Self, Conflict> {
-        let given: Vec<Pair> = pairs.into_iter().collect();
-        let mut map = Self::with_room_for(given.len());
+    pub(crate) fn new<I>(pairs: I) -> Result<Self, Conflict>
+    where
+        I: IntoIterator<Item = Pair, IntoIter: ExactSizeIterator>,
+    {
+        let pairs = pairs.into_iter();
+        let mut map = Self::with_room_for(pairs.len());
         let mut high = 0;
-        for pair in given {
+        for pair in pairs {
             let (place, found) = map.place(pair.old);
             match found {
                 Some(index) if map.pairs[index].new == pair.new => {}

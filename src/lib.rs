@@ -29,10 +29,10 @@ use std::ffi::{c_int, c_void};
 use std::ptr::null_mut;
 
 use pyo3_ffi::{
-    PyCFunction, PyCFunctionWithKeywords, PyErr_SetString, PyExc_ImportError, PyMethodDef,
-    PyMethodDefPointer, PyModuleDef, PyModuleDef_HEAD_INIT, PyModuleDef_Init, PyModuleDef_Slot,
-    PyModule_AddFunctions, PyModule_AddStringConstant, PyObject, Py_mod_exec, METH_KEYWORDS,
-    METH_NOARGS, METH_O, METH_VARARGS,
+    PyCFunction, PyCFunctionFast, PyCFunctionWithKeywords, PyErr_SetString, PyExc_ImportError,
+    PyMethodDef, PyMethodDefPointer, PyModuleDef, PyModuleDef_HEAD_INIT, PyModuleDef_Init,
+    PyModuleDef_Slot, PyModule_AddFunctions, PyModule_AddStringConstant, PyObject, Py_mod_exec,
+    METH_FASTCALL, METH_KEYWORDS, METH_NOARGS, METH_O, METH_VARARGS,
 };
 
 mod api;
@@ -48,6 +48,7 @@ mod facts;
 mod ffi;
 mod forwarding;
 mod hashes;
+mod kinds;
 mod locate;
 mod log;
 mod memory;
@@ -101,7 +102,7 @@ const fn door(name: &'static std::ffi::CStr, function: PyCFunction, flags: c_int
     }
 }
 
-static METHODS: Shared<[PyMethodDef; 17]> = Shared(std::cell::UnsafeCell::new([
+static METHODS: Shared<[PyMethodDef; 19]> = Shared(std::cell::UnsafeCell::new([
     PyMethodDef {
         ml_name: c"remap".as_ptr(),
         ml_meth: PyMethodDefPointer {
@@ -115,6 +116,13 @@ static METHODS: Shared<[PyMethodDef; 17]> = Shared(std::cell::UnsafeCell::new([
     door(c"_holders", census::holders, METH_VARARGS),
     door(c"_holders_of", census::holders_of, METH_VARARGS),
     door(c"_rehash", api::rehash, METH_O),
+    PyMethodDef {
+        ml_name: c"_is_a".as_ptr(),
+        ml_meth: PyMethodDefPointer { PyCFunctionFast: kinds::is_a as PyCFunctionFast },
+        ml_flags: METH_FASTCALL,
+        ml_doc: null_mut(),
+    },
+    door(c"_is_class", kinds::is_class, METH_O),
     door(c"_hush", hashes::hush, METH_O),
     door(c"_walk", doors::walk, METH_O),
     door(c"_traverse", doors::traverse, METH_O),

@@ -5,6 +5,8 @@ use std::ptr::NonNull;
 
 use pyo3_ffi::{PyList_Append, PyObject, Py_DECREF, Py_INCREF};
 
+use crate::forwarding::Pair;
+
 /// An exception is set in the interpreter; the boundary returns null.
 #[derive(Debug)]
 pub(crate) struct Raised;
@@ -48,6 +50,48 @@ impl Drop for Owned {
     fn drop(&mut self) {
         // SAFETY: the count is ours, and the GIL is held.
         unsafe { Py_DECREF(self.as_ptr()) };
+    }
+}
+
+/// Owns a count of both sides of each pair.
+#[derive(Debug, Default)]
+pub(crate) struct Sides(Vec<Pair>);
+
+impl Sides {
+    pub(crate) fn with_room_for(pairs: usize) -> Self {
+        Sides(Vec::with_capacity(pairs))
+    }
+
+    /// # Safety
+    /// All of them are alive.
+    pub(crate) unsafe fn borrow(pairs: &[Pair]) -> Self {
+        let sides = Sides(pairs.to_vec());
+        for object in sides.objects() {
+            // SAFETY: the caller's promise.
+            unsafe { Py_INCREF(object) };
+        }
+        sides
+    }
+
+    pub(crate) fn push(&mut self, old: Owned, new: Owned) {
+        self.0.push(Pair { old: old.into_ptr() as usize, new: new.into_ptr() as usize });
+    }
+
+    pub(crate) fn pairs(&self) -> &[Pair] {
+        &self.0
+    }
+
+    pub(crate) fn objects(&self) -> impl Iterator<Item = *mut PyObject> + '_ {
+        self.0.iter().flat_map(|pair| [pair.old, pair.new]).map(|object| object as *mut PyObject)
+    }
+}
+
+impl Drop for Sides {
+    fn drop(&mut self) {
+        for object in self.objects() {
+            // SAFETY: the counts are ours, and the GIL is held.
+            unsafe { Py_DECREF(object) };
+        }
     }
 }
 

@@ -3,8 +3,9 @@
 use std::sync::{Mutex, PoisonError};
 
 use pyo3_ffi::{PyObject, PyType_Check, Py_DECREF, Py_INCREF};
+use rustc_hash::FxHashSet;
 
-use crate::ffi::bindings as c;
+use crate::ffi::{self, bindings as c};
 
 /// Addresses of the pinned objects, each owning one count.
 static PINNED: Mutex<Vec<usize>> = Mutex::new(Vec::new());
@@ -15,25 +16,27 @@ static PINNED: Mutex<Vec<usize>> = Mutex::new(Vec::new());
 /// # Safety
 /// The GIL is held; the olds are alive; `base` is from `ffi::call_with_base`.
 pub(crate) unsafe fn hold(olds: impl Iterator<Item = *mut PyObject>, base: usize) -> usize {
-    let mut distinct = Vec::new();
+    let mut all = take_pinned();
+    let before = all.len();
     // Edits of one old mostly stand together.
     olds.for_each(|old| {
-        if distinct.last() != Some(&(old as usize)) {
-            distinct.push(old as usize);
+        if all.len() == before || all.last() != Some(&(old as usize)) {
+            all.push(old as usize);
         }
     });
-    let olds = ascending(distinct);
-    let before = take_pinned();
+    let (before, olds) = all.split_at(before);
     // SAFETY: the caller's promise.
-    let kept = unsafe { in_use(before.iter().chain(&olds).copied().collect(), base) };
+    let words = unsafe { Words::around(&all, base) };
+    let olds = words.among(olds);
+    let pinned = olds.len();
+    let kept = ascending([olds, words.among(before)].concat());
     for &old in &kept {
         // SAFETY: the caller's promise.
         unsafe { Py_INCREF(old as *mut PyObject) };
     }
-    let pinned = kept.iter().filter(|old| olds.binary_search(old).is_ok()).count();
     PINNED.lock().unwrap_or_else(PoisonError::into_inner).extend(kept);
     // Last, and with the list unlocked: a finalizer may call remap.
-    for old in before {
+    for &old in before {
         let old = old as *mut PyObject;
         // SAFETY: the count that the list owned.
         unsafe {
@@ -46,16 +49,37 @@ pub(crate) unsafe fn hold(olds: impl Iterator<Item = *mut PyObject>, base: usize
     pinned
 }
 
-/// Those of `objects` that C code may be using, each once and in order.
+/// Those of `objects` that C code may be using, each once.
 ///
 /// # Safety
 /// The GIL is held; `base` is from `ffi::call_with_base`.
-pub(crate) unsafe fn in_use(objects: Vec<usize>, base: usize) -> Vec<usize> {
-    let all = ascending(objects);
-    let mut used = vec![0u8; all.len()];
-    // SAFETY: the caller's promise; the two arrays have one length.
-    unsafe { c::gcr_in_use(all.as_ptr().cast(), all.len(), base, used.as_mut_ptr()) };
-    all.into_iter().zip(used).filter(|(_, used)| *used != 0).map(|(object, _)| object).collect()
+pub(crate) unsafe fn in_use(objects: &[usize], base: usize) -> Vec<usize> {
+    // SAFETY: the caller's promise.
+    unsafe { Words::around(objects, base) }.among(objects)
+}
+
+/// What C code may be using: far fewer words than there may be objects to be found
+/// among them. `None` if that is not known.
+struct Words(Option<FxHashSet<usize>>);
+
+impl Words {
+    /// Those between the lowest and the highest of `objects`.
+    ///
+    /// # Safety
+    /// The GIL is held; `base` is from `ffi::call_with_base`.
+    unsafe fn around(objects: &[usize], base: usize) -> Self {
+        match (objects.iter().min(), objects.iter().max()) {
+            // SAFETY: the caller's promise.
+            (Some(&low), Some(&high)) => Words(unsafe { ffi::stack_words(low, high, base) }),
+            _ => Words(Some(FxHashSet::default())),
+        }
+    }
+
+    /// Those of `objects` that are or may be there, each once.
+    fn among(&self, objects: &[usize]) -> Vec<usize> {
+        let is_there = |object: &usize| self.0.as_ref().is_none_or(|words| words.contains(object));
+        ascending(objects.iter().copied().filter(is_there).collect())
+    }
 }
 
 /// Each once, in order.

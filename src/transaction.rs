@@ -5,13 +5,13 @@ use pyo3_ffi as py;
 use pyo3_ffi::PyObject;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::edit::{by_holder, Changes, Edit, Instances};
+use crate::edit::{Changes, Edits, Instances};
 use crate::error::{raise_remap_error, Place, Refusal, Refusals, NO_MEMORY_TO_INDEX};
 use crate::ffi::bindings as c;
 use crate::hashes::{self, Answer, Fingerprints, Question};
-use crate::object::{module, Owned, Raised};
+use crate::object::{module, Owned, Raised, Sides};
 use crate::repair::tables::Dropped;
-use crate::repair::types::{self, Obstacle};
+use crate::repair::types::{self, Obstacle, Rebased};
 use crate::repair::Repairs;
 use crate::turn::Turn;
 use crate::world::World;
@@ -28,17 +28,19 @@ pub(crate) struct Moved {
     pub(crate) references: Vec<Owned>,
 }
 
-/// What a transaction did, or with a dry run would do. Owns all it names.
+/// What a transaction did, or with a dry run would do. Owns all it names, once the caller
+/// has handed the pairs over.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
-    pub(crate) edits: Vec<Edit>,
+    pub(crate) edits: Edits,
     pub(crate) instances: Vec<Instances>,
-    /// Holders, olds and news of the edits, instances with their classes, and the tables of what was dropped.
+    /// The pairs of the call: what the edits' olds and news are.
+    pub(crate) pairs: Sides,
+    /// Holders of the edits, instances with their classes, and the tables of what was dropped.
     owned: Vec<Owned>,
     pub(crate) weak: Vec<Moved>,
     pub(crate) classes: Vec<[Owned; 2]>,
-    /// Classes that have another MRO now.
-    pub(crate) reordered: Vec<Owned>,
+    pub(crate) rebased: Vec<Rebased>,
     pub(crate) dropped: Vec<Lost>,
     /// Table, key and lost value of each entry that is dropped.
     pub(crate) collisions: Vec<[Owned; 3]>,
@@ -97,12 +99,13 @@ impl Outcome {
         self.owned
             .iter()
             .chain(self.classes.iter().flatten())
-            .chain(&self.reordered)
+            .chain(self.rebased.iter().flat_map(Rebased::objects))
             .chain(&self.contexts)
             .chain(&self.rehash)
             .map(Owned::as_ptr)
             .chain(moved)
             .chain(lost.filter(|object| !object.is_null()))
+            .chain(self.pairs.objects())
     }
 }
 
@@ -328,10 +331,7 @@ impl Outcome {
         // SAFETY: the caller's promise.
         let own = |object: *mut PyObject| unsafe { Owned::borrow(object) };
         let mut outcome = Outcome::default();
-        outcome.owned.extend(by_holder(&changes.edits).map(|(holder, _)| own(holder)));
-        for edits in changes.edits.chunk_by(|a, b| (a.old, a.new) == (b.old, b.new)) {
-            outcome.owned.extend([edits[0].old, edits[0].new].map(own));
-        }
+        outcome.owned.extend(changes.edits.by_holder().map(|group| own(group.holder)));
         for class in &changes.instances {
             outcome.owned.extend([class.old, class.new].map(own));
             outcome.owned.extend(class.objects.iter().copied().map(own));
@@ -343,7 +343,7 @@ impl Outcome {
             }
         }
         outcome.classes.extend(changes.classes.iter().map(|&(old, new)| [own(old), own(new)]));
-        outcome.reordered.extend(repairs.types.reordered().into_iter().map(own));
+        outcome.rebased = repairs.types.rebased();
         outcome.contexts.extend(repairs.contexts.changed().into_iter().map(own));
         outcome.rehash.extend(changes.rehash.iter().copied().map(own));
         if let Some(change) = &changes.variables {
@@ -366,7 +366,7 @@ impl Outcome {
     /// An undo leaves these as they are, and nothing of theirs is kept.
     pub(crate) fn give_up(&mut self, holders: &FxHashSet<usize>) {
         if !holders.is_empty() {
-            self.edits.retain(|edit| !holders.contains(&(edit.holder as usize)));
+            self.edits.leave_out(holders);
             self.owned.retain(|object| !holders.contains(&(object.as_ptr() as usize)));
         }
     }

@@ -8,9 +8,7 @@ use pyo3_ffi as py;
 use pyo3_ffi::PyObject;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::edit::{
-    add, count_all, count_slots, Changes, ContextChange, Edit, Instances, Restore, Scope,
-};
+use crate::edit::{count_all, Bases, Changes, ContextChange, Edit, Instances, Restore, Scope};
 use crate::ffi::{self, bindings as c};
 use crate::forwarding::{ForwardingMap, Pair};
 use crate::hashes::Fingerprints;
@@ -58,7 +56,7 @@ pub(crate) unsafe fn undo(
         };
         let moved: usize = undone.weak.iter().map(|moved| moved.references.len()).sum();
         let instances = count_all(&undone.instances);
-        let slots = count_slots(&undone.edits);
+        let slots = undone.edits.count_slots();
         Ok(slots + instances + undone.variables + moved + restores)
     }
 }
@@ -87,8 +85,10 @@ fn identity(slot: &Slot, now: usize) -> (usize, isize, usize) {
     match slot.name() {
         // A frame's memory does not move, and may be another's by now.
         Some(_) if !slot.frame.is_null() => (slot.address as usize, slot.index, slot.code as usize),
-        // A table has one entry of a key, wherever it stands.
-        Some(name) if matches!(slot.role(), c::GCR_DICT_KEY | c::GCR_SET_ENTRY) => {
+        // A table has one entry, and one node, of a key, wherever it stands.
+        Some(name)
+            if matches!(slot.role(), c::GCR_DICT_KEY | c::GCR_SET_ENTRY | c::GCR_HASH_NODE) =>
+        {
             (name.as_ptr() as usize, 0, now)
         }
         // Wherever it stands, and whether its table is the instance's own or a dict.
@@ -121,11 +121,19 @@ unsafe fn put_back(done: &Outcome) -> Changes {
         gone.map(|lost| (lost.table as usize, lost.dropped.winner)).collect()
     };
     let moved = MovedValues::of(done, &mut prints);
+    // By table: the olds of keys that an entry, and its node, do not get back.
+    let stays = |edit: &&Edit| {
+        let entry = (edit.holder as usize, edit.slot.index);
+        edit.is_key() && (lost.contains(&entry) || won.contains(&entry))
+    };
+    let stay: FxHashSet<(usize, usize)> =
+        done.edits.iter().filter(stays).map(|e| (e.holder as usize, e.old as usize)).collect();
     let mut by_holder: FxHashMap<usize, FxHashMap<(usize, isize, usize), &Edit>> =
         FxHashMap::default();
-    for edit in &done.edits {
+    for edit in done.edits.iter() {
         let entry = (edit.holder as usize, edit.slot.index);
-        if edit.is_key() && (lost.contains(&entry) || won.contains(&entry)) {
+        let is_of_entry = edit.is_key() || edit.slot.role() == c::GCR_HASH_NODE;
+        if is_of_entry && stay.contains(&(edit.holder as usize, edit.old as usize)) {
             continue;
         }
         let mut slot = edit.slot;
@@ -172,7 +180,7 @@ unsafe fn put_back(done: &Outcome) -> Changes {
             let now = map.pairs()[pair].old;
             let Some(edit) = applied.get(&identity(&slot, now)) else { continue };
             if edit.new as usize == now && seen.insert(slot.address as usize) {
-                add(&mut changes.edits, Edit::new(holder, slot, edit.new, edit.old));
+                changes.edits.add(Edit::new(holder, slot, edit.new, edit.old));
             }
         }
     }
@@ -187,8 +195,9 @@ unsafe fn put_back(done: &Outcome) -> Changes {
     for [old, new] in &done.classes {
         changes.classes.push((new.as_ptr(), old.as_ptr()));
     }
-    let reordered = done.reordered.iter().map(|class| class.as_ptr() as usize);
-    changes.bases = Scope::Only(reordered.collect());
+    // SAFETY: the caller's promise.
+    let rebased = done.rebased.iter().filter_map(|each| unsafe { each.back() });
+    changes.bases = Bases::Are(rebased.collect());
     changes.rehash.extend(done.rehash.iter().map(Owned::as_ptr));
     if !done.contexts.is_empty() {
         let contexts = done.contexts.iter().map(|context| context.as_ptr() as usize);

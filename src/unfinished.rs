@@ -7,7 +7,7 @@ use pyo3_ffi as py;
 use pyo3_ffi::PyObject;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::edit::by_holder;
+use crate::edit::OfHolder;
 use crate::forwarding::{ForwardingMap, Pair};
 use crate::object::Owned;
 use crate::pins;
@@ -24,7 +24,7 @@ pub(crate) unsafe fn tuples(outcome: &Outcome, base: usize) -> FxHashSet<usize> 
     let mut full = FxHashMap::default();
     // SAFETY: the caller's promise, for every call in this function.
     unsafe {
-        for (holder, _) in by_holder(&outcome.edits) {
+        for OfHolder { holder, .. } in outcome.edits.by_holder() {
             if py::PyTuple_CheckExact(holder) == 0 {
                 continue;
             }
@@ -42,8 +42,8 @@ pub(crate) unsafe fn tuples(outcome: &Outcome, base: usize) -> FxHashSet<usize> 
         }
         let alone =
             |&(&tuple, &held): &(&usize, &isize)| py::Py_REFCNT(tuple as *mut PyObject) == held + 1;
-        let alone = full.iter().filter(alone).map(|(&tuple, _)| tuple).collect();
-        let used = pins::in_use(alone, base);
+        let alone: Vec<usize> = full.iter().filter(alone).map(|(&tuple, _)| tuple).collect();
+        let used = pins::in_use(&alone, base);
         if used.is_empty() {
             return unfinished;
         }
@@ -57,6 +57,7 @@ pub(crate) unsafe fn tuples(outcome: &Outcome, base: usize) -> FxHashSet<usize> 
             return unfinished;
         };
         let options = Options { frames: true, ..Options::default() };
+        let _held: Vec<Owned> = used.iter().map(|&old| Owned::borrow(old as *mut _)).collect();
         let found = plan::plan(&map, &options, outcome.objects());
         let left = map.pairs().iter().zip(found.leftovers);
         unfinished.extend(left.filter(|(_, count)| *count > 0).map(|(pair, _)| pair.old));

@@ -6,6 +6,7 @@ import collections
 import contextvars
 import functools
 import gc
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -113,6 +114,35 @@ def test_undo_restores_losers_where_they_were() -> None:
     assert list(table.items()) == items
     assert list(ordered.items()) == items
     assert (table[old], table[new]) == (1, 2)
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))), ids=str)
+@pytest.mark.parametrize("pairs", [[(0, 1), (2, 3)], [(0, 1), (1, 0)], [(0, 3), (1, 3)]], ids=str)
+def test_undo_of_a_collision_beside_other_keys(
+    order: tuple[int, ...], pairs: list[tuple[int, int]]
+) -> None:
+    things = [Thing(str(i)) for i in range(4)]
+    table = {things[i]: i for i in order}
+    ordered = collections.OrderedDict(table)
+    before = list(table.items())
+    mapping = [(things[old], things[new]) for old, new in pairs]
+    report = gcremap.remap(mapping, frames=False, exclude=[things, before, *before])
+    assert all(ordered[key] == table[key] for key in table)
+    report.undo()
+    assert list(table.items()) == list(ordered.items()) == before
+    assert all(ordered[key] == table[key] for key in table)
+
+
+def test_undo_of_a_collision_in_a_set_that_was_indexed_since() -> None:
+    for _ in range(20):
+        things = a, b, c, d = [Thing(name) for name in "abcd"]
+        table = {a, b, c}
+        merged = gcremap.remap([(a, b)], frames=False, exclude=[things])
+        moved = gcremap.remap([(c, d)], frames=False, exclude=[things])
+        moved.undo()
+        assert table == {things[1], things[2]}
+        merged.undo()
+        assert table == {*things[:3]}
 
 
 def test_undo_of_a_collision_whose_values_were_replaced_too() -> None:

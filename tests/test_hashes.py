@@ -510,6 +510,35 @@ def test_many_tables_share_one_key() -> None:
     assert report.rehashed >= 1000
 
 
+def held_by_a_method(value: Any) -> tuple[Any, ...]:
+    """A key whose hash is made of the identity of `value`."""
+    return (types.MethodType(Thing.__repr__, value),)
+
+
+def test_what_comes_to_be_a_key_changes_its_hash_as_well() -> None:
+    old, mutable = Thing("old"), [0]
+    key = held_by_a_method(mutable)
+    table = {old: 1, (old, 2): 2}
+    report = gcremap.remap([(old, key), (mutable, [1])], frames=False)
+    assert list(table) == [key, (key, 2)]
+    assert table[key] == 1
+    assert table[key, 2] == 2
+    report.undo()
+    assert list(table) == [old, (old, 2)]
+    assert table[old] == 1
+
+
+def test_what_comes_back_as_a_key_has_its_hash_back() -> None:
+    table: dict[Any, int] = {}
+    key = held_by_a_method(table)
+    table[key] = 1
+    report = gcremap.remap([(table, [1]), (key, b"bytes")], frames=False, exclude=[locals()])
+    assert list(table) == [b"bytes"]
+    report.undo()
+    assert list(table) == [key]
+    assert table[key] == 1
+
+
 def test_an_undo_places_by_the_members_that_come_back() -> None:
     a, b = Thing(), Thing()
     inner = frozenset([a, b])

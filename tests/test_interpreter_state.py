@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import copyreg
 import csv
 import gc
@@ -424,18 +425,72 @@ def test_hooks_of_asynchronous_generators(hooks: Hooks, restored: Any) -> None:
     assert hooks.calls == ["new", "new"]
 
 
-@pytest.mark.parametrize("static", [int, dict, type, BaseException, types.FunctionType])
-def test_namespaces_of_static_types(static: type) -> None:
-    """C code and specialised code may have cached what stands in them: nothing tells them."""
-    old, new = property(lambda self: "old"), property(lambda self: "new")
-    [namespace] = [d for d in gc.get_referents(vars(static)) if isinstance(d, dict)]
-    namespace["gcremap_test_name"] = old
+_kept_for_caches: list[object] = []
+
+
+@contextlib.contextmanager
+def static_attribute(static: type, value: object, name: str = "") -> Iterator[str]:
+    """As C code may add one, which no public way lets Python do.
+
+    Nothing tells the caches when it goes: names are used once, and values stay alive."""
+    _kept_for_caches.append(value)
+    name = name or f"gcremap_test_{len(_kept_for_caches)}"
+    namespace = namespace_of(static)
+    namespace[name] = value
     try:
-        with pytest.raises(gcremap.RemapError, match="static type"):
-            gcremap.remap([(old, new)], frames=False)
-        assert namespace["gcremap_test_name"] is old
+        yield name
     finally:
-        del namespace["gcremap_test_name"]
+        _kept_for_caches.append(namespace.pop(name))
+
+
+def namespace_of(static: type) -> dict[str, Any]:
+    [namespace] = [d for d in gc.get_referents(vars(static)) if isinstance(d, dict)]
+    return namespace
+
+
+STATIC_TYPES = [int, dict, type, BaseException, types.FunctionType]
+
+
+@pytest.mark.parametrize("static", STATIC_TYPES)
+@pytest.mark.parametrize("wrap", [lambda f: f, property, staticmethod, classmethod])
+@pytest.mark.parametrize("warm", [1, 3000])
+def test_namespaces_of_static_types(static: type, wrap: Any, warm: int) -> None:
+    def old(*_: object) -> str:
+        return "old"
+
+    def new(*_: object) -> str:
+        return "new"
+
+    of_it: Any = lambda: None  # noqa: E731
+    if static is not types.FunctionType:
+        heir = types.new_class("Heir", (static,))
+        of_it = heir("Made", (), {}) if static is type else heir()
+    with static_attribute(static, wrap(old)) as name:
+        call = "" if wrap is property else "()"
+        ask = eval(f"lambda: of_it.{name}{call}", {"of_it": of_it})
+        assert {ask() for _ in range(warm)} == {"old"}
+        report = gcremap.remap({old: new}, frames=False)
+        assert {ask() for _ in range(warm)} == {"new"}
+        report.undo()
+        assert {ask() for _ in range(warm)} == {"old"}
+
+
+@pytest.mark.parametrize("static", STATIC_TYPES)
+def test_values_in_namespaces_of_static_types(static: type) -> None:
+    old, new = types.SimpleNamespace(), types.SimpleNamespace()
+    with static_attribute(static, old) as name:
+        assert vars(static)[name] is getattr(static, name) is old
+        gcremap.remap([(old, new)], frames=False)
+        assert vars(static)[name] is getattr(static, name) is new
+
+
+def test_special_methods_of_static_types() -> None:
+    """Their C slots are what C code calls."""
+    old, new = property(lambda self: "old"), property(lambda self: "new")
+    with static_attribute(int, old, "__gcremap_test__"):
+        with pytest.raises(gcremap.RemapError, match="special method of a static type"):
+            gcremap.remap([(old, new)], frames=False)
+        assert vars(int)["__gcremap_test__"] is old
 
 
 def test_warning_filters() -> None:

@@ -331,3 +331,23 @@ def test_the_function_that_a_thread_runs() -> None:
     go_on.set()
     thread.join()
     assert seen == [("new", "new")]
+
+
+def test_the_first_call_keeps_nothing_of_its_caller() -> None:
+    """What it learns layouts from has run below the caller's frame."""
+    said = child.run(
+        """
+        import gc, gcremap, weakref
+        gc.disable()
+
+        class Local: pass
+
+        def caller():
+            local = Local()
+            gcremap.remap([(Local(), Local())], frames=False)
+            return weakref.ref(local)
+
+        print(caller()())
+        """
+    )
+    assert said == "None\n"

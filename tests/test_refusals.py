@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import sys
 import types
 from typing import Any, ClassVar
+from xml.etree.ElementTree import Element
 
 import pytest
 
@@ -161,6 +163,13 @@ def test_a_class_without_a_module_has_a_name() -> None:
     assert any(path.startswith("Homeless.") for path in paths), paths
     with pytest.raises(gcremap.RemapError, match="Homeless"):
         gcremap.remap([(class_.__mro__, ())])
+
+
+def test_a_field_that_nobody_has_named_has_a_path() -> None:
+    element, text = Element("parent"), "text of the test, not interned"
+    element.text = text
+    [path] = [slot.path for slot in gcremap.referrers(text) if slot.holder is element]
+    assert re.fullmatch(r"<field at byte \d+>", path)
 
 
 GARBAGE = """

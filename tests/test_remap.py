@@ -305,6 +305,28 @@ def test_frozen_objects_are_reached() -> None:
     assert holder[0] is new
 
 
+def test_every_list_of_the_collector_is_reached() -> None:
+    holders: list[list[Thing]] = []
+
+    def add() -> None:
+        holders.append([Thing(str(len(holders)))])
+
+    add()
+    gc.collect()
+    gc.freeze()
+    try:
+        for generation in (2, 1, 0):
+            add()
+            gc.collect(generation)
+        add()
+        for _ in range(2):
+            pairs = [(holder[0], Thing("new")) for holder in holders]
+            gcremap.remap(pairs, frames=False)
+            assert [holder[0] for holder in holders] == [new for _, new in pairs]
+    finally:
+        gc.unfreeze()
+
+
 def test_untracked_containers_are_reached_and_tracked_again() -> None:
     old = "not interned: " + str(id(object()))
     holder = [((old, 1), 2)]

@@ -34,7 +34,7 @@ def _answer(
     classes: list[tuple[object, type]],
     references: list[tuple[object, object]],
     methods: list[tuple[type, str, object]],
-    bases: list[tuple[type, type]],
+    bases: list[tuple[type | None, type, type]],
     restored: list[tuple[object, object, object]],
 ) -> list[list[Edit]]:
     """For each table, the edits of its entries; called by the engine.
@@ -42,8 +42,8 @@ def _answer(
     `changed` are the objects whose hash may change; `replaced` says of them
     (holder, old, new, where it stands there), `classes` (instance, class to come),
     `references` (weak reference, referent to come); `methods` are replaced `__hash__`
-    and `__eq__`, `bases` replaced classes, `restored` (table, key, value) of entries
-    that come back.
+    and `__eq__`, `bases` (class, or None for any; base; base to come), `restored`
+    (table, key, value) of entries that come back.
     """
     future = _Future(changed, replaced, classes, references, methods, bases, restored)
     try:
@@ -149,7 +149,7 @@ class _Future:
         classes: Iterable[tuple[object, type]],
         references: Iterable[tuple[object, object]],
         methods: Iterable[tuple[type, str, object]],
-        bases: Iterable[tuple[type, type]],
+        bases: Iterable[tuple[type | None, type, type]],
         restored: Iterable[tuple[object, object, object]],
     ) -> None:
         self._changed = {id(each) for each in changed}
@@ -160,7 +160,7 @@ class _Future:
         self._classes = {id(instance): class_ for instance, class_ in classes}
         self._references = {id(reference): to for reference, to in references}
         self._methods = {(id(class_), name): new for class_, name, new in methods}
-        self._bases = {id(old): new for old, new in bases}
+        self._bases = {(id(heir), id(old)): new for heir, old, new in bases}
         self._restored: dict[int, list[tuple[object, object]]] = {}
         for table, key, item in restored:
             self._restored.setdefault(id(table), []).append((key, item))
@@ -330,10 +330,21 @@ class _Future:
 
     def _mro(self, class_: type) -> Sequence[type]:
         """The method resolution order to come."""
-        if not any(id(each) in self._bases for each in class_.__mro__[1:]):
+        if not self._bases or not any(map(self._is_rebased, class_.__mro__)):
             return class_.__mro__
-        bases = [self._bases.get(id(base), base) for base in class_.__bases__]
+        bases = self._bases_of(class_)
         return [class_, *_merged([*(list(self._mro(base)) for base in bases), bases])]
+
+    def _bases_of(self, class_: type) -> list[type]:
+        """The bases to come."""
+        for_any, bases = id(None), self._bases
+        return [
+            bases.get((id(class_), id(base)), bases.get((for_any, id(base)), base))
+            for base in class_.__bases__
+        ]
+
+    def _is_rebased(self, class_: type) -> bool:
+        return any(map(operator.is_not, self._bases_of(class_), class_.__bases__))
 
     def _copy(self, value: Any, class_: type) -> Any:
         copy: Any

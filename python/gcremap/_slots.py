@@ -48,7 +48,8 @@ class Slot:
             return cls(code, f"<{name[1:-1]} {which} of {where}>", _KINDS[kind], value)
         if holder is None:  # The interpreter's own: the name says which.
             return cls(holder, name or "", _KINDS[kind], value)
-        return cls(holder, _holder_name(holder) + _step(name, index, key), _KINDS[kind], value)
+        step = _step(name, index, key) if kind >= 0 else ""
+        return cls(holder, _holder_name(holder) + step, _KINDS[kind], value)
 
 
 def referrers(*objects: object) -> list[Slot]:
@@ -67,8 +68,8 @@ def _is_of_frame(holder: object) -> TypeGuard[tuple[types.CodeType, int]]:
 
 def _step(name: str | None, index: int, key: object) -> str:
     """From a holder to one of its slots."""
-    if name is None:
-        return ""
+    if name is None:  # A field of an extension's, which nobody has named.
+        return f"<field at byte {index}>" if index >= 0 else "<field in memory of its own>"
     if name == "[]":
         return f"[{index}]"
     if name == "[key]":

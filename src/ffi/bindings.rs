@@ -5,6 +5,14 @@ use pyo3_ffi::PyObject;
 pub const GCR_HIDDEN: u32 = 1;
 pub const GCR_PERHAPS_SHOWN: u32 = 4;
 pub const GCR_IN_FLIGHT: u32 = 2;
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct gcr_sieve {
+    pub low: usize,
+    pub span: usize,
+    pub bits: *const u64,
+    pub shift: u32,
+}
 pub const GCR_STRONG: gcr_kind = 0;
 pub const GCR_BORROWED: gcr_kind = 1;
 pub const GCR_WEAK: gcr_kind = 2;
@@ -157,14 +165,6 @@ pub type gcr_nature = ::std::os::raw::c_uint;
 unsafe extern "C" {
     pub fn gcr_nature_of(object: *mut PyObject) -> gcr_nature;
 }
-#[repr(C)]
-#[derive(Debug, Copy, Clone)]
-pub struct gcr_sieve {
-    pub low: usize,
-    pub span: usize,
-    pub bits: *const u64,
-    pub shift: u32,
-}
 pub const GCR_NO_REFERENT: gcr_hit = 0;
 pub const GCR_SOME_REFERENT: gcr_hit = 1;
 pub const GCR_ITS_CLASS: gcr_hit = 2;
@@ -221,8 +221,17 @@ unsafe extern "C" {
         end: *mut *mut ::std::os::raw::c_char,
     );
 }
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct gcr_old {
+    pub count: usize,
+    pub weakrefs: usize,
+    pub refusal: *const ::std::os::raw::c_char,
+    pub is_class: u8,
+    pub is_text: u8,
+}
 unsafe extern "C" {
-    pub fn gcr_old_refusal(old: *mut PyObject) -> *const ::std::os::raw::c_char;
+    pub fn gcr_look_at_old(old: *mut PyObject, later: *mut PyObject, look: *mut gcr_old);
 }
 unsafe extern "C" {
     pub fn gcr_accept_refusal(
@@ -294,13 +303,16 @@ unsafe extern "C" {
         arg: *mut ::std::os::raw::c_void,
     ) -> *mut PyObject;
 }
+pub type gcr_word_visitor =
+    ::std::option::Option<unsafe extern "C" fn(word: usize, arg: *mut ::std::os::raw::c_void)>;
 unsafe extern "C" {
-    pub fn gcr_in_use(
-        objects: *const *mut PyObject,
-        count: usize,
+    pub fn gcr_stack_words(
+        low: usize,
+        high: usize,
         base: usize,
-        found: *mut ::std::os::raw::c_uchar,
-    );
+        visit: gcr_word_visitor,
+        arg: *mut ::std::os::raw::c_void,
+    ) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
     pub fn gcr_roots(
@@ -357,17 +369,29 @@ unsafe extern "C" {
     pub fn gcr_set_class_release(move_: *mut gcr_class_move);
 }
 #[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct gcr_rebase {
+    pub olds: *const *mut PyObject,
+    pub heirs: *const *mut PyObject,
+    pub old_count: usize,
+    pub heir_count: usize,
+    pub future_base: ::std::option::Option<
+        unsafe extern "C" fn(
+            type_: *mut PyObject,
+            index: isize,
+            arg: *mut ::std::os::raw::c_void,
+        ) -> *mut PyObject,
+    >,
+    pub arg: *mut ::std::os::raw::c_void,
+}
+#[repr(C)]
 #[derive(Debug)]
 pub struct gcr_hierarchy {
     _unused: [u8; 0],
 }
 unsafe extern "C" {
     pub fn gcr_hierarchy_prepare(
-        olds: *const *mut PyObject,
-        news: *const *mut PyObject,
-        pairs: usize,
-        may_change: gcr_object_filter,
-        arg: *mut ::std::os::raw::c_void,
+        rebase: *const gcr_rebase,
         refusal: *mut *const ::std::os::raw::c_char,
         culprit: *mut *mut PyObject,
     ) -> *mut gcr_hierarchy;
@@ -382,7 +406,11 @@ unsafe extern "C" {
     pub fn gcr_hierarchy_size(hierarchy: *const gcr_hierarchy) -> usize;
 }
 unsafe extern "C" {
-    pub fn gcr_hierarchy_class(hierarchy: *const gcr_hierarchy, index: usize) -> *mut PyObject;
+    pub fn gcr_hierarchy_class(
+        hierarchy: *const gcr_hierarchy,
+        index: usize,
+        bases: *mut *mut PyObject,
+    ) -> *mut PyObject;
 }
 unsafe extern "C" {
     pub fn gcr_hashes_alike(a: *mut PyObject, b: *mut PyObject) -> ::std::os::raw::c_int;
@@ -569,9 +597,6 @@ unsafe extern "C" {
 #[derive(Debug)]
 pub struct gcr_weakrefs {
     _unused: [u8; 0],
-}
-unsafe extern "C" {
-    pub fn gcr_weakref_count(object: *mut PyObject) -> usize;
 }
 unsafe extern "C" {
     pub fn gcr_weakrefs_prepare(

@@ -15,6 +15,7 @@ use std::ffi::{c_char, c_int, c_void, CStr};
 use std::ops::ControlFlow;
 
 use pyo3_ffi::PyObject;
+use rustc_hash::FxHashSet;
 
 use crate::forwarding::Sieve;
 use crate::slot::Slot;
@@ -180,6 +181,19 @@ pub(crate) unsafe fn roots<F: FnMut(Slot) -> ControlFlow<()>>(mut visit: F) {
     unsafe { c::gcr_roots(Some(slot_trampoline::<F>), (&raw mut visit).cast()) };
 }
 
+/// What one look tells of an object that is to be replaced.
+///
+/// # Safety
+/// I1, and `old` is alive; `later` is what will be looked at some calls from now, or null.
+pub(crate) unsafe fn look_at_old(old: *mut PyObject, later: *mut PyObject) -> c::gcr_old {
+    let mut look = std::mem::MaybeUninit::uninit();
+    // SAFETY: the caller's promise; the call fills all of it.
+    unsafe {
+        c::gcr_look_at_old(old, later, look.as_mut_ptr());
+        look.assume_init()
+    }
+}
+
 /// One of csrc's sentences.
 ///
 /// # Safety
@@ -190,6 +204,24 @@ pub(crate) unsafe fn sentence(text: *const c_char) -> Option<&'static str> {
     }
     // SAFETY: the caller's promise; csrc's sentences are ASCII.
     unsafe { CStr::from_ptr(text) }.to_str().ok()
+}
+
+/// The words from `low` to `high` that stand on the C stack of any thread, or uncounted in
+/// a running frame; `None` where that cannot be found out.
+///
+/// # Safety
+/// The GIL is held; `base` is from [`call_with_base`].
+pub(crate) unsafe fn stack_words(low: usize, high: usize, base: usize) -> Option<FxHashSet<usize>> {
+    unsafe extern "C" fn note(word: usize, words: *mut c_void) {
+        // SAFETY: `words` is the set below, which outlives the call.
+        let words = unsafe { &mut *words.cast::<FxHashSet<usize>>() };
+        words.insert(word);
+    }
+    let mut words = FxHashSet::default();
+    // SAFETY: the caller's promise.
+    let complete =
+        unsafe { c::gcr_stack_words(low, high, base, Some(note), (&raw mut words).cast()) };
+    (complete != 0).then_some(words)
 }
 
 /// Calls `body` with the stack address above which the callers' words stand.

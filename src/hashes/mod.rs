@@ -14,14 +14,14 @@ use pyo3_ffi as py;
 use pyo3_ffi::PyObject;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::edit::{Changes, Instances, Means, Restore};
+use crate::edit::{Bases, Changes, Instances, Means, Restore, KEYS};
 use crate::ffi::bindings as c;
 use crate::object::Owned;
 use crate::repair::types::{self, TypePlan};
 use crate::slot::Slot;
 use crate::world::World;
 pub(crate) use ask::{ask, entries_with, hush, is_asking};
-use spread::{spread, touched};
+use spread::{spread, touched, Changed};
 
 /// An entry whose key's hash may change.
 #[derive(Debug)]
@@ -54,8 +54,8 @@ pub(crate) struct Question {
     references: Vec<[Owned; 2]>,
     /// Class, name and value of special methods that are replaced.
     methods: Vec<[Owned; 3]>,
-    /// Classes that are replaced as bases.
-    bases: Vec<[Owned; 2]>,
+    /// Of which class (None for any), which base is replaced, and by which.
+    bases: Vec<[Owned; 3]>,
     /// Table, key and value (None in a set) of each entry that comes back.
     restored: Vec<[Owned; 3]>,
 }
@@ -126,19 +126,40 @@ impl Question {
 /// # Safety
 /// I1, and `table` is a table and alive.
 unsafe fn fingerprint(table: *mut PyObject) -> u64 {
-    let mut print = 0xcbf2_9ce4_8422_2325_u64;
+    let mut print = SEED;
     // SAFETY: the caller's promise.
     unsafe {
         for_each_entry(table, |position, key, hash| {
-            for word in [position as u64, key as u64, hash as u64] {
-                print = (print ^ word).wrapping_mul(0x0100_0000_01b3).rotate_left(23);
-            }
+            print = mixed(mixed(mixed(print, position as usize), key as usize), hash as usize);
         });
     }
     print
 }
 
-/// Fingerprints of tables that stay as they are meanwhile, each taken once.
+const SEED: u64 = 0xcbf2_9ce4_8422_2325;
+
+fn mixed(print: u64, word: usize) -> u64 {
+    (print ^ word as u64).wrapping_mul(0x0100_0000_01b3).rotate_left(23)
+}
+
+/// The fingerprint of what is in a set, wherever it stands there: a set that lost a member
+/// and got it back has others where they were not before.
+///
+/// # Safety
+/// I1, and `set` is a set and alive.
+unsafe fn members(set: *mut PyObject) -> u64 {
+    let mut print = 0_u64;
+    // SAFETY: the caller's promise.
+    unsafe {
+        for_each_entry(set, |_, key, hash| {
+            print = print.wrapping_add(mixed(mixed(SEED, key as usize), hash as usize));
+        });
+    }
+    print
+}
+
+/// Fingerprints of what tables have, of a dict with where it has it, which stay as they
+/// are meanwhile. Each is taken once.
 #[derive(Debug, Default)]
 pub(crate) struct Fingerprints(FxHashMap<usize, u64>);
 
@@ -147,7 +168,13 @@ impl Fingerprints {
     /// I1, and `table` is a table and alive.
     pub(crate) unsafe fn of(&mut self, table: *mut PyObject) -> u64 {
         // SAFETY: the caller's promise.
-        *self.0.entry(table as usize).or_insert_with(|| unsafe { fingerprint(table) })
+        *self.0.entry(table as usize).or_insert_with(|| unsafe {
+            if py::PyAnySet_Check(table) != 0 {
+                members(table)
+            } else {
+                fingerprint(table)
+            }
+        })
     }
 }
 
@@ -211,13 +238,14 @@ pub(crate) unsafe fn question(changes: &Changes, plan: &TypePlan, world: &mut Wo
         let mut changed = touched(changes, world);
         let classes = types::rehashed_classes(plan, changes, world);
         let mut tables: FxHashMap<usize, FxHashSet<usize>> = FxHashMap::default();
-        for edit in changes.edits.iter().filter(|edit| edit.is_key()) {
-            tables.entry(edit.holder as usize).or_default().insert(edit.old as usize);
+        for group in changes.edits.by_holder().filter(|group| group.has(KEYS)) {
+            let keys = group.edits.iter().filter(|edit| edit.is_key());
+            tables.entry(group.holder as usize).or_default().extend(keys.map(|e| e.old as usize));
         }
         for restore in &changes.restores {
             tables.entry(restore.table as usize).or_default();
         }
-        spread(&mut changed, &classes, world, &changes.holders, &mut tables);
+        spread(&mut changed, &classes, world, changes, &mut tables);
         write_down(changes, plan, &changed, tables)
     }
 }
@@ -245,26 +273,57 @@ unsafe fn place(slot: &Slot) -> Owned {
 }
 
 /// # Safety
+/// I1; the classes are alive.
+unsafe fn bases_to_come(changes: &Changes) -> Vec<[Owned; 3]> {
+    // SAFETY: the caller's promise; `None` lives forever, and a class has the bases that
+    // are counted.
+    unsafe {
+        match &changes.bases {
+            Bases::Follow { .. } => {
+                let pairs = changes.classes.iter();
+                pairs
+                    .map(|&(old, new)| [py::Py_None(), old, new].map(|o| Owned::borrow(o)))
+                    .collect()
+            }
+            Bases::Are(all) => all
+                .iter()
+                .flat_map(|(&class, to_come)| {
+                    let class = class as *mut PyObject;
+                    let each = types::bases_of(class).zip(to_come);
+                    each.map(move |(old, &new)| [class, old, new])
+                })
+                .map(|each| each.map(|object| Owned::borrow(object)))
+                .collect(),
+        }
+    }
+}
+
+/// # Safety
 /// I1 and I2; all that is named is alive.
 unsafe fn write_down(
     changes: &Changes,
     plan: &TypePlan,
-    changed: &FxHashSet<usize>,
+    changed: &Changed,
     tables: FxHashMap<usize, FxHashSet<usize>>,
 ) -> Question {
     let mut question = Question::default();
     let mut new_keys: FxHashMap<(usize, usize), *mut PyObject> = FxHashMap::default();
     // SAFETY: the caller's promise.
     let own = |object: *mut PyObject| unsafe { Owned::borrow(object) };
-    question.changed = changed.iter().map(|&object| own(object as *mut PyObject)).collect();
     if tables.is_empty() {
+        // Nothing is to be asked. Who of the holders stores a hash is seen by the edits.
+        let besides = changed.besides.iter().map(|&object| object as *mut PyObject);
+        // SAFETY: the caller's promise.
+        let stores = |object: &*mut PyObject| unsafe { c::gcr_caches_hash(*object) != 0 };
+        question.changed = besides.filter(stores).map(own).collect();
         return question;
     }
-    for edit in &changes.edits {
+    question.changed = changed.objects.iter().map(|&object| own(object as *mut PyObject)).collect();
+    for edit in changes.edits.iter() {
         if edit.is_key() {
             new_keys.insert((edit.holder as usize, edit.old as usize), edit.new);
         }
-        if edit.means == Means::Store && changed.contains(&(edit.holder as usize)) {
+        if edit.means == Means::Store && changed.objects.contains(&(edit.holder as usize)) {
             question.replaced.extend(edit.slots().map(|slot| {
                 // SAFETY: the caller's promise.
                 let place = unsafe { place(&slot) };
@@ -280,7 +339,8 @@ unsafe fn write_down(
         question.references.extend(references.map(|reference| [own(reference), own(move_.to)]));
     }
     question.methods.extend(plan.methods.iter().map(|&(a, b, c)| [own(a), own(b), own(c)]));
-    question.bases.extend(changes.classes.iter().map(|&(old, new)| [own(old), own(new)]));
+    // SAFETY: the caller's promise.
+    question.bases = unsafe { bases_to_come(changes) };
     for Restore { table, dropped } in &changes.restores {
         // SAFETY: `None` is.
         let none = unsafe { py::Py_None() };

@@ -9,42 +9,82 @@ use pyo3_ffi::{PyObject, PyTypeObject};
 use super::for_each_entry;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::edit::{by_holder, Changes, Edit, Instances, Means};
+use crate::edit::{Changes, Instances};
 use crate::ffi::{self, bindings as c};
 use crate::forwarding::ForwardingMap;
-use crate::search::{self, Holders};
+use crate::search;
 use crate::world::World;
 
-/// Objects of which a hash may depend on the change, as far as the edits say.
+/// Objects of which a hash may depend on the change.
+#[derive(Debug, Default)]
+pub(super) struct Changed {
+    pub(super) objects: FxHashSet<usize>,
+    /// Those of them that are no holders of edits.
+    pub(super) besides: Vec<usize>,
+    /// Whether one is on no list of the collector.
+    have_unlisted: bool,
+}
+
+impl Changed {
+    /// # Safety
+    /// I1, and all of them are alive.
+    unsafe fn add(&mut self, objects: impl Iterator<Item = *mut PyObject>) {
+        for object in objects {
+            // SAFETY: the caller's promise.
+            self.have_unlisted |= unsafe { c::gcr_is_unlisted(object) != 0 };
+            self.objects.insert(object as usize);
+            self.besides.push(object as usize);
+        }
+    }
+}
+
+/// Those that are, as far as the edits say.
 ///
 /// # Safety
 /// I1 and I2.
-pub(super) unsafe fn touched(changes: &Changes, world: &mut World) -> FxHashSet<usize> {
-    let mut touched = FxHashSet::default();
-    for (holder, edits) in by_holder(&changes.edits) {
-        let is_read =
-            |edit: &Edit| edit.means == Means::Store && edit.slot.role() != c::GCR_HASH_NODE;
+pub(super) unsafe fn touched(changes: &Changes, world: &mut World) -> Changed {
+    let mut touched = Changed::default();
+    for group in changes.edits.by_holder() {
+        let is_read = group.has_others_than(&[c::GCR_TYPE_BASE, c::GCR_HASH_NODE]);
         // SAFETY: the caller's promise: holders are alive.
-        if edits.iter().any(is_read) && unsafe { has_readable_hash(holder, world) } {
-            touched.insert(holder as usize);
+        if is_read && unsafe { has_readable_hash(group.holder, world) } {
+            touched.objects.insert(group.holder as usize);
+            // SAFETY: as above.
+            touched.have_unlisted |= unsafe { c::gcr_is_unlisted(group.holder) != 0 };
         }
     }
-    for Instances { new, objects, .. } in &changes.instances {
-        // SAFETY: the caller's promise: instances and classes are alive.
-        if unsafe { c::gcr_hash_depends(objects[0]) != 0 || hashes_by_more_than_address(*new) } {
-            touched.extend(objects.iter().map(|&object| object as usize));
+    // SAFETY: the caller's promise, for every call in this block: instances, classes and
+    // weak references are alive, and the log owns the tables.
+    unsafe {
+        for Instances { new, objects, .. } in &changes.instances {
+            if c::gcr_hash_depends(objects[0]) != 0 || hashes_by_more_than_address(*new) {
+                touched.add(objects.iter().copied());
+            }
         }
-    }
-    for restore in &changes.restores {
-        // SAFETY: the caller's promise: the log owns the tables.
-        if unsafe { has_readable_hash(restore.table, world) } {
-            touched.insert(restore.table as usize);
+        for restore in &changes.restores {
+            if has_readable_hash(restore.table, world) {
+                touched.add([restore.table].into_iter());
+            }
         }
-    }
-    for move_ in &changes.weak {
-        touched.extend(move_.references().into_iter().map(|reference| reference as usize));
+        for move_ in &changes.weak {
+            touched.add(move_.references().into_iter());
+        }
     }
     touched
+}
+
+/// What comes to stand in a key, or as one. In no table yet, it may have a hash that
+/// changes as well.
+fn incoming<'a>(
+    changes: &'a Changes,
+    touched: &'a Changed,
+) -> impl Iterator<Item = *mut PyObject> + 'a {
+    let edits = changes.edits.by_holder().flat_map(|group| {
+        let is_read = touched.objects.contains(&(group.holder as usize));
+        group.edits.iter().filter(move |edit| is_read || edit.is_key()).map(|edit| edit.new)
+    });
+    let restored = changes.restores.iter().map(|restore| restore.dropped.key);
+    edits.chain(restored).chain(changes.weak.iter().map(|move_| move_.to))
 }
 
 /// Whether the hash of `object`, or of what holds it, may depend on what it holds. A
@@ -92,22 +132,26 @@ const PARTS: u8 = 2;
 /// # Safety
 /// I1 and I3; what is changed is alive.
 pub(super) unsafe fn spread(
-    changed: &mut FxHashSet<usize>,
+    changed: &mut Changed,
     classes: &FxHashSet<usize>,
     world: &mut World,
-    holders: &Holders,
+    changes: &Changes,
     tables: &mut FxHashMap<usize, FxHashSet<usize>>,
 ) {
-    if changed.is_empty() && classes.is_empty() {
+    if changed.objects.is_empty() && classes.is_empty() {
         return;
     }
     // SAFETY: the caller's promise.
     let (hashed, namespaces) = unsafe { world.hashed() };
+    let holders = &changes.holders;
     let mut graph = Graph::new(Origin { changed, classes, namespaces });
     // SAFETY: the caller's promise, for every call in this function.
     unsafe {
         for &stores in hashed {
             graph.add_root(stores);
+        }
+        for object in incoming(changes, changed) {
+            graph.node(object, 0);
         }
         if graph.origin.may_be_in_unlisted() {
             let searched;
@@ -133,12 +177,13 @@ pub(super) unsafe fn spread(
     }
     let reached = graph.nodes.iter().filter(|node| node.distance <= PARTS);
     let reached: Vec<usize> = reached.map(|node| node.object).collect();
-    changed.extend(reached);
+    changed.objects.extend(&reached);
+    changed.besides.extend(reached);
 }
 
 /// Where a change of hashes begins.
 struct Origin<'a> {
-    changed: &'a FxHashSet<usize>,
+    changed: &'a Changed,
     /// Classes of which all instances hash differently.
     classes: &'a FxHashSet<usize>,
     /// Dicts on which no hash depends.
@@ -150,7 +195,7 @@ impl Origin<'_> {
     /// `object` is alive.
     unsafe fn has(&self, object: *mut PyObject) -> bool {
         // SAFETY: the caller's promise.
-        self.changed.contains(&(object as usize))
+        self.changed.objects.contains(&(object as usize))
             || (!self.classes.is_empty()
                 && self.classes.contains(&(unsafe { (*object).ob_type } as usize)))
     }
@@ -164,7 +209,7 @@ impl Origin<'_> {
     unsafe fn may_be_in_unlisted(&self) -> bool {
         // SAFETY: the caller's promise; the classes are alive by I1.
         unsafe {
-            self.changed.iter().any(|&object| c::gcr_is_unlisted(object as *mut PyObject) != 0)
+            self.changed.have_unlisted
                 || self.classes.iter().any(|&class| {
                     (*(class as *mut PyTypeObject)).tp_flags & py::Py_TPFLAGS_HAVE_GC == 0
                 })

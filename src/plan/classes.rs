@@ -7,7 +7,7 @@ use pyo3_ffi::{PyObject, PyTypeObject, PyType_Check};
 use rustc_hash::FxHashSet;
 
 use super::Planner;
-use crate::edit::Scope;
+use crate::edit::Bases;
 use crate::ffi::{self, bindings as c};
 
 impl Planner<'_> {
@@ -18,18 +18,15 @@ impl Planner<'_> {
     pub(super) unsafe fn take_classes(&mut self) {
         // SAFETY: the caller's promise.
         unsafe {
-            for sides in self.map.pairs() {
+            for sides in std::mem::take(&mut self.olds.classes) {
                 let (old, new) = (sides.old as *mut PyObject, sides.new as *mut PyObject);
-                if PyType_Check(old) == 0 {
-                    continue;
-                }
                 self.add_parts(old);
                 if PyType_Check(new) != 0 {
                     self.plan.changes.classes.push((old, new));
                 }
             }
         }
-        self.plan.changes.bases = Scope::Except(self.options.excluded.clone());
+        self.plan.changes.bases = Bases::Follow { kept: self.options.excluded.clone() };
         // SAFETY: the caller's promise.
         unsafe { self.keep_class_cells() };
     }

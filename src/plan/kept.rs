@@ -7,7 +7,7 @@ use pyo3_ffi::{PyDict_CheckExact, PyObject};
 use rustc_hash::FxHashSet;
 
 use super::Planner;
-use crate::edit::Edit;
+use crate::edit::{Edit, OfHolder};
 use crate::error::{Place, Refusal};
 use crate::ffi::{self, bindings as c};
 
@@ -15,21 +15,24 @@ impl Planner<'_> {
     /// # Safety
     /// I1 and I2.
     pub(super) unsafe fn refuse_kept(&mut self) {
+        let have_text = self.olds.have_text;
         let changes = &mut self.plan.changes;
         // SAFETY: the caller's promise.
         let may_be_kept = |edit: &&Edit| unsafe {
-            !edit.holder.is_null()
-                && (edit.slot.role() == c::GCR_DICT_VALUE
-                    && c::gcr_is_ctypes_key(edit.slot.key) != 0
-                    || c::gcr_may_be_pending(edit.holder, edit.old) != 0)
+            edit.slot.role() == c::GCR_DICT_VALUE && c::gcr_is_ctypes_key(edit.slot.key) != 0
+                || have_text && c::gcr_may_be_pending(edit.holder, edit.old) != 0
         };
-        if !changes.edits.iter().any(|edit| may_be_kept(&edit)) {
+        let groups = || {
+            let may_be = |group: &OfHolder| have_text || group.has(&[c::GCR_DICT_VALUE]);
+            changes.edits.by_holder().filter(may_be)
+        };
+        if !groups().any(|group| group.edits.iter().any(|edit| may_be_kept(&edit))) {
             return;
         }
         // SAFETY: the caller's promise.
         let kept = unsafe { kept() };
-        for edit in changes.edits.iter().filter(may_be_kept) {
-            if kept.contains(&(edit.holder as usize)) {
+        for group in groups().filter(|group| kept.contains(&(group.holder as usize))) {
+            for edit in group.edits.iter().filter(may_be_kept) {
                 let place = Some(Place { holder: edit.holder, slot: Some(edit.slot) });
                 let reason = "C code keeps private state about this very object".into();
                 changes.refusals.push(Refusal { old: edit.old as usize, place, reason });

@@ -3,6 +3,7 @@
 mod classes;
 mod items;
 mod kept;
+mod olds;
 mod outside;
 mod weak;
 
@@ -13,22 +14,24 @@ use pyo3_ffi::PyObject;
 use rustc_hash::FxHashSet;
 
 use crate::counts::Counts;
-use crate::edit::{self, Changes, ContextChange, Edit, Instances, Scope};
+use crate::edit::{Changes, ContextChange, Edit, Instances, Scope};
 use crate::error::{Place, Refusal};
 use crate::ffi::{self, bindings as c};
 use crate::forwarding::ForwardingMap;
 use crate::locate::Locator;
+use crate::object::Owned;
 use crate::search;
 use crate::slot::Slot;
 use crate::world::World;
+use olds::Olds;
 
 /// What the caller decides about a plan.
 #[derive(Debug, Default)]
-pub(crate) struct Options {
+pub(crate) struct Options<'a> {
     /// Holders whose slots stay as they are.
     pub(crate) excluded: FxHashSet<usize>,
-    /// The tuples that the caller wrote the pairs in; excluded.
-    pub(crate) items: Vec<*mut PyObject>,
+    /// By pair: the tuple that the caller wrote it in, if any; excluded.
+    pub(crate) items: &'a [Option<Owned>],
     /// Holders that are looked at first, alive: the mapping, what is excluded.
     pub(crate) near: Vec<*mut PyObject>,
     /// Rewrite the locals of running frames.
@@ -42,32 +45,32 @@ pub(crate) struct Options {
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
     pub(crate) changes: Changes,
-    /// By pair: references counted but not found.
-    pub(crate) leftovers: Vec<usize>,
+    /// By pair: references counted but not found, or less than none.
+    pub(crate) leftovers: Vec<isize>,
     pub(crate) scanned: usize,
     /// Weak references to olds whose new cannot have any.
     pub(crate) weak_left: usize,
 }
 
 /// Plans the rewrite of every slot that holds an old of `map`. `held`: what the engine
-/// itself holds a count of, once for each.
+/// itself holds a count of besides one of each old, once for each.
 ///
 /// # Safety
 /// I1, I2 and I3.
 pub(crate) unsafe fn plan(
     map: &ForwardingMap,
-    options: &Options,
+    options: &Options<'_>,
     held: impl Iterator<Item = *mut PyObject>,
 ) -> Plan {
     // SAFETY: the caller's promise.
-    let counts = unsafe { Counts::new(map, held) };
-    let mut planner = Planner::new(map, options, counts);
+    let mut olds = unsafe { Olds::of(map) };
+    let counts = Counts::new(map, std::mem::take(&mut olds.counts), held);
+    let mut planner = Planner::new(map, options, olds, counts);
+    if map.is_empty() || !planner.olds.refusals.is_empty() {
+        return planner.finish();
+    }
     // SAFETY: the caller's promise, for every call in this function.
     unsafe {
-        planner.refuse_olds();
-        if map.is_empty() || !planner.plan.changes.refusals.is_empty() {
-            return planner.finish();
-        }
         planner.take_classes();
         planner.take_frames();
         planner.take_roots();
@@ -80,7 +83,8 @@ pub(crate) unsafe fn plan(
 
 struct Planner<'a> {
     map: &'a ForwardingMap,
-    options: &'a Options,
+    options: &'a Options<'a>,
+    olds: Olds,
     locator: Locator,
     seen_holders: FxHashSet<usize>,
     seen_slots: FxHashSet<usize>,
@@ -89,8 +93,6 @@ struct Planner<'a> {
     parts: FxHashSet<usize>,
     /// Where old classes keep those of their parts that are attributes.
     namespaces: FxHashSet<usize>,
-    /// By pair: the caller's tuple of it, or null.
-    items: Vec<*mut PyObject>,
     /// Holders of the full ring, for the next to leave out.
     taken: Vec<usize>,
     /// By pair of classes: what becomes of the instances.
@@ -120,16 +122,16 @@ struct Holder {
 }
 
 impl<'a> Planner<'a> {
-    fn new(map: &'a ForwardingMap, options: &'a Options, counts: Counts) -> Self {
+    fn new(map: &'a ForwardingMap, options: &'a Options<'a>, olds: Olds, counts: Counts) -> Self {
         Planner {
             map,
             options,
+            olds,
             locator: Locator::default(),
             seen_holders: FxHashSet::default(),
             seen_slots: FxHashSet::default(),
             parts: FxHashSet::default(),
             namespaces: FxHashSet::default(),
-            items: Vec::new(),
             taken: Vec::new(),
             classes: BTreeMap::new(),
             counts,
@@ -147,7 +149,8 @@ impl<'a> Planner<'a> {
             let mut world = World::quick();
             let map = self.map;
             if map.pairs().iter().all(|pair| search::is_near(pair.old as *mut PyObject)) {
-                let first = [&self.options.near[..], &self.options.items].concat();
+                let items = self.options.items.iter().flatten().map(Owned::as_ptr);
+                let first: Vec<_> = self.options.near.iter().copied().chain(items).collect();
                 self.plan.scanned = search::near(map, &world, &first, |holder| {
                     if self.seen_holders.insert(holder as usize) {
                         self.take_holder(holder);
@@ -159,7 +162,6 @@ impl<'a> Planner<'a> {
                 });
             }
             if self.counts.are_open() {
-                self.sort_items();
                 self.plan.scanned = search::full(map, &mut world, |holder, hit| {
                     if self.seen_holders.contains(&(holder as usize)) {
                         return;
@@ -167,7 +169,6 @@ impl<'a> Planner<'a> {
                     self.taken.push(holder as usize);
                     match hit {
                         c::GCR_ITS_CLASS => self.take_class_of(holder),
-                        _ if self.take_item(holder) => {}
                         _ => self.take_holder(holder),
                     }
                 });
@@ -184,22 +185,6 @@ impl<'a> Planner<'a> {
                 self.plan.changes.holders = deep;
             }
             self.plan.changes.world = Some(world);
-        }
-    }
-
-    /// # Safety
-    /// I1 and I2.
-    unsafe fn refuse_olds(&mut self) {
-        for sides in self.map.pairs() {
-            // SAFETY: the caller's promise.
-            let refusal = unsafe { ffi::sentence(c::gcr_old_refusal(sides.old as *mut PyObject)) };
-            if let Some(reason) = refusal {
-                self.plan.changes.refusals.push(Refusal {
-                    old: sides.old,
-                    place: None,
-                    reason: reason.into(),
-                });
-            }
         }
     }
 
@@ -234,6 +219,9 @@ impl<'a> Planner<'a> {
         let map = self.map;
         // SAFETY: the caller's promise, for every call in this function.
         unsafe {
+            if self.take_item(holder) {
+                return;
+            }
             let holder = Holder {
                 object: holder,
                 is_excluded: self.is_excluded(holder),
@@ -307,8 +295,7 @@ impl<'a> Planner<'a> {
                     self.change_contexts();
                 }
                 None => {
-                    let edit = Edit::new(holder.object, slot, old, new);
-                    edit::add(&mut self.plan.changes.edits, edit);
+                    self.plan.changes.edits.add(Edit::new(holder.object, slot, old, new));
                 }
             }
         }
@@ -395,6 +382,7 @@ impl<'a> Planner<'a> {
     }
 
     fn finish(mut self) -> Plan {
+        self.plan.changes.refusals.append(&mut self.olds.refusals);
         self.plan.leftovers = self.counts.rest();
         let classes = self.classes.into_values().filter(|class| class.refusal.is_none());
         self.plan.changes.instances = classes.map(|class| class.instances).collect();

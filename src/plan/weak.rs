@@ -4,7 +4,6 @@ use pyo3_ffi::PyObject;
 
 use super::Planner;
 use crate::error::{Refusal, NO_MEMORY};
-use crate::ffi::bindings as c;
 use crate::repair::weak::{Stuck, WeakMove};
 
 impl Planner<'_> {
@@ -16,14 +15,10 @@ impl Planner<'_> {
         if !self.options.weak_references {
             return;
         }
-        for sides in self.map.pairs() {
+        for &(sides, count) in &self.olds.weakly_referenced {
             let (old, new) = (sides.old as *mut PyObject, sides.new as *mut PyObject);
             // SAFETY: the caller's promise.
             let moved = unsafe {
-                let count = c::gcr_weakref_count(old);
-                if count == 0 {
-                    continue;
-                }
                 match WeakMove::prepare(old, new, None) {
                     Ok(all) => self.without_excluded(all),
                     Err(Stuck::NotReferable) => {

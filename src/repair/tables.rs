@@ -4,7 +4,7 @@ use std::ptr;
 
 use pyo3_ffi::PyObject;
 
-use crate::edit::{by_holder, Changes, Restore};
+use crate::edit::{Changes, Restore};
 use crate::error::NO_MEMORY;
 use crate::ffi::{self, bindings as c};
 use crate::hashes::{Answer, Question};
@@ -68,15 +68,13 @@ impl TableRepair {
                 }
                 repair.prepared.push((table, prepared));
             }
-            let holders = by_holder(&changes.edits).map(|(holder, _)| holder);
+            let holders = changes.edits.by_holder().map(|group| group.holder);
             let is_stale = |object: &*mut PyObject| c::gcr_caches_hash(*object) != 0;
             repair.stale.extend(holders.chain(question.changed()).filter(is_stale));
-            for (holder, edits) in by_holder(&changes.edits) {
+            for group in changes.edits.by_holder() {
                 // An instance's own values have the role too, and no version.
-                if edits.iter().any(|edit| edit.slot.role() == c::GCR_DICT_VALUE)
-                    && pyo3_ffi::PyDict_Check(holder) != 0
-                {
-                    repair.dicts.push(holder);
+                if group.has(&[c::GCR_DICT_VALUE]) && pyo3_ffi::PyDict_Check(group.holder) != 0 {
+                    repair.dicts.push(group.holder);
                 }
             }
         }

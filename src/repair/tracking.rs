@@ -5,7 +5,7 @@
 use pyo3_ffi::PyObject;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::edit::{by_holder, Edit};
+use crate::edit::Edits;
 use crate::ffi::bindings as c;
 use crate::search::Holders;
 
@@ -13,14 +13,17 @@ use crate::search::Holders;
 ///
 /// # Safety
 /// I1 and I2.
-pub(crate) unsafe fn plan(edits: &[Edit], holders: &Holders) -> Vec<*mut PyObject> {
+pub(crate) unsafe fn plan(edits: &Edits, holders: &Holders) -> Vec<*mut PyObject> {
     // SAFETY: the caller's promise: holders are alive.
     let is_untracked = |holder: *mut PyObject| unsafe {
         c::gcr_is_gc(holder) != 0 && c::gcr_is_tracked(holder) == 0
     };
     let mut to_track = Vec::new();
-    let mut pending: Vec<*mut PyObject> =
-        by_holder(edits).map(|(holder, _)| holder).filter(|&holder| is_untracked(holder)).collect();
+    let mut pending: Vec<*mut PyObject> = edits
+        .by_holder()
+        .map(|group| group.holder)
+        .filter(|&holder| is_untracked(holder))
+        .collect();
     let mut around: FxHashMap<usize, Vec<*mut PyObject>> = FxHashMap::default();
     if !pending.is_empty() {
         for &(inner, outer) in &holders.untracked {

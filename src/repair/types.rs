@@ -1,7 +1,7 @@
 //! Classes and functions that must follow: instances that change class, classes
 //! whose bases or namespaces change, functions whose fields do.
 
-use std::ffi::{c_int, c_void, CStr};
+use std::ffi::{c_void, CStr};
 use std::mem::MaybeUninit;
 use std::ops::ControlFlow;
 use std::ptr;
@@ -9,8 +9,9 @@ use std::ptr;
 use pyo3_ffi::{PyObject, PyTypeObject};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::edit::{by_holder, Changes, Edit, Instances, Scope};
+use crate::edit::{Bases, Changes, Edit, Instances, OfHolder};
 use crate::ffi::{self, bindings as c};
+use crate::object::Owned;
 use crate::world::World;
 
 /// What changes in classes and functions, without what must be prepared.
@@ -39,8 +40,10 @@ pub(crate) unsafe fn plan(changes: &Changes, world: &World) -> (TypePlan, Vec<Re
     let describes = |object: *mut PyObject| unsafe { (*(*object).ob_type).tp_descr_get.is_some() };
     let mut namespaces: FxHashMap<usize, &[Edit]> = FxHashMap::default();
     let mut descriptors = FxHashSet::default();
-    for (holder, edits) in by_holder(&changes.edits) {
-        if edits.iter().any(|edit| edit.slot.role() == c::GCR_FUNCTION) {
+    let mut statics = FxHashSet::default();
+    for group in changes.edits.by_holder() {
+        let OfHolder { holder, edits, .. } = group;
+        if group.has(&[c::GCR_FUNCTION]) {
             plan.functions.push(holder);
         }
         if describes(holder) {
@@ -66,12 +69,14 @@ pub(crate) unsafe fn plan(changes: &Changes, world: &World) -> (TypePlan, Vec<Re
         let (mut modified, mut special) = (false, false);
         for edit in namespaces.get(&(namespace as usize)).copied().unwrap_or_default() {
             modified = true;
-            if !is_heap {
-                refused.push((*edit, "it is an attribute of a static type"));
-            }
             // SAFETY: I1: keys of a live dict are alive.
             unsafe {
-                special |= is_special(edit.slot.key) || (edit.is_key() && is_special(edit.new));
+                let is_special =
+                    is_special(edit.slot.key) || (edit.is_key() && is_special(edit.new));
+                special |= is_special;
+                if is_special && !is_heap {
+                    refused.push((*edit, "C code calls this special method of a static type"));
+                }
                 if is_named(edit.slot.key, c"__hash__") || is_named(edit.slot.key, c"__eq__") {
                     plan.methods.push((type_, edit.slot.key, edit.new));
                 }
@@ -91,12 +96,20 @@ pub(crate) unsafe fn plan(changes: &Changes, world: &World) -> (TypePlan, Vec<Re
                 });
             }
         }
-        if modified && is_heap {
+        if modified && !is_heap {
+            statics.insert(type_ as usize);
+        } else if modified {
             plan.modified.push(type_);
             if special {
                 plan.refreshed.push(type_);
             }
         }
+    }
+    if !statics.is_empty() {
+        // PyType_Modified tells the subclasses of a heap type; those of a static type are
+        // named one by one.
+        // SAFETY: the caller's promise.
+        plan.modified.extend(unsafe { heirs(&statics, world) });
     }
     (plan, refused)
 }
@@ -145,6 +158,58 @@ enum ClassMove {
     OneByOne(Vec<c::gcr_class_move>),
 }
 
+/// A class, and each base that it has with the one that it will have there. In the tuples
+/// themselves the items are rewritten as those of any other.
+#[derive(Debug)]
+pub(crate) struct Rebased {
+    pub(crate) class: Owned,
+    pub(crate) bases: Vec<[Owned; 2]>,
+}
+
+impl Rebased {
+    pub(crate) fn objects(&self) -> impl Iterator<Item = &Owned> {
+        self.bases.iter().flatten().chain([&self.class])
+    }
+
+    /// The bases to have again: where one that came still is, the one that was there
+    /// before. `None` if there is none.
+    ///
+    /// # Safety
+    /// I1.
+    pub(crate) unsafe fn back(&self) -> Option<(usize, Vec<*mut PyObject>)> {
+        // SAFETY: the caller's promise; the class is owned.
+        let now: Vec<_> = unsafe { bases_of(self.class.as_ptr()) }.collect();
+        let mut back = now.clone();
+        if now.len() == self.bases.len() {
+            for (base, [before, after]) in back.iter_mut().zip(&self.bases) {
+                if *base == after.as_ptr() {
+                    *base = before.as_ptr();
+                }
+            }
+        }
+        (back != now).then(|| (self.class.as_ptr() as usize, back))
+    }
+}
+
+/// The bases of a class, borrowed.
+///
+/// # Safety
+/// I1, for as long as the iterator is used; `class` is a class and alive.
+pub(crate) unsafe fn bases_of(class: *mut PyObject) -> impl Iterator<Item = *mut PyObject> {
+    // SAFETY: the caller's promise.
+    unsafe { items((*class.cast::<PyTypeObject>()).tp_bases) }
+}
+
+/// # Safety
+/// I1, for as long as the iterator is used; `tuple` is a tuple and alive.
+unsafe fn items(tuple: *mut PyObject) -> impl Iterator<Item = *mut PyObject> {
+    // SAFETY: the caller's promise; what is below the size is there.
+    unsafe {
+        (0..pyo3_ffi::PyTuple_GET_SIZE(tuple))
+            .map(move |index| pyo3_ffi::PyTuple_GET_ITEM(tuple, index))
+    }
+}
+
 /// What stands in the way of a change of classes.
 pub(crate) struct Obstacle {
     /// The instance or class in the way; null if unknown.
@@ -178,20 +243,21 @@ impl TypeRepair {
                     moves.push(move_.assume_init());
                 }
             }
-            if changes.classes.is_empty() {
+            let (olds, heirs) = rebased(changes);
+            if olds.is_empty() && heirs.is_empty() {
                 return Ok(repair);
             }
-            let (olds, news): (Vec<_>, Vec<_>) = changes.classes.iter().copied().unzip();
             let (mut refusal, mut culprit) = (ptr::null(), ptr::null_mut());
-            repair.hierarchy = c::gcr_hierarchy_prepare(
-                olds.as_ptr(),
-                news.as_ptr(),
-                olds.len(),
-                Some(follows),
-                (&raw const changes.bases).cast_mut().cast(),
-                &raw mut refusal,
-                &raw mut culprit,
-            );
+            let rebase = c::gcr_rebase {
+                olds: olds.as_ptr(),
+                heirs: heirs.as_ptr(),
+                old_count: olds.len(),
+                heir_count: heirs.len(),
+                future_base: Some(future_base),
+                arg: ptr::from_ref(changes).cast_mut().cast(),
+            };
+            repair.hierarchy =
+                c::gcr_hierarchy_prepare(&raw const rebase, &raw mut refusal, &raw mut culprit);
             if repair.hierarchy.is_null() {
                 let reason = ffi::sentence(refusal).unwrap_or("its bases cannot be replaced");
                 // Borrowed from here on: a class in use stays alive, by I1.
@@ -239,17 +305,27 @@ impl TypeRepair {
         }
     }
 
-    /// Every class that got another MRO, borrowed.
-    pub(crate) fn reordered(&self) -> Vec<*mut PyObject> {
+    /// Before the commit: the classes whose bases change.
+    pub(crate) fn rebased(&self) -> Vec<Rebased> {
+        let mut all = Vec::new();
         if self.hierarchy.is_null() {
-            return Vec::new();
+            return all;
         }
-        // SAFETY: the hierarchy is not released before this is dropped.
+        // SAFETY: the hierarchy is not released before this is dropped; its classes live,
+        // and have as many bases as they will have.
         unsafe {
-            (0..c::gcr_hierarchy_size(self.hierarchy))
-                .map(|index| c::gcr_hierarchy_class(self.hierarchy, index))
-                .collect()
+            for index in 0..c::gcr_hierarchy_size(self.hierarchy) {
+                let mut future = ptr::null_mut();
+                let class = c::gcr_hierarchy_class(self.hierarchy, index, &raw mut future);
+                if !future.is_null() {
+                    let bases = bases_of(class).zip(items(future));
+                    let own = |object: *mut PyObject| Owned::borrow(object);
+                    let bases = bases.map(|(now, to_come)| [own(now), own(to_come)]).collect();
+                    all.push(Rebased { class: own(class), bases });
+                }
+            }
         }
+        all
     }
 
     /// Whether instances of some class may look up other attributes than before.
@@ -278,10 +354,34 @@ impl Drop for TypeRepair {
     }
 }
 
-unsafe extern "C" fn follows(class: *mut PyObject, bases: *mut c_void) -> c_int {
-    // SAFETY: `prepare` passes its changes' bases, which outlive the call.
-    let bases = unsafe { &*bases.cast::<Scope>() };
-    c_int::from(bases.follow(class as usize))
+/// The classes of which heirs get other bases, and those named themselves.
+fn rebased(changes: &Changes) -> (Vec<*mut PyObject>, Vec<*mut PyObject>) {
+    match &changes.bases {
+        Bases::Follow { .. } => (changes.classes.iter().map(|&(old, _)| old).collect(), Vec::new()),
+        Bases::Are(bases) => {
+            (Vec::new(), bases.keys().map(|&heir| heir as *mut PyObject).collect())
+        }
+    }
+}
+
+unsafe extern "C" fn future_base(
+    class: *mut PyObject,
+    index: isize,
+    changes: *mut c_void,
+) -> *mut PyObject {
+    // SAFETY: `prepare` passes its changes, which outlive the call, and a class of which
+    // it asks for a base that it has.
+    let (changes, base) = unsafe {
+        let bases = (*class.cast::<PyTypeObject>()).tp_bases;
+        (&*changes.cast::<Changes>(), pyo3_ffi::PyTuple_GET_ITEM(bases, index))
+    };
+    match &changes.bases {
+        Bases::Follow { kept } if kept.contains(&(class as usize)) => base,
+        Bases::Follow { .. } => {
+            changes.classes.iter().find(|&&(old, _)| old == base).map_or(base, |&(_, new)| new)
+        }
+        Bases::Are(all) => all.get(&(class as usize)).map_or(base, |bases| bases[index as usize]),
+    }
 }
 
 /// Classes that hash or compare differently afterwards, each with the one that its
@@ -317,15 +417,24 @@ pub(crate) unsafe fn rehashed_classes(
     if sources.is_empty() {
         return sources;
     }
-    let below = |type_: &&*mut PyObject| {
-        // SAFETY: a class that is alive, by I1; its MRO is a tuple.
+    // SAFETY: the caller's promise.
+    unsafe { heirs(&sources, world) }.map(|type_| type_ as usize).collect()
+}
+
+/// Every class that has one of `sources` in its MRO, themselves among them.
+///
+/// # Safety
+/// I1, for as long as the iterator is used.
+unsafe fn heirs<'a>(
+    sources: &'a FxHashSet<usize>,
+    world: &'a World,
+) -> impl Iterator<Item = *mut PyObject> + 'a {
+    let below = |type_: &*mut PyObject| {
+        // SAFETY: a class that is alive, by the caller's promise; its MRO is a tuple.
         unsafe {
             let mro = (*type_.cast::<PyTypeObject>()).tp_mro;
-            !mro.is_null()
-                && (0..pyo3_ffi::PyTuple_GET_SIZE(mro)).any(|index| {
-                    sources.contains(&(pyo3_ffi::PyTuple_GET_ITEM(mro, index) as usize))
-                })
+            !mro.is_null() && items(mro).any(|class| sources.contains(&(class as usize)))
         }
     };
-    world.types.iter().filter(below).map(|&type_| type_ as usize).collect()
+    world.types.iter().copied().filter(below)
 }

@@ -11,7 +11,7 @@ use pyo3_ffi as py;
 use pyo3_ffi::PyObject;
 use rustc_hash::FxHashSet;
 
-use crate::edit::{by_holder, Changes, Edit};
+use crate::edit::{Changes, Edit, OfHolder, KEYS};
 use crate::ffi::{self, bindings as c};
 use crate::hashes;
 use crate::object::Owned;
@@ -69,8 +69,11 @@ impl Watched {
         // SAFETY: the caller's promise, for every call in this function.
         unsafe {
             let mut seen = FxHashSet::default();
-            for dict in by_holder(&changes.edits)
-                .flat_map(|(holder, edits)| changed_dicts(holder, edits))
+            for dict in changes
+                .edits
+                .by_holder()
+                .filter(|group| group.has(KEYS) || group.has(&[c::GCR_DICT_VALUE]))
+                .flat_map(|group| changed_dicts(group))
                 .chain(tables)
             {
                 if c::gcr_dict_is_watched(dict) != 0 && seen.insert(dict as usize) {
@@ -98,7 +101,7 @@ impl Watched {
     unsafe fn add_functions(&mut self, changes: &Changes, functions: &[*mut PyObject]) {
         let changed: FxHashSet<usize> = functions.iter().map(|&f| f as usize).collect();
         let holders: FxHashSet<usize> =
-            by_holder(&changes.edits).map(|(holder, _)| holder as usize).collect();
+            changes.edits.by_holder().map(|group| group.holder as usize).collect();
         // SAFETY: I1; the visitor allocates Rust memory only.
         unsafe {
             ffi::heap(|object| {
@@ -185,10 +188,8 @@ impl Function {
 ///
 /// # Safety
 /// I1.
-unsafe fn changed_dicts(
-    holder: *mut PyObject,
-    edits: &[Edit],
-) -> impl Iterator<Item = *mut PyObject> {
+unsafe fn changed_dicts(group: OfHolder<'_>) -> impl Iterator<Item = *mut PyObject> {
+    let OfHolder { holder, edits, .. } = group;
     let entries =
         edits.iter().filter(|edit| edit.is_key() || edit.slot.role() == c::GCR_DICT_VALUE);
     let (values, entries): (Vec<&Edit>, Vec<&Edit>) =

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections import Counter
 from types import MethodType, TracebackType
 from typing import Any
 
@@ -77,24 +76,18 @@ class Census:
         # Of the gauge all references are known: this list.
         gauged: list[Any] = [*wanted, []]
         listed = set(map(id, young))
-        others = [each for each in near if id(each) not in listed]
-        found = [
-            (place[index], hits)
-            for place in (young, others)
-            for index, hits in _native._holders(place, gauged)
-        ]
-        counts = Counter(hit for _, hits in found for hit in hits)
-        counts.update(id(holder) for holder, _ in found)
-        # What the gauge has more than was counted, everything has that is in the list of
-        # young objects; `others` and what is not tracked differ by what they are not in.
-        nearby = set(map(id, others))
+        place = [*young, *(each for each in near if id(each) not in listed)]
+        young.clear()
+        listed.update(map(id, place))
+        found, counts = _native._holders(place, gauged)
+        # What the gauge has more than was counted, everything has that is tracked; what is in
+        # the list of objects differs by that.
         excess = [
-            sys.getrefcount(each) - counts[id(each)] - (id(each) in listed) - (id(each) in nearby)
-            for each in gauged
+            sys.getrefcount(each) - count - (id(each) in listed)
+            for each, count in zip(gauged, counts, strict=True)
         ]
-        for holder, hits in found:
-            self.holders.append(holder)
-            self.hits.append(hits)
+        self.holders = [place[index] for index, _ in found]
+        self.hits = [hits for _, hits in found]
         return [each for each, count in zip(wanted, excess, strict=False) if count != excess[-1]]
 
 
