@@ -12,6 +12,7 @@ from gcremap._native import remap
 from gcremap._reload import hooks
 from gcremap._reload.apply import Applier
 from gcremap._reload.definitions import Index, index_of
+from gcremap._reload.effects import effects_of
 from gcremap._reload.hashing import Reindexing
 from gcremap._reload.kinds import is_class, is_function
 from gcremap._reload.match import Matcher, Site
@@ -74,7 +75,7 @@ class Cells:
 
 def _index_of(text: str) -> Index:
     try:
-        return index_of(ast.parse(text))
+        return index_of(effects_of(ast.parse(text).body, None))
     except (SyntaxError, ValueError):
         return {}
 

@@ -42,9 +42,9 @@ def is_certain(
     found: tuple[Definition | None, Definition | None],
 ) -> bool:
     """Whether `found`, of all the statements of the name, are known to be versions of one."""
-    ways = [whole.ways if whole is not None else [] for whole in wholes]
     if all(whole is None or whole.are_exclusive for whole in wholes):
         return True
+    ways = [whole.ways if whole is not None else [] for whole in wholes]
     if all(map(_is_marked, wholes, found)):
         return found[0].decorators == found[1].decorators  # type: ignore[union-attr]
     places = [

@@ -52,7 +52,7 @@ class Applier:
             return
         self._decided.add(id(pair))
         old, new = pair.old, pair.new
-        if is_a(type(old), enum.EnumType) and pair.data:
+        if pair.data and is_a(type(old), enum.EnumType):
             pair.keep = self._member_stays(old, new)
         elif pair.data or not pair.keep:
             return
@@ -308,10 +308,10 @@ class Applier:
 
     def changed_classes(self) -> Iterator[Pair]:
         """Those of which something is another now, be it a method only."""
-        parts = (pair for pair in self._matcher.pairs if pair.changed)
+        parts = [pair for pair in self._matcher.pairs if pair.changed]
         around = {(part.module, outer) for part in parts for outer in _outer(part.path)}
-        for pair in self._matcher.pairs:
-            if is_class(pair.old) and (pair.changed or (pair.module, pair.path) in around):
+        for pair in self._matcher.pairs if around else parts:
+            if (pair.changed or (pair.module, pair.path) in around) and is_class(pair.old):
                 yield pair
 
     def changed_names(self) -> set[str]:

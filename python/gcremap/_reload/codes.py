@@ -39,7 +39,12 @@ def _constants(code: CodeType) -> Shape:
 
 def same(old: CodeType, new: CodeType) -> bool:
     """Whether two codes do the same, wherever they stand in the file."""
-    return old == new or shape(old) == shape(new)
+    if old == new:
+        return True
+    if old.co_qualname != new.co_qualname:
+        return False
+    # All that is within a function moves with it, but for what that makes.
+    return old.replace(co_firstlineno=new.co_firstlineno) == new or shape(old) == shape(new)
 
 
 def _constant(constant: object) -> object:
@@ -67,14 +72,15 @@ def stored(code: CodeType, operation: str) -> frozenset[str]:
 
 def nested(code: CodeType) -> list[CodeType]:
     """The codes of the functions, classes and lambdas that `code` makes."""
-    return [constant for constant in code.co_consts if isinstance(constant, CodeType)]
+    return [constant for constant in code.co_consts if type(constant) is CodeType]
 
 
-def tree(code: CodeType) -> Iterator[CodeType]:
+def tree(code: CodeType) -> list[CodeType]:
     """`code` and all that it makes, outermost first."""
-    yield code
-    for inner in nested(code):
-        yield from tree(inner)
+    found = [code]
+    for outer in found:
+        found += nested(outer)
+    return found
 
 
 def pair_up(old: CodeType, new: CodeType) -> Iterator[tuple[CodeType, CodeType]]:
@@ -83,9 +89,15 @@ def pair_up(old: CodeType, new: CodeType) -> Iterator[tuple[CodeType, CodeType]]
     By name; of several with one name (lambdas, overloads, a branch each) those that stayed
     the same first, and what stands between two of these by order.
     """
-    olds, news = _by_name(nested(old)), _by_name(nested(new))
-    for name, before in olds.items():
-        for inner, became in _align(before, news.get(name, [])):
+    before, now = nested(old), nested(new)
+    if not before or not now:
+        return
+    if old == new:
+        yield from zip(tree(old)[1:], tree(new)[1:], strict=True)
+        return
+    olds, news = _by_name(before), _by_name(now)
+    for name, named in olds.items():
+        for inner, became in _align(named, news.get(name, [])):
             yield inner, became
             yield from pair_up(inner, became)
 

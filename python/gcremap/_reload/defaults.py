@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from types import CodeType, FunctionType
 from typing import Any
 
+from gcremap._reload.effects import first_line
+from gcremap._reload.outline import Statements
+
 Parts = tuple[tuple[Any, ...] | None, dict[str, Any] | None]
 """`__defaults__` and `__kwdefaults__`."""
 
@@ -19,14 +22,14 @@ _Place = tuple[str, int]
 class Defaults:
     """Those of the functions of two versions of a source."""
 
-    def __init__(self, old: ast.AST | None, new: ast.AST | None) -> None:
-        self._trees = (old, new)
+    def __init__(self, old: Statements | None, new: Statements | None) -> None:
+        self._sources = (old, new)
         self._read: tuple[dict[_Place, ast.arguments], ...] = ()
 
     def of(self, function: FunctionType, code: CodeType) -> Parts | None:
         """What `function` has by default once it runs `code`; None if that is what it has."""
         if not self._read:
-            self._read = tuple(dict(_definitions(tree)) for tree in self._trees)
+            self._read = tuple(dict(_definitions(source or ())) for source in self._sources)
         olds, news = self._read
         was, now = olds.get(_place(function.__code__)), news.get(_place(code))
         if was is None or now is None:
@@ -48,11 +51,11 @@ class Defaults:
         return positional or None, rest or None
 
 
-def _definitions(tree: ast.AST | None) -> Iterator[tuple[_Place, ast.arguments]]:
-    for node in ast.walk(tree) if tree is not None else ():
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            lines = [node.lineno, *(each.lineno for each in node.decorator_list)]
-            yield (node.name, min(lines)), node.args
+def _definitions(statements: Statements) -> Iterator[tuple[_Place, ast.arguments]]:
+    for statement in statements:
+        for node in ast.walk(statement.node):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield (node.name, first_line(node) + statement.moved), node.args
 
 
 def _place(code: CodeType) -> _Place:

@@ -8,7 +8,9 @@ themselves did not.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
+from itertools import product
+from types import FunctionType
 from typing import Any
 
 from gcremap import _native
@@ -46,42 +48,55 @@ def _dependents(changed: set[str]) -> list[type]:
         return []
     # By identity: a metaclass may have a __hash__ of its own.
     known = {id(cls): cls for cls in subclasses(object)}
-    return [cls for cls in known.values() if _depends(cls, changed)]
+    spaces = zip(known.values(), map(namespace_of, known.values()), strict=True)
+    return [
+        cls
+        for cls, own in spaces
+        if ("__eq__" in own or "__hash__" in own) and _depends(cls, own, changed)
+    ]
 
 
-def _depends(cls: type, changed: set[str]) -> bool:
+def _depends(cls: type, own: Mapping[str, Any], changed: set[str]) -> bool:
     """Whether `__hash__` or `__eq__` of the class itself read a name that is `changed`, or
     call what does."""
-    own = namespace_of(cls)
-    todo = [each for name in ("__hash__", "__eq__") for each in _functions(own.get(name))]
+    todo = [*_functions(own.get("__hash__")), *_functions(own.get("__eq__"))]
+    if not todo:
+        return False
     seen = set(map(id, todo))
+    # But for that of object, where all is C code.
+    namespaces = [*map(namespace_of, mro_of(cls)[:-1])]
     while todo:
         function = todo.pop()
-        names = {
-            name
-            for code in codes.tree(function.__code__)
-            for name in (*code.co_names, *code.co_freevars)
-        }
-        if not changed.isdisjoint(names):
-            return True
-        for name in names:
-            for place in (function.__globals__, *map(namespace_of, mro_of(cls))):
-                for each in _functions(place.get(name)):
+        places = (function.__globals__, *namespaces)
+        for code in codes.tree(function.__code__):
+            names = code.co_names + code.co_freevars
+            if not changed.isdisjoint(names):
+                return True
+            for name, place in product(names, places):
+                for each in _functions(place[name]) if name in place else ():
                     if id(each) not in seen:
                         seen.add(id(each))
                         todo.append(each)
     return False
 
 
-def _functions(value: Any) -> Iterator[Any]:
+_RUN = (FunctionType, LRU_CACHE)
+_CALLED = (*_RUN, staticmethod, classmethod, property, functools.cached_property)
+
+
+def _functions(value: Any) -> Sequence[Any]:
     """The functions that a call of `value`, or a look at an attribute that it makes, runs."""
+    if not is_a(value, _CALLED):
+        return ()
     if is_a(value, staticmethod | classmethod):
         value = value.__func__
     elif is_a(value, property):
         value = value.fget
     elif is_a(value, functools.cached_property):
         value = value.func
-    while is_function(value) or is_a(value, LRU_CACHE):
+    found = []
+    while is_a(value, _RUN):
         if is_function(value):
-            yield value
+            found.append(value)
         value = vars(value).get("__wrapped__")
+    return found

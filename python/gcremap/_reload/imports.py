@@ -11,19 +11,22 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from gcremap._reload import record, source
-from gcremap._reload.definitions import imports_of
+from gcremap._reload import outline, record, source
+from gcremap._reload.effects import imports_of
 from gcremap._reload.kinds import is_a, is_class, module_of, namespace_of
+from gcremap._reload.outline import Statement
 
 _MISSING: Any = object()
 
 
 def starred(
-    tree: ast.AST | None, module: Any, namespaces: Mapping[str, Mapping[str, Any]]
+    statements: Iterable[Statement] | None,
+    module: Any,
+    namespaces: Mapping[str, Mapping[str, Any]],
 ) -> Iterator[tuple[str, Any]]:
-    """What there is in the modules that `tree`, a source of `module`, imports `*` from: in
+    """What there is in the modules that `statements`, a source of `module`, import `*` from: in
     `namespaces`, or now."""
-    for _, node in imports_of(tree) if tree is not None else ():
+    for _, node in outline.imports_of(statements or ()):
         if isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
             name = absolute(node, module) or ""
             present = namespaces.get(name)

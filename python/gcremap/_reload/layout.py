@@ -44,12 +44,14 @@ def ctypes_made_of(pairs: Iterable[tuple[Any, Any]]) -> list[type]:
     Their instances are C memory that holds the old ones, or point to it.
     """
     ctypes: Any = sys.modules.get("ctypes")
+    if ctypes is None:
+        return []
     known = {
         id(old)
         for old, new in pairs
         if is_class(old) and is_class(new) and _fields(old) != _fields(new)
     }
-    if ctypes is None or not known:
+    if not known:
         return []
     found: list[type] = []
     kinds = [*subclasses(ctypes.Array), *subclasses(ctypes._Pointer)]
@@ -65,8 +67,10 @@ def ctypes_made_of(pairs: Iterable[tuple[Any, Any]]) -> list[type]:
 
 def _fields(cls: type) -> list[tuple[str, str]]:
     """Those of a ctypes structure, in a buffer of the instance's: each says its type and place."""
+    if "_fields_" not in vars(cls):
+        return []
     return [(k, repr(v)) for k, v in vars(cls).items() if type(v).__name__ == "CField"]
 
 
 def _slots(cls: type) -> list[str]:
-    return sorted(k for k, v in vars(cls).items() if is_a(v, types.MemberDescriptorType))
+    return sorted(k for k, v in vars(cls).items() if type(v) is types.MemberDescriptorType)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import functools
 import types
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from types import CodeType, FunctionType
@@ -21,6 +22,13 @@ if TYPE_CHECKING:
 
 _WRAPPERS = (staticmethod, classmethod)
 _ATOMS = (str, bytes, int, float, complex, bool, type(None), type(Ellipsis), types.ModuleType)
+_APART = (*_ATOMS, types.GetSetDescriptorType)
+"""What a class has that is no part of its definition."""
+
+
+_NOTHING: frozenset[str] = frozenset()
+_NO_MEMBERS: Index = {}
+"""One for all, since each that is made is one more to look at in the heap."""
 
 
 @dataclass(slots=True, eq=False)
@@ -36,7 +44,7 @@ class Pair:
     same_decorators: bool = False
     old_members: Index = field(default_factory=dict)
     new_members: Index = field(default_factory=dict)
-    attributes: frozenset[str] = frozenset()
+    attributes: frozenset[str] = _NOTHING
     """Those that a statement sets, `f.calls = 0`, which did not change: they are state."""
     keep: bool = True
     """References to new go to old, which takes over its content; else the other way."""
@@ -79,18 +87,22 @@ class Site:
         certain: bool = True,
     ) -> Site:
         """Where two values stand, of all definitions of their name those that made them."""
-        new = made_by(wholes[1], values[1])
-        old = made_by(wholes[0], values[0], like=new)
-        certain = certain and is_certain(wholes, (old, new))
+        old, new = wholes
+        if not (_is_single(old) and _is_single(new)):
+            new = made_by(wholes[1], values[1])
+            old = made_by(wholes[0], values[0], like=new)
+            certain = certain and is_certain(wholes, (old, new))
         return cls(path, module, old, new, made_by_same, certain, wholes)
 
     @property
     def same(self) -> bool:
         if self.old is None and self.new is None:
             return self.made_by_same
-        if self.new is not None and self.new.is_code and self.new.has_alternatives:
+        if self.old is None or self.new is None:
+            return False
+        if self.new.has_alternatives and self.new.is_code:
             return False  # which of them ran is not known
-        return self.old is not None and self.new is not None and self.old.same(self.new)
+        return self.old.same(self.new)
 
     @property
     def same_decorators(self) -> bool:
@@ -112,12 +124,17 @@ class Site:
     @property
     def is_data(self) -> bool:
         """Either side is an assignment or an import."""
-        return any(side is not None and not side.is_code for side in (self.old, self.new))
+        old, new = self.old, self.new
+        return (old is not None and not old.is_code) or (new is not None and not new.is_code)
 
     def inside(self, name: str, bodies: tuple[Index, Index], values: tuple[Any, Any]) -> Site:
         wholes = (bodies[0].get(name), bodies[1].get(name))
         path = f"{self.path}.{name}"
         return Site.of(path, self.module, wholes, values, self.same, self.certain)
+
+
+def _is_single(whole: Definition | None) -> bool:
+    return whole is None or len(whole.prints) == 1
 
 
 class Matcher:
@@ -152,8 +169,8 @@ class Matcher:
     def learn_codes(self, old: CodeType | None, new: CodeType | None) -> None:
         """Note which code of a module became which."""
         if new is not None:
-            names = [code.co_qualname for code in codes.tree(new)]
-            self.ambiguous |= {name for name in names if names.count(name) > 1}
+            names = Counter(code.co_qualname for code in codes.tree(new))
+            self.ambiguous |= {name for name, count in names.items() if count > 1}
         if old is not None:
             outermost = (code for code in codes.tree(old) if "<" not in code.co_qualname)
             self.module_codes.update(outermost)
@@ -213,11 +230,10 @@ class Matcher:
         return value
 
     def _add(self, old: Any, new: Any, site: Site) -> Pair:
-        pair = Pair(old, new, site.path, site.module, site.same, site.same_decorators)
-        if site.old is not None and site.old.members is not None:
-            pair.old_members = site.old.members
-        if site.new is not None and site.new.members is not None:
-            pair.new_members = site.new.members
+        pair = Pair(
+            old, new, site.path, site.module, site.same, site.same_decorators,
+            _members(site.old), _members(site.new),
+        )  # fmt: skip
         self.pairs.append(pair)
         self.by_old[id(old)] = pair
         self.by_new[id(new)] = pair
@@ -247,7 +263,8 @@ class Matcher:
         pair.attributes = _counted(old, new)
         for was, now in codes.pair_up(old.__code__, new.__code__):
             self.code_map.setdefault(was, now)
-        self._parts(old, new, site)
+        if old.__closure__ or vars(old):
+            self._parts(old, new, site)
         return pair
 
     def _is_one_definition(self, old: FunctionType, new: FunctionType, site: Site) -> bool:
@@ -273,7 +290,7 @@ class Matcher:
                         before, member, site.inside(name, bodies, (before, member)), keep=True
                     )
         for name, value in list(olds.items()):
-            if name in news and not is_a(value, types.GetSetDescriptorType):
+            if name in news and not is_a(value, _APART):
                 inside = site.inside(name, bodies, (value, news[name]))
                 if inside.is_data and not _is_own(value, news[name], name):
                     continue
@@ -317,10 +334,16 @@ class Matcher:
                 self.match(value, inner, site)
 
 
+def _members(side: Definition | None) -> Index:
+    return (side.members if side is not None else None) or _NO_MEMBERS
+
+
 def _counted(old: FunctionType, new: FunctionType) -> frozenset[str]:
     """Attributes of a function that it sets itself, in both versions: `wrapper.calls += 1`."""
+    if not (vars(old) and vars(new)):
+        return _NOTHING
     names = vars(old).keys() & vars(new).keys() - {"__wrapped__"}
-    for function in (old, new) if names else ():
+    for function in (old, new):
         names &= codes.stored(function.__code__, "STORE_ATTR")
     return frozenset(names)
 
@@ -343,12 +366,14 @@ def _held(wrapper: Any) -> Iterator[tuple[str, Any]]:
                 yield f"<{name}>", cell.cell_contents
             except ValueError:
                 continue
+        yield from list(vars(wrapper).items())
+        return
     attributes = getattr(wrapper, "__dict__", None)
     if is_a(attributes, dict):
         yield from list(attributes.items())
     if is_a(wrapper, functools.partial):
         yield "func", wrapper.func
-    for base in type(wrapper).__mro__ if type(wrapper) is not FunctionType else ():
+    for base in type(wrapper).__mro__:
         for name, slot in vars(base).items():
             if is_a(slot, types.MemberDescriptorType) and name != "__wrapped__":
                 try:

@@ -21,6 +21,8 @@ def match_moved(jobs: Iterable[Job], matcher: Matcher) -> None:
     for job in by_name.values():
         for name in sorted(job.stored & job.snapshot.namespace.keys()):
             old, new = job.snapshot.namespace[name], job.namespace.get(name)
+            if id(old) in matcher.by_old:
+                continue
             if not (is_function(old) and is_function(new)) and not (
                 is_class(old) and is_class(new) and is_of_a_statement(new)
             ):
@@ -41,7 +43,6 @@ def _is_moved(name: str, old: Any, new: Any, home: Job, matcher: Matcher) -> boo
         old is not new
         and module_of(old) != module_of(new)
         and old.__qualname__ == new.__qualname__ == name
-        and id(old) not in matcher.by_old
         and id(new) not in matcher.by_new
         and home.snapshot.namespace.get(name) is old
         and (name not in home.stored or home.namespace.get(name) is new)

@@ -8,26 +8,28 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gcremap._reload.definitions import imports_of
 from gcremap._reload.imports import absolute
+from gcremap._reload.outline import Statements, imports_of
 
 Needs = dict[str, list[str]]
 """The modules that each of them imports, in order."""
 
 
-def in_order(by_name: Mapping[str, Any], trees: Mapping[str, ast.AST | None]) -> list[str]:
-    """The names of modules, what is imported before what imports it. `trees` has the new sources.
+def in_order(by_name: Mapping[str, Any], sources: Mapping[str, Statements]) -> list[str]:
+    """The names of modules, what is imported before what imports it. `sources` has the new ones.
 
     In a cycle an import below definitions does not count: it stands there since what is imported
     needs them. What is a cycle still is run in the order in which its modules were completed
     when they were imported, which is how sys.modules has them: there, a cycle is known to work.
     """
+    if len(by_name) == 1:
+        return list(by_name)
     completed = {name: place for place, name in enumerate(list(sys.modules))}
     names = sorted(by_name, key=lambda name: (completed.get(name, len(completed)), name))
     ordered: list[str] = []
-    for outer in _cycles({name: list(_needed(name, by_name, trees.get(name))) for name in names}):
+    for outer in _cycles({name: list(_needed(name, by_name, sources[name])) for name in names}):
         needs = {
-            name: [each for each in _needed(name, by_name, _top(trees.get(name))) if each in outer]
+            name: [each for each in _needed(name, by_name, _top(sources[name])) if each in outer]
             for name in names
             if name in outer
         }
@@ -38,7 +40,9 @@ def in_order(by_name: Mapping[str, Any], trees: Mapping[str, ast.AST | None]) ->
                     each
                     for each in needs[name]
                     if each in cycle
-                    and (places[each] < places[name] or _lacks(by_name[each], name, by_name, trees))
+                    and (
+                        places[each] < places[name] or _lacks(by_name[each], name, by_name, sources)
+                    )
                 ]
                 for name in places
             }
@@ -46,19 +50,17 @@ def in_order(by_name: Mapping[str, Any], trees: Mapping[str, ast.AST | None]) ->
     return ordered
 
 
-def _top(tree: ast.AST | None) -> ast.AST | None:
-    """The statements of a module that come before its first class or function."""
-    if not isinstance(tree, ast.Module):
-        return tree
+def _top(statements: Statements) -> Statements:
+    """Those of a module that come before its first class or function."""
     definitions = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    return ast.Module(
-        list(itertools.takewhile(lambda node: not isinstance(node, definitions), tree.body)), []
+    return list(
+        itertools.takewhile(lambda each: not isinstance(each.node, definitions), statements)
     )
 
 
-def imported_names(tree: ast.AST, module: Any) -> Iterator[str]:
-    """The full names of all modules that `tree` may import, outside of functions."""
-    for _, node in imports_of(tree):
+def imported_names(statements: Statements, module: Any) -> Iterator[str]:
+    """The full names of all modules that these may import, outside of functions."""
+    for _, node in imports_of(statements):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield alias.name
@@ -70,9 +72,9 @@ def imported_names(tree: ast.AST, module: Any) -> Iterator[str]:
                     yield f"{origin}.{alias.name}"
 
 
-def _needed(name: str, by_name: Mapping[str, Any], tree: ast.AST | None) -> Iterator[str]:
+def _needed(name: str, by_name: Mapping[str, Any], statements: Statements) -> Iterator[str]:
     """Which of `by_name` importing this module imports, a package before what is in it."""
-    for imported in imported_names(tree, by_name[name]) if tree is not None else ():
+    for imported in imported_names(statements, by_name[name]):
         parts = imported.split(".")
         for count in range(1, len(parts) + 1):
             needed = ".".join(parts[:count])
@@ -82,11 +84,10 @@ def _needed(name: str, by_name: Mapping[str, Any], tree: ast.AST | None) -> Iter
 
 
 def _lacks(
-    origin: Any, importer: str, by_name: Mapping[str, Any], trees: Mapping[str, ast.AST | None]
+    origin: Any, importer: str, by_name: Mapping[str, Any], sources: Mapping[str, Statements]
 ) -> bool:
     """Whether a module imports what another has not got before that is reloaded."""
-    tree = trees.get(importer)
-    for _, node in imports_of(tree) if tree is not None else ():
+    for _, node in imports_of(sources[importer]):
         if isinstance(node, ast.ImportFrom):
             said = absolute(node, by_name[importer])
             if said is not None and by_name.get(said) is origin:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import copy
 import functools
 import sys
 from collections import Counter, deque
@@ -13,21 +12,25 @@ from typing import Any
 
 from gcremap import _native
 from gcremap._reload.attributes import set_attribute
-from gcremap._reload.definitions import DATA, Index, names_read, root_name
+from gcremap._reload.definitions import DATA, Index
+from gcremap._reload.effects import names_read, root_name
 from gcremap._reload.kinds import is_a, is_class
 from gcremap._reload.match import Pair
 from gcremap._reload.near import ENTRIES
+from gcremap._reload.outline import Statements
 
 
 def without_repeats(
-    old: ast.Module,
-    new: ast.Module,
+    old: Statements,
+    new: Statements,
+    text: str,
     indexes: tuple[Index, Index],
     stays: Callable[[str], bool],
     path: str,
     main: bool,
 ) -> CodeType | None:
-    """The code of `new` less what was done already and would be done twice; None if nothing.
+    """The code of `text`, that of `new`, less what was done already and would be done twice;
+    None if nothing.
 
     That is a statement like `atexit.register(goodbye)`: a call into an imported module which
     the old source has just the same, with no data of this module that is another now, and
@@ -38,12 +41,12 @@ def without_repeats(
     `if __name__ == "__main__"` it is doing already.
     """
     old_index, new_index = indexes
-    before = Counter(ast.dump(node) for node in old.body if isinstance(node, ast.Expr))
+    before = Counter(ast.dump(each.node) for each in old if isinstance(each.node, ast.Expr))
     skipped = set()
-    for node in new.body:
+    for place, node in enumerate(each.node for each in new):
         match node:
             case ast.If(test=ast.Compare(left=ast.Name(id="__name__"))) if main:
-                skipped.add(id(node))
+                skipped.add(place)
             case ast.Expr(value=ast.Call(func=ast.Attribute() as called) as call):
                 said = ast.dump(node)
                 root = _innermost(called)
@@ -53,13 +56,13 @@ def without_repeats(
                     continue
                 if all(_is_same(name, old_index, new_index) for name in names_read(node)):
                     before[said] -= 1
-                    skipped.add(id(node))
+                    skipped.add(place)
             case _:
                 continue
     if not skipped:
         return None
-    rest = copy.copy(new)
-    rest.body = [node for node in new.body if id(node) not in skipped]
+    rest = ast.parse(text)
+    rest.body = [node for place, node in enumerate(rest.body) if place not in skipped]
     return compile(rest, path, "exec", dont_inherit=True)
 
 

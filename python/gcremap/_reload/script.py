@@ -37,10 +37,11 @@ class Script:
         records: MutableMapping[str, Source] = vars(self).get(_RECORDS, {})
         return records.get(self._path) or Source(self._path, self._path, text="")
 
-    def current(self) -> Source:
-        """The file as it is now."""
+    def current(self, before: Source) -> Source:
+        """The file as it is now, where it was `before`."""
         now = Source(self._path, self._path)
-        source.read_file(now, SourceFileLoader(vars(self)["__name__"], self._path), self._path)
+        loader = SourceFileLoader(vars(self)["__name__"], self._path)
+        source.read_file(now, loader, self._path, before)
         return now
 
     def remember(self, now: Source) -> None:

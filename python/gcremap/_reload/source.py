@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import importlib
 import importlib.machinery
 import importlib.util
@@ -17,7 +16,12 @@ from weakref import WeakKeyDictionary, ref
 
 from gcremap._reload import bytecode, codes, record
 from gcremap._reload.definitions import Index, index_of
+from gcremap._reload.outline import Outline, Statement
+from gcremap._reload.recompile import code_after
 from gcremap._reload.record import Note, module_name, stamp_of
+
+_PLAIN: Any = importlib.machinery.SourceFileLoader.source_to_code
+"""As it is before something else takes its place there."""
 
 
 @dataclass(slots=True, weakref_slot=True, eq=False)
@@ -31,22 +35,16 @@ class Source:
     data: bytes | None = field(default=None, repr=False)
     """The file as it was, of which `text` and `code` are made when they are needed."""
     spec: importlib.machinery.ModuleSpec | None = None
+    is_plain: bool = True
+    """Whether the loader compiles the text as it is."""
     stamp: tuple[int, int] | None = None
     """Modification time in nanoseconds and size of the file when it was read."""
     stored: frozenset[str] | None = None
     """The names that this version bound when it ran."""
     origins: str | None = field(default=None, repr=False)
     """The modules that it imports names from, a line each, once that was asked for."""
-    _tree: ast.Module | None = field(default=None, repr=False)
+    _outline: Outline | None = field(default=None, repr=False)
     _index: Index | None = field(default=None, repr=False)
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether the loader compiles the text as it is."""
-        if self.spec is None:
-            return True
-        plain = importlib.machinery.SourceFileLoader.source_to_code
-        return getattr(type(self.spec.loader), "source_to_code", None) is plain
 
     def read(self) -> str | None:
         """The text, without making more of it than that."""
@@ -69,14 +67,26 @@ class Source:
             pass
 
     @property
-    def tree(self) -> ast.Module | None:
-        """The syntax tree, or None where the text is unknown or another language's."""
-        if self._tree is None and self.text is not None:
+    def statements(self) -> list[Statement] | None:
+        """Those of the text, or None where that is unknown or another language's."""
+        outline = self.outline()
+        return outline.statements if outline is not None else None
+
+    def outline(self, before: Source | None = None) -> Outline | None:
+        """What the text consists of, much of it perhaps what a version `before` had too."""
+        if self._outline is None and self.text is not None:
             try:
-                self._tree = ast.parse(self.text)
+                self._outline = Outline(self.text, before.outline() if before else None)
             except (SyntaxError, ValueError):
                 self.text = None
-        return self._tree
+        return self._outline
+
+    def code_after(self, before: Source, path: str) -> CodeType | None:
+        """The code of the text, a file at `path`, if much of it is that of a version before."""
+        now, then = self.outline(before), before.outline()
+        if now is None or then is None or before.code is None or not before.is_plain:
+            return None
+        return code_after(now, path, then, before.code)
 
     def says_the_same(self, other: Source) -> bool:
         """Whether nothing at all is different, as far as that is known."""
@@ -86,9 +96,10 @@ class Source:
 
     def index(self, like: Source | None = None) -> Index | None:
         """What each name is defined by, comparable with that of `like`; None if unknown."""
-        if self.tree is not None and (like is None or like.tree is not None):
+        known = self.statements
+        if known is not None and (like is None or like.statements is not None):
             if self._index is None:
-                self._index = index_of(self.tree, self.text)
+                self._index = index_of(effect for each in known for effect in each.effects)
             return self._index
         return bytecode.index_of(self.code) if self.code is not None else None
 
@@ -97,11 +108,11 @@ _ROOM = 100_000
 """How many characters of source stay parsed."""
 
 _parsed: list[ref[Source]] = []
-"""Sources that may have a tree, the latest last."""
+"""Sources that may have been read, the latest last."""
 
 
 def put_away(sources: Iterable[Source]) -> None:
-    """Forget trees, but those of the sources used last, which are likely to be edited
+    """Forget statements, but those of the sources used last, which are likely to be edited
     again: each line of a tree is a dozen objects that every collection visits."""
     latest = list(sources)
     before = [each for known in _parsed if (each := known()) is not None]
@@ -113,7 +124,7 @@ def put_away(sources: Iterable[Source]) -> None:
             first = at + 1
             break
     for old in parsed[:first]:
-        old._tree = old._index = None
+        old._outline = old._index = None
     _parsed[:] = map(ref, parsed[first:])
 
 
@@ -213,23 +224,25 @@ def _runs(module: ModuleType, code: CodeType) -> bool:
     )
 
 
-def current(module: ModuleType) -> Source:
-    """Read and compile the source of `module` as it is now."""
+def current(module: ModuleType, before: Source) -> Source:
+    """Read and compile the source of `module` as it is now, where it was `before`."""
     name = module_name(module)
     spec = _find_spec(module, name)
     source = Source(name, getattr(module, "__file__", None), spec=spec)
     if spec is None:
-        _read_script(module, source)
+        _read_script(module, source, before)
         return source
     loader: Any = spec.loader
+    source.is_plain = getattr(type(loader), "source_to_code", None) is _PLAIN
     if spec.has_location:
         source.path = spec.origin
     if isinstance(loader, importlib.machinery.SourceFileLoader):
-        read_file(source, loader, loader.get_filename(name))
+        read_file(source, loader, loader.get_filename(name), before)
     elif hasattr(loader, "get_code"):
         if hasattr(loader, "get_source"):
             source.text = loader.get_source(name)
         source.code = loader.get_code(name)
+        source.outline(before)
     return source
 
 
@@ -276,15 +289,17 @@ def _gone(name: str) -> ModuleNotFoundError:
     return ModuleNotFoundError(f"cannot reload {name}: its source cannot be found", name=name)
 
 
-def _read_script(module: ModuleType, source: Source) -> None:
+def _read_script(module: ModuleType, source: Source, before: Source) -> None:
     """For what no finder knows: a script that runs as `__main__`."""
     path = getattr(module, "__file__", None)
     if path is None:
         raise ImportError(f"cannot reload {source.name}: it came from no file", name=source.name)
-    read_file(source, importlib.machinery.SourceFileLoader(source.name, path), path)
+    read_file(source, importlib.machinery.SourceFileLoader(source.name, path), path, before)
 
 
-def read_file(source: Source, loader: importlib.machinery.SourceFileLoader, path: str) -> None:
+def read_file(
+    source: Source, loader: importlib.machinery.SourceFileLoader, path: str, before: Source
+) -> None:
     """Read and compile a file: what a .pyc says may be of the second before."""
     source.stamp = stamp_of(path)
     try:
@@ -292,11 +307,14 @@ def read_file(source: Source, loader: importlib.machinery.SourceFileLoader, path
     except OSError as error:
         raise _gone(source.name) from error
     linecache.checkcache(path)
-    source.code = loader.source_to_code(data, path)
     try:
         source.text = importlib.util.decode_source(data)
     except (SyntaxError, UnicodeDecodeError):
         source.text = None
+    if source.is_plain:
+        source.code = source.code_after(before, path)
+    if source.code is None:
+        source.code = loader.source_to_code(data, path)
 
 
 def _read_cached(path: str) -> CodeType | None:

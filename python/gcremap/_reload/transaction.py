@@ -92,6 +92,7 @@ class Transaction:
         hooks.before(jobs)
         done: list[Job] = []
         remembered: list[Job] = []
+        current = [job.was for job in jobs]
         try:
             with self._nursery:
                 for job in jobs:
@@ -109,6 +110,7 @@ class Transaction:
                 remembered.append(job)
                 _remember(job.module, job.now)
                 job.report.seconds = time.perf_counter() - start
+            current = [job.now for job in jobs]
             return reports
         except BaseException:
             while self._undo:
@@ -120,16 +122,16 @@ class Transaction:
                 _remember(job.module, job.was)
             raise
         finally:
-            source.put_away(part for job in jobs for part in (job.was, job.now))
+            source.put_away(current)
 
     def _prepare(self) -> list[Job]:
         """Read and compile everything, before anything changes."""
-        sources = {record.module_name(m): (m, _current(m)) for m in self._modules}
-        trees = {name: now.tree for name, (_, now) in sources.items()}
+        modules = {record.module_name(module): module for module in self._modules}
+        befores = {name: _loaded(module) for name, module in modules.items()}
+        sources = {name: _current(module, befores[name]) for name, module in modules.items()}
         jobs = []
-        for name in in_order({name: module for name, (module, _) in sources.items()}, trees):
-            module, now = sources[name]
-            was = _loaded(module)
+        for name in in_order(modules, {k: now.statements or () for k, now in sources.items()}):
+            module, was, now = modules[name], befores[name], sources[name]
             job = Job(
                 module, module.__name__, Snapshot(module), was, now,
                 self._policy(module), ReloadReport(module),
@@ -161,8 +163,11 @@ class Transaction:
         stored = (stored or frozenset()) | frozenset(others)
         if job.new_index is not None:
             main = job.name == "__main__"
+            asks = job.now.text is None or "globals" in job.now.text
             asked = {
-                k for k, v in job.new_index.items() if v.asks_for_itself or (main and v.is_main)
+                name
+                for name, definition in job.new_index.items()
+                if (asks and definition.asks_for_itself) or (main and definition.is_main)
             }
             bound = {key for key in stored if key in job.new_index or key.startswith("__")}
             stored = frozenset(bound | (asked & job.namespace.keys()) | self._starred(job, stored))
@@ -184,7 +189,7 @@ class Transaction:
 
     def _code_to_run(self, job: Job) -> CodeType | None:
         """The code of the new source, less what would register something a second time."""
-        was, now = job.was.tree, job.now.tree
+        was, now = job.was.statements, job.now.statements
         plain = now is not None and job.now.is_plain
         if was is None or now is None or not plain or job.policy.state == "replace":
             return job.now.code
@@ -199,8 +204,8 @@ class Transaction:
                 return is_a(value, ModuleType) or callable(value)
             return name not in job.policy.replace
 
-        indexes = (job.old_index, job.new_index)
-        rest = without_repeats(was, now, indexes, stays, path, job.name == "__main__")
+        indexes, text = (job.old_index, job.new_index), job.now.text or ""
+        rest = without_repeats(was, now, text, indexes, stays, path, job.name == "__main__")
         return rest if rest is not None else job.now.code
 
     def _settle(self, job: Job) -> None:
@@ -236,8 +241,8 @@ class Transaction:
                 self._keep(job, key, olds[key], news[key], site)
             else:
                 pair = self._matcher.match(olds[key], news[key], site)
-                if pair is not None:
-                    pair.attributes |= attributes.get(key, frozenset())
+                if pair is not None and key in attributes:
+                    pair.attributes |= attributes[key]
         values = Values(
             olds,
             news,
@@ -264,7 +269,7 @@ class Transaction:
             return
         found = {
             name: Definition(name, {IMPORT})
-            for name, value in starred(job.now.tree, job.module, {})
+            for name, value in starred(job.now.statements, job.module, {})
             if name in job.stored and job.namespace.get(name, _MISSING) is value
         }
         job.new_index = found | job.new_index
@@ -330,11 +335,15 @@ class Transaction:
             if not (is_class(pair.old) and is_class(pair.new)) or isinstance(pair.new, EnumType):
                 continue
             olds, news = vars(pair.old), vars(pair.new)
-            stays = class_values(pair, self._matcher)
-            for name, definition in pair.new_members.items():
-                if name in stays or name.startswith("__") or name not in olds or name not in news:
-                    continue
-                if _succeeds(olds[name], news[name], pair.old_members.get(name), definition):
+            found = [
+                name
+                for name, definition in pair.new_members.items()
+                if name in olds and name in news and not name.startswith("__")
+                and _succeeds(olds[name], news[name], pair.old_members.get(name), definition)
+            ]  # fmt: skip
+            stays = class_values(pair, self._matcher) if found else ()
+            for name in found:
+                if name not in stays:
                     site = Site(f"{pair.path}.{name}", module)
                     self._matcher.add_data(olds[name], news[name], site, keep=False)
 
@@ -371,7 +380,7 @@ class Transaction:
     def _brought_by_star(self, job: Job) -> frozenset[str]:
         """The names that the old source had by `from ... import *`, as far as they still say so."""
         found: set[str] = set()
-        for key, value in starred(job.was.tree, job.module, self._befores):
+        for key, value in starred(job.was.statements, job.module, self._befores):
             present = job.snapshot.namespace.get(key, _MISSING)
             if present is value or present is self._matcher.final(value):
                 found.add(key)
@@ -451,8 +460,8 @@ def _succeeds(old: Any, new: Any, before: Definition | None, now: Definition | N
     return fresh and type(old).__name__ == type(new).__name__ and not callable(new)
 
 
-def _current(module: Target) -> Source:
-    return module.current() if isinstance(module, Script) else source.current(module)
+def _current(module: Target, was: Source) -> Source:
+    return module.current(was) if isinstance(module, Script) else source.current(module, was)
 
 
 def _loaded(module: Target) -> Source:

@@ -119,10 +119,10 @@ def match_unbound(jobs: Iterable[Job], matcher: Matcher, nursery: Nursery) -> No
     """
     for job in jobs:
         fresh = _identities(job.ran)
-        defaults = Defaults(job.was.tree, job.now.tree)
+        defaults = Defaults(job.was.statements, job.now.statements)
         olds: dict[CodeType, list[FunctionType]] = defaultdict(list)
         news: dict[int, list[FunctionType]] = defaultdict(list)
-        for function in _functions(job, nursery):
+        for function in _functions(job, matcher, nursery):
             if id(function.__code__) in fresh:
                 if id(function) not in matcher.by_new:
                     news[id(function.__code__)].append(function)
@@ -152,27 +152,35 @@ _WAYS = (
 )  # fmt: skip
 
 
-def _functions(job: Job, nursery: Nursery) -> list[FunctionType]:
+def _functions(job: Job, matcher: Matcher, nursery: Nursery) -> list[FunctionType]:
     """All living functions with the namespace of a module as their globals.
 
-    Nearly always these are what was made just now, and what the old names lead to.
+    Nearly always these are what was made just now, what has been matched with that already, and
+    what else the old names lead to.
     """
     namespace, gauge = vars(job.module), list[object]()
+
+    def of_the_module(objects: Iterable[Any]) -> dict[int, FunctionType]:
+        return {
+            id(each): each
+            for each in objects
+            if is_function(each) and each.__globals__ is namespace
+        }
+
+    def are_all() -> bool:
+        references = len(found) + (vars(job.module) is namespace)
+        return sys.getrefcount(namespace) - sys.getrefcount(gauge) == references
+
     # By itself: a list that is being made would be among the objects, and so hold itself.
     young = nursery.objects() or []
-    # What was replaced earlier is kept for C code that may be using it.
-    near = _reachable(job, *_native._pinned())
-    known = {id(each): each for each in chain(near, young)}
-    found = [each for each in known.values() if is_function(each) and each.__globals__ is namespace]
-    del known, near, young
-    references = len(found) + (vars(job.module) is namespace)
-    if sys.getrefcount(namespace) - sys.getrefcount(gauge) == references:
-        return found
-    return [
-        each
-        for each in _native._holders_of(namespace)
-        if is_function(each) and each.__globals__ is namespace
-    ]
+    found = of_the_module(chain(young, (pair.old for pair in matcher.pairs)))
+    del young
+    if not are_all():
+        # What was replaced earlier is kept for C code that may be using it.
+        found |= of_the_module(_reachable(job, *_native._pinned()))
+    if not are_all():
+        found = of_the_module(_native._holders_of(namespace))
+    return list(found.values())
 
 
 def _reachable(job: Job, *others: Any) -> list[Any]:

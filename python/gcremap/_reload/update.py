@@ -63,7 +63,10 @@ class Updater:
 
     def _function(self, pair: Pair) -> None:
         old, new = pair.old, pair.new
-        if codes.same(old.__code__, new.__code__) and pair.same_decorators:
+        equal = old.__code__ == new.__code__
+        if pair.same_decorators and (equal or codes.same(old.__code__, new.__code__)):
+            if not equal or old.__code__.co_filename != new.__code__.co_filename:
+                self._set(old, "__code__", new.__code__)
             self._same_function(pair, old, new)
             return
         pair.changed = True
@@ -78,8 +81,6 @@ class Updater:
 
     def _same_function(self, pair: Pair, old: FunctionType, new: FunctionType) -> None:
         """Code that did not change: closure, defaults and attributes are state."""
-        if old.__code__ != new.__code__ or old.__code__.co_filename != new.__code__.co_filename:
-            self._set(old, "__code__", new.__code__)
         if old.__closure__ and new.__closure__:
             self._merge_cells(old, new)
         if pair.same_definition:
@@ -125,11 +126,11 @@ class Updater:
         annotate = getattr(old, "__annotate__", None)
         if annotate is not None:
             self._set(old, "__annotate__", annotate)  # since 3.14: what was computed is dropped
-        elif not hasattr(old, "__annotate__") and not self._equal(
-            old.__annotations__, new.__annotations__
-        ):
-            wanted = {k: self._matcher.final(v) for k, v in new.__annotations__.items()}
-            self._set(old, "__annotations__", wanted)
+        elif not hasattr(old, "__annotate__"):
+            before, wanted = old.__annotations__, new.__annotations__
+            if (before or wanted) and not self._equal(before, wanted):
+                final = {k: self._matcher.final(v) for k, v in wanted.items()}
+                self._set(old, "__annotations__", final)
 
     def set_defaults(self, function: FunctionType, parts: Parts) -> None:
         self._set(function, "__defaults__", parts[0])
@@ -142,9 +143,12 @@ class Updater:
         if olds is None or news is None or len(olds) != len(news):
             return news
         chosen = [
-            new
-            if is_a(new, state.SCALARS) and state.is_constant(new) and not self._equal(old, new)
-            else old
+            old
+            if old is new
+            or not is_a(new, state.SCALARS)
+            or not state.is_constant(new)
+            or self._equal(old, new)
+            else new
             for old, new in zip(olds, news, strict=True)
         ]
         return olds if all(a is b for a, b in zip(chosen, olds, strict=True)) else tuple(chosen)
@@ -432,23 +436,25 @@ def class_values(pair: Pair, matcher: Matcher) -> set[str]:
     if is_a(pair.new, enum.EnumType):
         return set()
     olds, news = vars(pair.old), vars(pair.new)
+    names = [
+        name
+        for name, definition in pair.new_members.items()
+        if not definition.is_code
+        and not definition.is_import
+        and name in olds
+        and name in news
+        and not (name.startswith("__") and callable(news[name]))
+        and not is_of_the_layout(name, news[name])
+        and type(news[name]).__name__ != "_tuplegetter"
+    ]
+    if not names:
+        return set()
     outer = matcher.values.get(pair.module)
     policy = state.Policy(outer.state if outer is not None else "keep-unchanged")
     values = state.Values(
         dict(olds), dict(news), pair.old_members, pair.new_members, policy, matcher.final, outer
     )
-    return {
-        name
-        for name, definition in pair.new_members.items()
-        if name in olds
-        and name in news
-        and not definition.is_code
-        and not definition.is_import
-        and not (name.startswith("__") and callable(news[name]))
-        and not is_of_the_layout(name, news[name])
-        and type(news[name]).__name__ != "_tuplegetter"
-        and values.keeps(name)
-    }
+    return set(filter(values.keeps, names))
 
 
 def is_gone(pair: Pair, name: str, olds: Mapping[str, Any]) -> bool:
