@@ -3,6 +3,7 @@ nothing is left to be found."""
 
 from __future__ import annotations
 
+import collections
 import ctypes
 import functools
 import gc
@@ -174,3 +175,51 @@ def test_the_rings_agree_with_a_deep_search(seed: int) -> None:
             assert read() is pairs[number][1]
     finally:
         sys.modules.pop("ring_imported", None)
+
+
+class Slotted:
+    __slots__ = ("value",)
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+
+class Plain:
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+
+# The last three, only tp_traverse of their types can look into.
+KINDS_OF_HOLDERS: list[Callable[[Any], Any]] = [
+    lambda old: [old],
+    lambda old: (old, []),
+    lambda old: {"key": old},
+    lambda old: {old},
+    Slotted,
+    Plain,
+    lambda old: collections.deque([old]),
+    lambda old: functools.partial(print, old),
+    lambda old: iter([old]),
+]
+
+
+@pytest.mark.parametrize("often", [1, 50, 1_000_000], ids=["all", "some", "first and last"])
+@pytest.mark.parametrize("kinds", [KINDS_OF_HOLDERS, KINDS_OF_HOLDERS[:1], KINDS_OF_HOLDERS[-2:-1]])
+def test_a_long_list_is_read_once_by_however_many_read_it(
+    kinds: list[Callable[[Any], Any]], often: int
+) -> None:
+    """Two processors read it from its ends, and meet where they happen to."""
+    sides = [Plain("one"), Plain("other")]
+    count = 80_000
+    makers = itertools.islice(itertools.cycle(kinds), count)
+    holders = [
+        make(sides[0] if i % often == 0 or i == count - 1 else print)
+        for i, make in enumerate(makers)
+    ]
+    expected = len(range(0, count, often)) + ((count - 1) % often != 0)
+    for turn in range(5):
+        here, there = turn % 2, (turn + 1) % 2
+        listed = len(gc.get_objects())
+        report = gcremap.remap([(sides[here], sides[there])], frames=False, exclude=[sides])
+        assert (report.replaced, len(holders)) == (expected, count)
+        assert abs(report.scanned - listed) < 1_000
