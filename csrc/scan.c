@@ -19,7 +19,8 @@ gcr_nature_of(PyObject *object)
 typedef struct scan {
     gcr_scan_visitor visit;
     void *arg;
-    size_t count;
+    size_t count; /* objects read */
+    size_t told;  /* of these, with what was found of them */
     gcr_looker looker;
     gcr_segment segment; /* the one being read here */
 } scan;
@@ -39,6 +40,7 @@ tell(scan *scan, const gcr_segment *segment, size_t count)
             seen = look(&scan->looker, object, shape_of(&scan->looker, Py_TYPE(object)));
         }
         if (is_something(seen)) {
+            scan->told++;
             scan->visit(object, seen.nature, seen.hit, scan->arg);
         }
     }
@@ -150,11 +152,15 @@ static void
 scan_list(scan *scan, PyGC_Head *head)
 {
     PyGC_Head *front = gcr_list_next(head), *back = _PyGCHead_PREV(head);
+    size_t told = scan->told;
     if (front == head || !scan_both_ends(scan, &front, &back, LONG)) {
         return;
     }
     tell_rest(scan);
-    gcr_far_end *far = gcr_far_end_begin(&scan->looker.sieve, front, back);
+    /* Where much is told, that is the work, and goes better with what has just been read. */
+    int is_sparse = scan->told - told < LONG / 4;
+    gcr_far_end *far =
+        is_sparse ? gcr_far_end_begin(&scan->looker.sieve, front, back) : NULL;
     if (far == NULL) {
         scan_both_ends(scan, &front, &back, SIZE_MAX);
         return;
