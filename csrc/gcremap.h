@@ -15,10 +15,6 @@
 /* Returns non-zero to stop the walk; the walk returns that value. */
 typedef int (*gcr_slot_visitor)(const gcr_slot *slot, void *arg);
 typedef int (*gcr_object_visitor)(PyObject *object, void *arg);
-/* Non-zero for an object that may be changed. */
-typedef int (*gcr_object_filter)(PyObject *object, void *arg);
-/* What is to stand where `object` stands now: itself, if it is no old. */
-typedef PyObject *(*gcr_forward)(PyObject *object, void *arg);
 
 /* ---- set-up ---------------------------------------------------------- */
 
@@ -445,20 +441,16 @@ void gcr_forget_hash(PyObject *object);
  * the hash of variables and is replaced with the mapping. */
 int gcr_is_context_node(PyObject *object);
 
-/* Contexts that have a value for a replaced variable, each with a mapping made anew.
- * Prepare allocates, with the collector off, and returns NULL without memory; it
- * runs no Python code. Values are forwarded too. */
-typedef struct gcr_contexts gcr_contexts;
-gcr_contexts *gcr_contexts_prepare(gcr_forward forward, gcr_object_filter may_change, void *arg);
-void gcr_contexts_commit(gcr_contexts *contexts);
-/* How many entries of mappings got another variable. */
-size_t gcr_contexts_replaced(const gcr_contexts *contexts);
-/* A list (borrowed) of (context, variable, lost value). */
-PyObject *gcr_contexts_collisions(const gcr_contexts *contexts);
-/* The k-th context that changes, borrowed; NULL if there are no more. */
-PyObject *gcr_contexts_changed(const gcr_contexts *contexts, size_t k);
-/* Drops the former mappings, after a commit: may run finalizers. */
-void gcr_contexts_release(gcr_contexts *contexts);
+typedef struct gcr_context_entry {
+    PyObject *variable;
+    PyObject *value;
+} gcr_context_entry;
+
+/* A new context that has these values; NULL without memory. Allocates, with the
+ * collector off; runs no Python code. */
+PyObject *gcr_context_of(const gcr_context_entry *entries, size_t count);
+/* Two contexts swap their mappings. */
+void gcr_context_swap(PyObject *a, PyObject *b);
 
 /* ---- weak references ---------------------------------------------------
  *

@@ -215,35 +215,23 @@ impl Default for Bases {
     }
 }
 
-/// Which contexts' variables follow a remap.
-#[derive(Debug, Clone)]
-pub(crate) enum Scope {
-    /// All but these, which stay as they are.
-    Except(FxHashSet<usize>),
-    /// Only these.
-    Only(FxHashSet<usize>),
+/// What the mappings of contexts will be.
+#[derive(Debug, Default)]
+pub(crate) enum Variables {
+    #[default]
+    Stay,
+    /// Those that have a value for an old get one for its new, but for these contexts.
+    Follow { forward: FxHashMap<usize, usize>, kept: FxHashSet<usize> },
+    /// These contexts get back what they had of these entries.
+    Back(Vec<(*mut PyObject, Vec<EntryMove>)>),
 }
 
-impl Default for Scope {
-    fn default() -> Self {
-        Scope::Except(FxHashSet::default())
-    }
-}
-
-impl Scope {
-    pub(crate) fn follow(&self, object: usize) -> bool {
-        match self {
-            Scope::Except(kept) => !kept.contains(&object),
-            Scope::Only(moved) => moved.contains(&object),
-        }
-    }
-}
-
-/// How the mappings of contexts change.
-#[derive(Debug)]
-pub(crate) struct ContextChange {
-    pub(crate) forward: FxHashMap<usize, usize>,
-    pub(crate) contexts: Scope,
+/// What became of a variable and its value in one context.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct EntryMove {
+    pub(crate) before: [*mut PyObject; 2],
+    /// Another one's value, if two variables became one.
+    pub(crate) after: [*mut PyObject; 2],
 }
 
 /// All that one remap, or one undo, is to change.
@@ -255,8 +243,7 @@ pub(crate) struct Changes {
     /// Pairs of classes: what inherits from the first is to inherit from the second.
     pub(crate) classes: Vec<(*mut PyObject, *mut PyObject)>,
     pub(crate) bases: Bases,
-    /// What contexts hold is to be replaced by: needed if a variable is.
-    pub(crate) variables: Option<ContextChange>,
+    pub(crate) variables: Variables,
     pub(crate) weak: Vec<WeakMove>,
     pub(crate) restores: Vec<Restore>,
     /// Classes whose instances hash or compare differently, for a reason of which the

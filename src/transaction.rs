@@ -10,6 +10,7 @@ use crate::error::{raise_remap_error, Place, Refusal, Refusals, NO_MEMORY_TO_IND
 use crate::ffi::bindings as c;
 use crate::hashes::{self, Answer, Fingerprints, Question};
 use crate::object::{module, Owned, Raised, Sides};
+use crate::repair::contexts::Changed;
 use crate::repair::tables::Dropped;
 use crate::repair::types::{self, Obstacle, Rebased};
 use crate::repair::Repairs;
@@ -48,12 +49,10 @@ pub(crate) struct Outcome {
     pub(crate) leftovers: Vec<(Owned, usize)>,
     /// Contexts that have a value for another variable now, and how many entries
     /// of their mappings were replaced.
-    pub(crate) contexts: Vec<Owned>,
+    pub(crate) contexts: Vec<Changed>,
     pub(crate) variables: usize,
     /// Classes whose instances hash differently now.
     pub(crate) rehash: Vec<Owned>,
-    /// What the mappings of contexts were changed by.
-    pub(crate) forward: FxHashMap<usize, usize>,
     pub(crate) rehashed: usize,
     pub(crate) pinned: usize,
 }
@@ -100,9 +99,9 @@ impl Outcome {
             .iter()
             .chain(self.classes.iter().flatten())
             .chain(self.rebased.iter().flat_map(Rebased::objects))
-            .chain(&self.contexts)
             .chain(&self.rehash)
             .map(Owned::as_ptr)
+            .chain(self.contexts.iter().flat_map(Changed::objects))
             .chain(moved)
             .chain(lost.filter(|object| !object.is_null()))
             .chain(self.pairs.objects())
@@ -213,7 +212,7 @@ pub(crate) unsafe fn run(
                     let refusal = obstacle_refusal(&changes, &obstacle);
                     Failure::Refused(Refusals::hold(vec![refusal]))
                 })?;
-            let mut outcome = Outcome::of(&changes, &repairs);
+            let mut outcome = Outcome::of(&changes, &mut repairs);
             outcome.take_collisions(&question, &answer);
             if dry_run {
                 outcome.take_edits(&mut changes);
@@ -327,7 +326,7 @@ impl Outcome {
     ///
     /// # Safety
     /// I1 and I2.
-    unsafe fn of(changes: &Changes, repairs: &Repairs) -> Self {
+    unsafe fn of(changes: &Changes, repairs: &mut Repairs) -> Self {
         // SAFETY: the caller's promise.
         let own = |object: *mut PyObject| unsafe { Owned::borrow(object) };
         let mut outcome = Outcome::default();
@@ -344,16 +343,10 @@ impl Outcome {
         }
         outcome.classes.extend(changes.classes.iter().map(|&(old, new)| [own(old), own(new)]));
         outcome.rebased = repairs.types.rebased();
-        outcome.contexts.extend(repairs.contexts.changed().into_iter().map(own));
         outcome.rehash.extend(changes.rehash.iter().copied().map(own));
-        if let Some(change) = &changes.variables {
-            outcome.forward.clone_from(&change.forward);
-            let objects = change.forward.iter().flat_map(|(&old, &new)| [old, new]);
-            outcome.owned.extend(objects.map(|object| own(object as *mut PyObject)));
-        }
-        outcome.variables = repairs.contexts.replaced();
-        let collisions = repairs.contexts.collisions().into_iter();
-        outcome.collisions.extend(collisions.map(|collision| collision.map(own)));
+        outcome.contexts = std::mem::take(&mut repairs.contexts.changed);
+        outcome.collisions = std::mem::take(&mut repairs.contexts.collisions);
+        outcome.variables = repairs.contexts.replaced;
         outcome.rehashed = repairs.tables.rehashed();
         outcome
     }

@@ -8,12 +8,13 @@ use pyo3_ffi as py;
 use pyo3_ffi::PyObject;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::edit::{count_all, Bases, Changes, ContextChange, Edit, Instances, Restore, Scope};
+use crate::edit::{count_all, Bases, Changes, Edit, Instances, Restore, Variables};
 use crate::ffi::{self, bindings as c};
 use crate::forwarding::{ForwardingMap, Pair};
 use crate::hashes::Fingerprints;
 use crate::locate::Locator;
 use crate::object::{Owned, Raised};
+use crate::repair::contexts::Changed;
 use crate::repair::weak::WeakMove;
 use crate::slot::Slot;
 use crate::transaction::{self, Failure, Outcome};
@@ -199,13 +200,7 @@ unsafe fn put_back(done: &Outcome) -> Changes {
     let rebased = done.rebased.iter().filter_map(|each| unsafe { each.back() });
     changes.bases = Bases::Are(rebased.collect());
     changes.rehash.extend(done.rehash.iter().map(Owned::as_ptr));
-    if !done.contexts.is_empty() {
-        let contexts = done.contexts.iter().map(|context| context.as_ptr() as usize);
-        changes.variables = Some(ContextChange {
-            forward: done.forward.iter().map(|(&old, &new)| (new, old)).collect(),
-            contexts: Scope::Only(contexts.collect()),
-        });
-    }
+    changes.variables = Variables::Back(done.contexts.iter().map(Changed::back).collect());
     // SAFETY: the caller's promise.
     unsafe {
         put_back_weak(done, &mut changes);

@@ -73,15 +73,6 @@ pub type gcr_object_visitor = ::std::option::Option<
         arg: *mut ::std::os::raw::c_void,
     ) -> ::std::os::raw::c_int,
 >;
-pub type gcr_object_filter = ::std::option::Option<
-    unsafe extern "C" fn(
-        object: *mut PyObject,
-        arg: *mut ::std::os::raw::c_void,
-    ) -> ::std::os::raw::c_int,
->;
-pub type gcr_forward = ::std::option::Option<
-    unsafe extern "C" fn(object: *mut PyObject, arg: *mut ::std::os::raw::c_void) -> *mut PyObject,
->;
 unsafe extern "C" {
     pub fn gcr_init() -> *const ::std::os::raw::c_char;
 }
@@ -567,31 +558,16 @@ unsafe extern "C" {
     pub fn gcr_is_context_node(object: *mut PyObject) -> ::std::os::raw::c_int;
 }
 #[repr(C)]
-#[derive(Debug)]
-pub struct gcr_contexts {
-    _unused: [u8; 0],
+#[derive(Debug, Copy, Clone)]
+pub struct gcr_context_entry {
+    pub variable: *mut PyObject,
+    pub value: *mut PyObject,
 }
 unsafe extern "C" {
-    pub fn gcr_contexts_prepare(
-        forward: gcr_forward,
-        may_change: gcr_object_filter,
-        arg: *mut ::std::os::raw::c_void,
-    ) -> *mut gcr_contexts;
+    pub fn gcr_context_of(entries: *const gcr_context_entry, count: usize) -> *mut PyObject;
 }
 unsafe extern "C" {
-    pub fn gcr_contexts_commit(contexts: *mut gcr_contexts);
-}
-unsafe extern "C" {
-    pub fn gcr_contexts_replaced(contexts: *const gcr_contexts) -> usize;
-}
-unsafe extern "C" {
-    pub fn gcr_contexts_collisions(contexts: *const gcr_contexts) -> *mut PyObject;
-}
-unsafe extern "C" {
-    pub fn gcr_contexts_changed(contexts: *const gcr_contexts, k: usize) -> *mut PyObject;
-}
-unsafe extern "C" {
-    pub fn gcr_contexts_release(contexts: *mut gcr_contexts);
+    pub fn gcr_context_swap(a: *mut PyObject, b: *mut PyObject);
 }
 #[repr(C)]
 #[derive(Debug)]

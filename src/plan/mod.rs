@@ -14,7 +14,7 @@ use pyo3_ffi::PyObject;
 use rustc_hash::FxHashSet;
 
 use crate::counts::Counts;
-use crate::edit::{Changes, ContextChange, Edit, Instances, Scope};
+use crate::edit::{Changes, Edit, Instances, Variables};
 use crate::error::{Place, Refusal};
 use crate::ffi::{self, bindings as c};
 use crate::forwarding::ForwardingMap;
@@ -291,7 +291,7 @@ impl<'a> Planner<'a> {
             }
             match self.slot_refusal(holder, slot, old, new) {
                 Some(reason) => self.refuse(pair, holder.object, Some(slot), reason),
-                None if holder.is_particular && is_context_key(holder.object, old) => {
+                None if holder.is_particular && is_context_key(holder.object, slot) => {
                     self.change_contexts();
                 }
                 None => {
@@ -361,12 +361,11 @@ impl<'a> Planner<'a> {
 
     /// Contexts get mappings made anew, in which all pairs are replaced.
     fn change_contexts(&mut self) {
-        let pairs = self.map.pairs().iter();
-        let contexts = Scope::Except(self.options.excluded.clone());
-        self.plan.changes.variables.get_or_insert_with(|| ContextChange {
-            forward: pairs.map(|pair| (pair.old, pair.new)).collect(),
-            contexts,
-        });
+        if let Variables::Stay = self.plan.changes.variables {
+            let forward = self.map.pairs().iter().map(|pair| (pair.old, pair.new)).collect();
+            let kept = self.options.excluded.clone();
+            self.plan.changes.variables = Variables::Follow { forward, kept };
+        }
     }
 
     fn refuse(
@@ -390,11 +389,11 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// Whether the holder has what is replaced with a context's whole mapping.
+/// Whether the slot has what is replaced with a context's whole mapping.
 ///
 /// # Safety
-/// I1, and both are alive.
-unsafe fn is_context_key(holder: *mut PyObject, old: *mut PyObject) -> bool {
+/// I1, and the holder is alive.
+unsafe fn is_context_key(holder: *mut PyObject, slot: Slot) -> bool {
     // SAFETY: the caller's promise.
-    unsafe { c::gcr_is_context_node(holder) != 0 && pyo3_ffi::PyContextVar_CheckExact(old) != 0 }
+    slot.role() == c::GCR_HASH_NODE && unsafe { c::gcr_is_context_node(holder) != 0 }
 }

@@ -49,8 +49,8 @@ impl Repairs {
             Ok(Repairs {
                 watched: Watched::prepare(changes, tables.reindexed(), &plan.functions, world),
                 tables,
-                contexts: ContextRepair::prepare(changes.variables.as_ref())
-                    .ok_or(Obstacle { culprit: ptr::null_mut(), reason: NO_MEMORY })?,
+                contexts: ContextRepair::prepare(&changes.variables)
+                    .map_err(|_| Obstacle { culprit: ptr::null_mut(), reason: NO_MEMORY })?,
                 types: TypeRepair::prepare(plan, changes)?,
                 to_track: tracking::plan(&changes.edits, &changes.holders),
             })
