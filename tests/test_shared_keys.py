@@ -170,3 +170,37 @@ def test_classes_in_a_row_and_in_a_swap() -> None:
         twos[0].z = 1
         assert vars(twos[0]) == names | {"z": 1}
         assert vars(filled(two, a=1)) == vars(filled(three, a=1)) == {"a": 1}
+
+
+def not_interned(text: str) -> str:
+    return "".join([text, " of an instance"])
+
+
+@pytest.mark.parametrize("new", [not_interned("new"), "interned", object()])
+def test_a_key_that_a_class_shares_is_left_over(new: object) -> None:
+    """Its one reference is the class's: rewritten there, it would be another attribute of all
+    instances."""
+    class_ = make("class_")
+    first, second, other = class_(), class_(), {}
+    old = not_interned("old")
+    for table in (vars(first), vars(second), other):
+        table[old] = table
+    vars(second)[0] = 0  # a table of its own from then on
+    report = gcremap.remap([(old, new)], frames=False)
+    assert report.leftovers == ((old, 1),)
+    assert vars(first) == {old: vars(first)}
+    assert getattr(first, old) is vars(first)
+    assert vars(second) == {new: vars(second), 0: 0}
+    assert other == {new: other}
+    report.undo()
+    assert vars(second) == {old: vars(second), 0: 0}
+    assert other == {old: other}
+
+
+def test_a_name_that_was_set_as_an_attribute_is_refused() -> None:
+    instance = make("class_")()
+    old = not_interned("attribute")
+    setattr(instance, old, 1)
+    assert old is next(iter(vars(instance)))
+    with pytest.raises(gcremap.RemapError, match="interned"):
+        gcremap.remap([(old, not_interned("new"))], frames=False)
