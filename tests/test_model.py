@@ -169,16 +169,20 @@ def walk(seed: int) -> None:
         lambda: machine.add(choose.choice(ALL_KINDS), [number() for _ in range(number() % 7)]),
         lambda: machine.change(number(), number(), number()),
         *[
-            lambda: machine.remap(
-                [(number(), number()) for _ in range(1 + number() % 4)],
-                choose.random() < 0.5,
-                choose.random() < 0.25,
+            lambda: (
+                machine.remap(
+                    [(number(), number()) for _ in range(1 + number() % 4)],
+                    choose.random() < 0.5,
+                    choose.random() < 0.25,
+                )
+                if machine.has_olds()
+                else None
             )
         ]
         * 2,
         *[lambda: machine.undo() if machine.undoable else None] * 2,
         lambda: machine.collect(choose.choice([0, 2])),
-        lambda: machine.forget(number()),
+        lambda: machine.forget(number()) if machine.has_olds() else None,
     ]
     machine.begin(choose.choices(ALL_KINDS, k=number() % 20))
     for _ in range(STEPS_OF_A_RUN):

@@ -181,7 +181,8 @@ def test_a_key_that_a_class_shares_is_left_over(new: object) -> None:
     """Its one reference is the class's: rewritten there, it would be another attribute of all
     instances."""
     class_ = make("class_")
-    first, second, other = class_(), class_(), {}
+    first, second = class_(), class_()
+    other: dict[object, object] = {}
     old = not_interned("old")
     for table in (vars(first), vars(second), other):
         table[old] = table
