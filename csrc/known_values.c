@@ -44,6 +44,11 @@ const gcr_known gcr_known_values[] = {
     /* Its hash follows from the offset. */
     {"((d := __import__('_datetime')).timezone(d.timedelta(0, 60), text), text)",
      .fields = {{".tzname(None)", GCR_STR, GCR_HIDDEN}}},
+    /* What byref() and from_param() make: they hold an address as C code takes it, and what
+     * has the memory there. No traversal shows it before 3.13. */
+    {"((d := __import__('_ctypes')).byref("
+     "x := type(d._SimpleCData)('x', (d._SimpleCData,), {'_type_': 'i'})()), x)",
+     .fields = {{"._obj", GCR_NOTHING, GCR_HIDDEN | GCR_PERHAPS_SHOWN}}},
     {.sample = "(_thread.allocate_lock(),)"},
     {0},
 };

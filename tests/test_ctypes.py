@@ -160,6 +160,47 @@ def test_memory_that_others_point_to() -> None:
     assert table == {"a": new, "0": other}
 
 
+class WithArgument:
+    def __init__(self, argument: Any) -> None:
+        self.argument = argument
+
+
+HOLDERS: list[Any] = [lambda argument: (argument,), lambda argument: [argument], WithArgument]
+
+
+@pytest.mark.parametrize("hold", HOLDERS)
+@pytest.mark.parametrize("argument_of", [ctypes.byref, lambda old: ctypes.byref(old, 4)])
+def test_memory_that_an_argument_points_to(hold: Any, argument_of: Any) -> None:
+    old, new = (ctypes.c_int * 4)(1, 2, 3, 4), (ctypes.c_int * 4)(5, 6, 7, 8)
+    table = {"a": old}
+    holder = hold(argument_of(old))
+    with pytest.raises(gcremap.RemapError, match="private state") as refused:
+        gcremap.remap([(old, new)], frames=False)
+    [refusal] = refused.value.refusals
+    assert refusal.pair == (old, new)
+    slot: Any = refusal.slot
+    assert type(slot.holder).__name__ == "CArgObject"
+    assert slot.path.endswith("._obj")
+    assert table["a"] is old
+    del refused, refusal, slot, holder
+    report = gcremap.remap([(old, new)], frames=False)
+    assert table["a"] is new
+    assert not report.leftovers
+
+
+@pytest.mark.parametrize("hold", HOLDERS)
+def test_what_an_argument_was_made_from(hold: Any) -> None:
+    old, new = b"gcremap %d" % id(hold), b"gcremap new"
+    holder = hold(ctypes.c_char_p.from_param(old))
+    with pytest.raises(gcremap.RemapError, match="private state"):
+        gcremap.remap([(old, new)], frames=False)
+    thing, other = Thing(), Thing()
+    holder = hold(ctypes.py_object.from_param(thing))
+    with pytest.raises(gcremap.RemapError, match="private state"):
+        gcremap.remap([(thing, other)], frames=False)
+    del holder
+
+
 def test_attributes_of_what_ctypes_makes() -> None:
     class Named(ctypes.c_int):
         name: Any = None
