@@ -27,9 +27,8 @@ pub(crate) unsafe fn ready() -> Result<(), Raised> {
         if c::gcr_learn() < 0 {
             return Err(Raised);
         }
-        for name in
-            [c"gcremap._refusals", c"gcremap._report", c"gcremap._future", c"gcremap._dispatch"]
-        {
+        // Not what only refusals need: it imports dataclasses, and much with that.
+        for name in [c"gcremap._report", c"gcremap._future", c"gcremap._dispatch"] {
             module(name)?;
         }
     }

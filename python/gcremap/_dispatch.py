@@ -5,12 +5,15 @@ from __future__ import annotations
 import _abc  # type: ignore[import-not-found]
 import functools
 import sys
-from collections.abc import Iterator
 from types import FunctionType
-from typing import Any
 from weakref import WeakSet
 
 from gcremap import _native
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
 
 
 def _refresh() -> None:

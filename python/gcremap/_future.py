@@ -13,11 +13,14 @@ import gc
 import operator
 import types
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
 
 from gcremap import _native
 from gcremap._errors import RemapError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import Any
 
 _HASH, _DROP = 0, 1
 
@@ -111,7 +114,7 @@ class _StandIn:
         return self._object is other or self._eq(self._object, other)
 
 
-class _Reference(weakref.ref[Any]):
+class _Reference(weakref.ref):  # type: ignore[type-arg]
     """One that can be referred to weakly itself, as an instance of a subclass may be."""
 
     __slots__ = ("__weakref__",)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Protocol
 
-from gcremap import _html, _native
+from gcremap import _native
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Protocol
 
-class _Log(Protocol):
-    """The engine's record of what it rewrote."""
+    class _Log(Protocol):
+        """The engine's record of what it rewrote."""
 
-    def undo(self) -> int: ...
-    def collisions(self) -> list[tuple[object, object, object]]: ...
-    def leftovers(self) -> list[tuple[object, int]]: ...
-    def facts(self) -> dict[str, object]: ...
+        def undo(self) -> int: ...
+        def collisions(self) -> list[tuple[object, object, object]]: ...
+        def leftovers(self) -> list[tuple[object, int]]: ...
+        def facts(self) -> dict[str, object]: ...
 
 
 class RemapReport:
@@ -127,6 +129,8 @@ class RemapReport:
     def _repr_html_(self) -> str:
         by_type = sorted(self.by_type.items(), key=lambda item: (-item[1], item[0]))
         left = [f"{count:,} to a {type(old).__name__}" for old, count in self.leftovers]
+        from gcremap import _html
+
         return _html.table(
             f"remap in {self.seconds:.3f} s",
             [
