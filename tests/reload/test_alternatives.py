@@ -136,3 +136,34 @@ def test_type_parameters(project: Any) -> None:
         assert box.f() == sub.g() == number
         assert mod.first([0]) == (0, number)
         assert user.I.__origin__ is mod.Box is type(box)
+
+
+def test_what_did_not_change_stays_whichever_statement_made_it(project: Any) -> None:
+    """As in multiprocessing.context and ssl: two branches may say the same, and a property may
+    have functions of its own in each."""
+    source = """
+        import os
+        class Base: pass
+        if os.sep == "/":
+            class Context(Base): name = "spawn"
+        else:
+            class Context(Base): name = "spawn"
+        class Checks:
+            if os.sep == "/":
+                @property
+                def names(self): return 1
+                @names.setter
+                def names(self, value): pass
+            else:
+                @property
+                def names(self): return 2
+    """
+    mod = project.load(mod=source)
+    before = (mod.Context, mod.Checks, vars(mod.Checks)["names"])
+    [report] = project.reload("mod")
+    assert (mod.Context, mod.Checks, vars(mod.Checks)["names"]) == before
+    assert report.updated == []
+    project.reload(mod=source.replace("return 1", "return 3"))
+    assert mod.Checks().names == 3
+    project.reload(mod=source.replace('"spawn"', '"fork"'))
+    assert mod.Context.name == "fork"

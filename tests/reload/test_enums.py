@@ -25,3 +25,23 @@ def test_enum_made_by_a_call_loses_a_member(project: Any) -> None:
     project.reload(mod=source.format("A"))
     assert list(mod.E) == [first]
     assert not hasattr(mod.E, "B")
+
+
+def test_enum_made_of_constants_by_a_call_stays_where_nothing_is_different(project: Any) -> None:
+    """As in signal, socket and ssl: no statement binds the name of the class."""
+    source = """
+        import enum
+        from constants import *
+        enum.IntEnum._convert_("Color", __name__, str.isupper)
+        def paint(color=RED): return color
+    """
+    mod = project.load(mod=source, constants="RED, GREEN = 1, 2")
+    color, red, paint = mod.Color, mod.RED, mod.paint
+    [report] = project.reload("mod")
+    assert (mod.Color, mod.RED, mod.paint) == (color, red, paint)
+    assert mod.Color is color
+    assert mod.RED is red is color.RED is paint.__defaults__[0]
+    assert report.updated == []
+    project.reload("constants", "mod", constants="RED, GREEN = 3, 2")
+    assert type(mod.RED) is mod.Color
+    assert mod.RED == mod.paint() == mod.Color.RED == 3

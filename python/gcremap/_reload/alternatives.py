@@ -24,17 +24,29 @@ def made_by(
     if not (whole.is_code or whole.has_alternatives):
         return whole
     if is_a(value, property) and not whole.are_exclusive:
-        return whole
+        return _accessors(whole, value) if whole.has_alternatives else whole
     if not (is_class(value) or is_function(_unwrapped(value))):
         return whole
     ways = _ways(whole, value, like)
-    if len(ways) == 1:
+    if ways and all(way.said.said == ways[0].said.said for way in ways):
         return whole.only(ways[0])
     if ways and is_class(value):
         return replace(whole, members=_common(ways))
     if IMPORT in whole.kinds:
         return Definition(whole.name, {IMPORT}, whole.prints)
     return whole
+
+
+def _accessors(whole: Definition, value: property) -> Definition:
+    """Those of the statements that made the functions of a property, if all of these tell."""
+    functions = [each for each in (value.fget, value.fset, value.fdel) if each is not None]
+    ways = [_ways(whole, function, None) for function in functions]
+    if any(len(each) != 1 for each in ways):
+        return whole
+    found = [way for [way] in ways]
+    decorators = [each for way in found for each in way.decorators]
+    prints = [way.said for way in found]
+    return replace(whole, prints=prints, decorators=decorators, ways=found)
 
 
 def is_certain(

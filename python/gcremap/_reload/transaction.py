@@ -231,18 +231,6 @@ class Transaction:
             job.new_index = job.new_index | {
                 k: s.new for k, s in sites.items() if s.new is not None
             }
-        data = []
-        for key, site in sites.items():
-            if site.old is None and job.old_index is None:
-                site.old = site.new
-            if not self._is_definition(site, olds[key], news[key]):
-                data.append(key)
-            elif key in job.policy.keep:
-                self._keep(job, key, olds[key], news[key], site)
-            else:
-                pair = self._matcher.match(olds[key], news[key], site)
-                if pair is not None and key in attributes:
-                    pair.attributes |= attributes[key]
         values = Values(
             olds,
             news,
@@ -253,6 +241,20 @@ class Transaction:
             unedited=job.now.says_the_same(job.was),
             others=self._matcher.values,
         )
+        data = []
+        for key, site in sites.items():
+            if site.old is None and site.new is None:
+                site.made_by_same = values.is_as_before
+            if site.old is None and job.old_index is None:
+                site.old = site.new
+            if not self._is_definition(site, olds[key], news[key]):
+                data.append(key)
+            elif key in job.policy.keep:
+                self._keep(job, key, olds[key], news[key], site)
+            else:
+                pair = self._matcher.match(olds[key], news[key], site)
+                if pair is not None and key in attributes:
+                    pair.attributes |= attributes[key]
         self._matcher.values[name] = values
         for key in data:
             self._settle_value(job, values, key, olds[key], news[key])
