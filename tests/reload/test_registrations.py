@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 REGISTRY = """
     ALL, EVENTS, TABLE, SEEN = [], {}, {}, set()
     def register(f):
@@ -156,24 +154,3 @@ def test_registry_of_a_class_that_stays_gets_what_is_new(project: Any) -> None:
     project.reload(base=base.format(2), user=sub.format(2) + more)
     assert module.Plugin.known is known == {"a": user.A, "b": user.B}
     assert known["a"].n == 2
-
-
-def test_registry_that_refuses_a_second_registration(project: Any) -> None:
-    registry = """
-        known = {}
-        def register(cls):
-            if cls.__name__ in known:
-                raise KeyError(cls.__name__)
-            known[cls.__name__] = cls
-            return cls
-    """
-    source = "from registry import register\n@register\nclass A:\n    n = {}\n"
-    mod = project.load(mod=source.format(1), registry=registry)
-    import registry as module
-
-    cls = mod.A
-    with pytest.raises(KeyError, match="A"):
-        project.reload(mod=source.format(2))
-    assert mod.A is cls
-    assert module.known == {"A": cls}
-    assert cls.n == 1

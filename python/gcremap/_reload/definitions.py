@@ -10,6 +10,7 @@ import ast
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 DEF = "def"
 CLASS = "class"
@@ -267,3 +268,20 @@ def _below(index: Index, lines: int) -> Index:
         name: definition.below(lines) if definition.ways else definition
         for name, definition in index.items()
     }
+
+
+def succeeds(old: Any, new: Any, before: Definition | None, now: Definition | None) -> bool:
+    """Whether a value takes the place of another: both were made by the statement that binds
+    their name, so that nothing else can be meant by them."""
+    fresh = before is not None and now is not None and before.fresh and now.fresh
+    return fresh and type(old).__name__ == type(new).__name__ and not callable(new)
+
+
+def same_attributes(old_index: Index, new_index: Index) -> dict[str, frozenset[str]]:
+    """By name, the attributes of what it holds that the same statements set in both versions."""
+    found: dict[str, set[str]] = {}
+    for path, definition in new_index.items():
+        name, dot, attribute = path.partition(".")
+        if dot and path in old_index and definition.same(old_index[path]):
+            found.setdefault(name, set()).add(attribute)
+    return {name: frozenset(attributes) for name, attributes in found.items()}

@@ -65,6 +65,20 @@ class Snapshot:
             for value in self.namespace.values()
             if _is_small(value, module.__name__)
         ]
+        self._references = self._count()
+
+    def _count(self) -> list[int]:
+        return [sys.getrefcount(value) for value, _ in self._contents]
+
+    def lost(self) -> dict[str, Any]:
+        """The functions and classes that something referred to and does not any more, by name,
+        once all is restored: they are not in their places elsewhere."""
+        counts = zip(self._contents, self._references, self._count(), strict=True)
+        return {
+            value.__qualname__: value
+            for (value, _), before, now in counts
+            if now < before and (is_class(value) or is_function(value))
+        }
 
     def restore(self) -> None:
         """Put everything back, without a moment in which a name that stays is missing."""

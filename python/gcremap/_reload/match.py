@@ -117,6 +117,21 @@ class Site:
             self.old is not None and self.new is not None and self.old.is_code and self.new.is_code
         )
 
+    def is_definition(self, old: Any, new: Any) -> bool:
+        """Whether what the name of the site was and is bound to are versions of one definition."""
+        if self.is_code:
+            return True
+        if self.old is not None and self.new is not None and self.old.is_lambda:
+            return self.new.is_lambda
+        if self.old is None and is_function(old) and is_function(new):
+            # Nothing is known of the old source, or another file of the namespace had it.
+            code = self.new is None or self.new.is_code
+            return code and old.__qualname__ == new.__qualname__ == self.path
+        if is_class(old) and is_class(new):
+            # A namedtuple, an Enum by call: it says that it is this name's.
+            return old.__name__ == new.__name__ == self.path and old.__module__ == self.module
+        return False
+
     @property
     def is_decorated(self) -> bool:
         return any(side is not None and side.decorators for side in (self.old, self.new))

@@ -25,14 +25,26 @@ ENTRIES = (tuple, MethodType)
 class Nursery:
     """Keeps all that is made from now on in the youngest generation, where it can be listed."""
 
+    def __init__(self) -> None:
+        self._left: list[Any] = []
+
     def __enter__(self) -> Nursery:
-        self._enabled = gc.isenabled()
+        self._enabled = self._lists = gc.isenabled()
         if self._enabled:
             gc.collect(0)
             gc.disable()
         else:  # the youngest generation is as old as the program
-            self._older = set(map(id, subclasses(object)))
+            self.restart(self.classes_by_now())
         return self
+
+    @staticmethod
+    def classes_by_now() -> set[int]:
+        return set(map(id, subclasses(object)))
+
+    def restart(self, older: set[int]) -> None:
+        """Not all that is young was made since; of classes, those that are not `older`."""
+        self._lists = False
+        self._older = older
 
     def __exit__(
         self,
@@ -40,19 +52,24 @@ class Nursery:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._left = self.young() if error is not None else []
+        self._lists = False
         if self._enabled:
             gc.enable()
 
     def objects(self) -> list[Any] | None:
         """What was made since; None where that is very much, or cannot be told."""
-        if not self._enabled or gc.get_count()[0] > _MANY:
-            return None
-        return gc.get_objects(generation=0)
+        return None if gc.get_count()[0] > _MANY else self.young() or None
+
+    def young(self) -> list[Any]:
+        """The same however much it is; nothing where it cannot be told. After a failure, what
+        there was then."""
+        return gc.get_objects(generation=0) if self._lists else self._left
 
     def classes(self) -> list[type]:
         """The classes that were made since."""
-        if self._enabled:
-            return [each for each in gc.get_objects(generation=0) if is_class(each)]
+        if self._lists:
+            return [each for each in self.young() if is_class(each)]
         # Only the collector frees a class, so that none has the address of another.
         young = {id(each): each for each in subclasses(object) if id(each) not in self._older}
         return [*young.values()]

@@ -12,11 +12,12 @@ from typing import Any, Literal
 from gcremap._native import remap
 from gcremap._reload import hooks, record, source, state
 from gcremap._reload.apply import Applier
-from gcremap._reload.definitions import IMPORT, Definition, Index
+from gcremap._reload.attempts import Attempts
+from gcremap._reload.definitions import IMPORT, Definition, Index, same_attributes, succeeds
 from gcremap._reload.execute import Snapshot, execute
 from gcremap._reload.hashing import Reindexing
 from gcremap._reload.imports import Followers, starred
-from gcremap._reload.kinds import is_a, is_class, is_function, module_of
+from gcremap._reload.kinds import is_a, is_class, module_of
 from gcremap._reload.layout import ctypes_made_of
 from gcremap._reload.match import Matcher, Pair, Site
 from gcremap._reload.moves import match_moved
@@ -82,6 +83,7 @@ class Transaction:
         self._matcher = Matcher(module.__name__ for module in self._modules)
         self._undo: list[Callable[[], Any]] = []
         self._nursery = Nursery()
+        self._attempts = Attempts(self._nursery, self._matcher, self._undo)
         self._reindexing = Reindexing(set())
         self._befores: dict[str, dict[str, Any]] = {}
         """The namespaces of the modules as they were, by name."""
@@ -97,12 +99,13 @@ class Transaction:
             with self._nursery:
                 for job in jobs:
                     done.append(job)
-                    self._execute(job)
+                    self._attempts.run(job, self._execute)
                     self._settle(job)
                 match_moved(jobs, self._matcher)
                 match_unbound_classes(jobs, self._matcher, self._nursery)
                 match_unbound(jobs, self._matcher, self._nursery)
                 match_combinations(self._matcher)
+                self._attempts.settle()
                 self._withdraw(jobs)
                 applier, report = self._commit(jobs)
             reports = self._conclude(jobs, applier, report)
@@ -113,6 +116,7 @@ class Transaction:
             current = [job.now for job in jobs]
             return reports
         except BaseException:
+            made = self._attempts.made(done)
             while self._undo:
                 self._undo.pop()()
             for job in reversed(done):
@@ -120,6 +124,8 @@ class Transaction:
             self._reindexing.undo()
             for job in remembered:
                 _remember(job.module, job.was)
+            if done:
+                self._attempts.sweep(done[-1], made)
             raise
         finally:
             source.put_away(current)
@@ -216,7 +222,7 @@ class Transaction:
         name = job.name
         old_index, new_index = job.old_index or {}, job.new_index or {}
         bound = [key for key in news if key in olds and key in job.stored]
-        attributes = _attributes(old_index, new_index)
+        attributes = same_attributes(old_index, new_index)
         sites = {
             key: Site.of(
                 key, name, (old_index.get(key), new_index.get(key)), (olds[key], news[key])
@@ -247,7 +253,7 @@ class Transaction:
                 site.made_by_same = values.is_as_before
             if site.old is None and job.old_index is None:
                 site.old = site.new
-            if not self._is_definition(site, olds[key], news[key]):
+            if not site.is_definition(olds[key], news[key]):
                 data.append(key)
             elif key in job.policy.keep:
                 self._keep(job, key, olds[key], news[key], site)
@@ -292,20 +298,6 @@ class Transaction:
                 if pair is not None and pair.new is value and not pair.data:
                     namespace[key] = pair.old
 
-    def _is_definition(self, site: Site, old: Any, new: Any) -> bool:
-        if site.is_code:
-            return True
-        if site.old is not None and site.new is not None and site.old.is_lambda:
-            return site.new.is_lambda
-        if site.old is None and is_function(old) and is_function(new):
-            # Nothing is known of the old source, or another file of the namespace had it.
-            code = site.new is None or site.new.is_code
-            return code and old.__qualname__ == new.__qualname__ == site.path
-        if is_class(old) and is_class(new):
-            # A namedtuple, an Enum by call: it says that it is this name's.
-            return old.__name__ == new.__name__ == site.path and old.__module__ == site.module
-        return False
-
     def _settle_value(self, job: Job, values: Values, key: str, old: Any, new: Any) -> None:
         definition = (job.new_index or {}).get(key)
         imported = definition is not None and definition.is_import
@@ -327,7 +319,7 @@ class Transaction:
             return
         job.report.updated.append(key)
         before = (job.old_index or {}).get(key)
-        if _succeeds(old, new, before, definition):
+        if succeeds(old, new, before, definition):
             self._matcher.add_data(old, new, site, keep=False)
 
     def _settle_class_values(self, module: str) -> None:
@@ -341,7 +333,7 @@ class Transaction:
                 name
                 for name, definition in pair.new_members.items()
                 if name in olds and name in news and not name.startswith("__")
-                and _succeeds(olds[name], news[name], pair.old_members.get(name), definition)
+                and succeeds(olds[name], news[name], pair.old_members.get(name), definition)
             ]  # fmt: skip
             stays = class_values(pair, self._matcher) if found else ()
             for name in found:
@@ -455,13 +447,6 @@ class Transaction:
         return [job.report for job in jobs]
 
 
-def _succeeds(old: Any, new: Any, before: Definition | None, now: Definition | None) -> bool:
-    """Whether a value takes the place of another: both were made by the statement that binds
-    their name, so that nothing else can be meant by them."""
-    fresh = before is not None and now is not None and before.fresh and now.fresh
-    return fresh and type(old).__name__ == type(new).__name__ and not callable(new)
-
-
 def _current(module: Target, was: Source) -> Source:
     return module.current(was) if isinstance(module, Script) else source.current(module, was)
 
@@ -475,13 +460,3 @@ def _remember(module: Target, now: Source) -> None:
         module.remember(now)
     else:
         source.remember(module, now)
-
-
-def _attributes(old_index: Index, new_index: Index) -> dict[str, frozenset[str]]:
-    """By name, the attributes of what it holds that the same statements set in both versions."""
-    found: dict[str, set[str]] = {}
-    for path, definition in new_index.items():
-        name, dot, attribute = path.partition(".")
-        if dot and path in old_index and definition.same(old_index[path]):
-            found.setdefault(name, set()).add(attribute)
-    return {name: frozenset(attributes) for name, attributes in found.items()}

@@ -1,0 +1,75 @@
+"""Run the new code of a module; once more, if code elsewhere refuses what it has already."""
+
+from __future__ import annotations
+
+import gc
+import traceback
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from gcremap._reload.match import Matcher
+from gcremap._reload.near import Nursery
+from gcremap._reload.refusals import Refusal
+from gcremap._reload.sweep import Sweep, made_by
+
+if TYPE_CHECKING:
+    from gcremap._reload.transaction import Job
+
+
+class Attempts:
+    """Those of one transaction."""
+
+    def __init__(self, nursery: Nursery, matcher: Matcher, undo: list[Callable[[], Any]]) -> None:
+        self._nursery = nursery
+        self._matcher = matcher
+        self._undo = undo
+        self._refusals: list[Refusal] = []
+
+    def run(self, job: Job, execute: Callable[[Job], None]) -> None:
+        """Let `execute` run the code of a job."""
+        try:
+            execute(job)
+            return
+        except SyntaxError:
+            raise
+        except Exception as error:
+            made = made_by([job], self._nursery.young())
+            job.snapshot.restore()
+            self.sweep(job, made)
+            refusal = Refusal(error, job)
+            if not refusal.withdraw(made, self._undo):
+                raise
+            older = self._nursery.classes_by_now()
+            if not _succeeds(job, execute, error):
+                raise
+            self._nursery.restart(older)
+            self._refusals.append(refusal)
+        del made
+        gc.collect()  # what was made by the first attempt
+
+    def settle(self) -> None:
+        """Put back what was withdrawn, the last first, once it is known what became what."""
+        while self._refusals:
+            self._refusals.pop().settle(self._matcher)
+
+    def made(self, jobs: Iterable[Job]) -> list[Any]:
+        """The definitions that the new code of these has made."""
+        paired = [pair.new for pair in self._matcher.pairs if not pair.data]
+        return [*made_by(jobs, self._nursery.young()), *paired]
+
+    def sweep(self, job: Job, made: list[Any]) -> None:
+        """Take out of containers elsewhere what was `made` by code that failed, that of a job
+        the last. All else is as it was."""
+        lost = job.snapshot.lost()
+        Sweep(made, self._nursery.young(), lost, self._matcher).run()
+
+
+def _succeeds(job: Job, execute: Callable[[Job], None], first: Exception) -> bool:
+    try:
+        execute(job)
+    except Exception as error:
+        *_, place = traceback.format_tb(error.__traceback__)
+        said = "".join(traceback.format_exception_only(error))
+        first.add_note(f"Without what was registered before, it was\n{place}{said}".strip())
+        return False
+    return True

@@ -1,0 +1,134 @@
+"""What containers and objects hold: read and written past what their classes make of that."""
+
+from __future__ import annotations
+
+import functools
+import weakref
+from collections import OrderedDict, deque
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
+from types import CellType, MemberDescriptorType, MethodType, ModuleType
+from typing import Any
+
+from gcremap._reload.kinds import is_a, is_class, is_function, mro_of, namespace_of
+
+CONTAINERS = (dict, list, set, deque)
+"""Those that can be filled anew."""
+ATOMS = (str, bytes, int, float, complex)
+_ORDERED = (OrderedDict, *CONTAINERS)
+_COLLECTIONS = (*CONTAINERS, tuple, frozenset)
+
+_DEPTH = 3
+"""So far an entry of a registry is looked into: a route, its wrapper, the function."""
+_MANY = 300
+"""What consists of more is no entry that stands for something."""
+
+
+def entries(container: Any) -> list[Any]:
+    """The items, pairs of key and value of a dict."""
+    kind = _kind(container)
+    return list(kind.items(container) if is_a(container, dict) else kind.__iter__(container))
+
+
+def refill(container: Any, items: Iterable[Any]) -> None:
+    """Give a container these entries, and no others."""
+    kind, chosen = _kind(container), list(items)
+    kind.clear(container)
+    if is_a(container, dict):
+        for key, value in chosen:
+            kind.__setitem__(container, key, value)
+    elif is_a(container, set):
+        kind.update(container, chosen)
+    else:
+        kind.extend(container, chosen)
+
+
+def put(container: Any, key: Any, value: Any) -> None:
+    _kind(container).__setitem__(container, key, value)
+
+
+def drop(container: Any, key: Any) -> None:
+    _kind(container).__delitem__(container, key)
+
+
+def _kind(container: Any) -> Any:
+    return next(kind for kind in _ORDERED if is_a(container, kind))
+
+
+def attributes(value: Any) -> list[Any]:
+    """The values of the attributes of an instance, by no code of its class."""
+    found = []
+    for base in mro_of(type(value)):
+        for slot in namespace_of(base).values():
+            if type(slot) is MemberDescriptorType:
+                try:
+                    found.append(slot.__get__(value))
+                except (AttributeError, TypeError):
+                    continue
+    return [*found, *(dict_of(value) or {}).values()]
+
+
+def dict_of(value: Any) -> dict[str, Any] | None:
+    """The `__dict__` of an instance."""
+    if type(value).__dictoffset__:
+        with suppress(AttributeError):  # a TypeVar has one and shows it to nobody
+            return object.__getattribute__(value, "__dict__")  # type: ignore[no-any-return]
+    return None
+
+
+def inside(value: Any, apart: Collection[int] = ()) -> Iterator[Any]:
+    """A value and what it consists of, without what is `apart`, by identity."""
+    seen = {id(value)}
+    level = [value]
+    for _ in range(_DEPTH + 1):
+        yield from level
+        below = [part for each in level for part in _parts(each)]
+        level = []
+        for part in below:
+            if id(part) not in seen and id(part) not in apart and len(seen) < _MANY:
+                seen.add(id(part))
+                level.append(part)
+
+
+def _parts(value: Any) -> Iterable[Any]:
+    if is_a(value, ATOMS) or is_class(value) or is_a(value, ModuleType) or value is None:
+        return ()
+    if is_a(value, _COLLECTIONS):
+        if len(value) > _MANY:
+            return ()
+        return [*dict.keys(value), *dict.values(value)] if is_a(value, dict) else list(value)
+    if is_function(value):
+        return [
+            *map(_content, value.__closure__ or ()),
+            *(value.__defaults__ or ()),
+            *vars(value).values(),
+        ]
+    if is_a(value, MethodType):
+        return (value.__func__, value.__self__)
+    if is_a(value, functools.partial):
+        return (value.func, *value.args, *value.keywords.values())
+    if is_a(value, weakref.ref):
+        return (weakref.ref.__call__(value),)
+    if is_a(value, property):
+        return (value.fget, value.fset, value.fdel)
+    if is_a(value, staticmethod | classmethod):
+        return (value.__func__,)
+    return attributes(value)
+
+
+def _content(cell: CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return None
+
+
+def is_record(value: Any) -> bool:
+    """Whether a container says something of what is in it, and is not one more registry."""
+    return any(map(_is_said, [*dict.values(value)] if is_a(value, dict) else list(value)))
+
+
+def _is_said(item: Any) -> bool:
+    if is_a(item, (list, tuple, set, frozenset)):
+        return any(map(_is_said, list(item)))
+    return is_a(item, ATOMS)

@@ -1,0 +1,112 @@
+"""Code that failed leaves nothing of its own in containers elsewhere."""
+
+from __future__ import annotations
+
+import gc
+from typing import Any
+
+import pytest
+
+REGISTRY = """
+    import functools, weakref
+    from collections import OrderedDict, deque
+    TABLE, LIST, SET, QUEUE, KEYS = OrderedDict(), [], set(), deque(), {}
+    ROUTES, BY_PATH, METHODS, WEAK, HOOK = [], {}, {}, weakref.WeakSet(), None
+    CALLS = []
+    class Route:
+        __slots__ = ("path", "view")
+        def __init__(self, path, view): self.path, self.view = path, view
+    class App: pass
+    app = App()
+    def register(f):
+        TABLE[f.__name__] = f
+        LIST.append(f); SET.add(f); QUEUE.appendleft((f, 1)); KEYS[f] = 1; WEAK.add(f)
+        BY_PATH["/" + f.__name__] = (f, "GET")
+        METHODS.setdefault(len(f.__name__), []).append(f)
+        ROUTES.append(Route(f.__name__, f))
+        @functools.wraps(f)
+        def wrapper(*args): return f(*args)
+        CALLS.append(wrapper)
+        if f.__name__ == "f":
+            global HOOK
+            HOOK = app.hook = f
+        return f
+"""
+SOURCE = """
+    from registry import register
+    @register
+    def first(): return {0}
+    @register
+    def f(): return {0}
+    @register
+    class C:
+        n = {0}
+"""
+
+
+def content(module: Any) -> list[Any]:
+    """All of it, with the routes by what they lead to."""
+    return [
+        list(module.TABLE.items()), list(module.LIST), set(module.SET), list(module.QUEUE),
+        list(module.KEYS), [(r.path, r.view) for r in module.ROUTES], dict(module.BY_PATH),
+        {key: list(value) for key, value in module.METHODS.items()}, list(module.CALLS),
+        set(module.WEAK), module.HOOK, module.app.hook,
+    ]  # fmt: skip
+
+
+OTHER = """
+    from registry import register
+    @register
+    class D: pass
+"""
+
+
+@pytest.mark.parametrize("collector", [True, False])
+def test_nothing_is_left(project: Any, collector: bool) -> None:
+    project.load(mod=SOURCE.format(1), registry=REGISTRY, other=OTHER)
+    import mod  # type: ignore[import-not-found]
+    import registry  # type: ignore[import-not-found]
+
+    before = content(registry)
+    added = "    @register\n    def added(): return 2\n"
+    if not collector:
+        gc.disable()
+    try:
+        with pytest.raises(ZeroDivisionError):
+            project.reload(mod=SOURCE.format(2) + added + "    1/0\n")
+    finally:
+        gc.enable()
+    after = content(registry)
+    if not collector:  # which objects are new can then not be told, but for the definitions
+        for part in (before, after):
+            del part[8], part[7], part[5]
+    assert after == before
+    assert list(registry.TABLE) == ["first", "f", "C", "D"]
+    project.reload(mod=SOURCE.format(4))
+    assert mod.f() == registry.TABLE["C"].n == 4
+
+
+def test_an_error_at_the_end(project: Any) -> None:
+    mod = project.load(mod=SOURCE.format(1), registry=REGISTRY)
+    import registry
+
+    known = [mod.first, mod.f, mod.C]
+    hook = "    @register\n    def added(): pass\n    def __after_reload__(previous): 1/0\n"
+    with pytest.raises(ZeroDivisionError):
+        project.reload(mod=SOURCE.format(2) + hook)
+    assert known == list(registry.TABLE.values()) == registry.LIST == list(registry.KEYS)
+    assert set(known) == registry.SET
+    assert [mod.first, mod.f, mod.C] == known
+    assert known[0]() == mod.C.n == 1
+
+
+def test_what_threads_and_modules_have_made_stays(project: Any) -> None:
+    """A module that was imported for the first time on the way is imported."""
+    registry = "TABLE = {}\ndef register(f): TABLE[f.__name__] = f; return f\n"
+    project.load(mod="X = 1\n", registry=registry)
+    import registry as module
+
+    project.write(late="import registry\n@registry.register\ndef late(): pass\n")
+    with pytest.raises(ZeroDivisionError):
+        project.reload(mod="import late, registry\n@registry.register\ndef f(): pass\n1/0\n")
+    assert list(module.TABLE) == ["late"]
