@@ -299,3 +299,17 @@ def test_several_modules(project: Any) -> None:
     assert "ZeroDivisionError: division by zero" in note
     assert {"one": first.one, "two": second.two} == module.KNOWN
     assert module.KNOWN["one"]() == module.KNOWN["two"]() == 2
+
+
+def test_classes_that_no_name_leads_to_of_a_module_before(project: Any) -> None:
+    """Which classes are new is told apart for all modules, though one of them was run twice."""
+    kept = "KEPT = {}\ndef keep(cls): KEPT[cls.__name__] = cls\n"
+    one = "from kept import keep\n@keep\nclass Hidden:\n    def m(self): return {}\n"
+    two = "import one\nfrom registry import register\n@register\ndef two(): return {}\n"
+    project.load(kept=kept, registry=REGISTRIES["dict"], one=one.format(1), two=two.format(1))
+    import kept as module  # type: ignore[import-not-found]
+
+    held = module.KEPT["Hidden"]()
+    project.reload(one=one.format(2), two=two.format(2))
+    assert held.m() == 2
+    assert type(held) is module.KEPT["Hidden"]

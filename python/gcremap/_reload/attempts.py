@@ -24,6 +24,7 @@ class Attempts:
         self._matcher = matcher
         self._undo = undo
         self._refusals: list[Refusal] = []
+        self._dropped: set[int] = set()
 
     def run(self, job: Job, execute: Callable[[Job], None]) -> None:
         """Let `execute` run the code of a job."""
@@ -39,13 +40,17 @@ class Attempts:
             refusal = Refusal(error, job)
             if not refusal.withdraw(made, self._undo):
                 raise
-            older = self._nursery.classes_by_now()
             if not _succeeds(job, execute, error):
                 raise
-            self._nursery.restart(older)
+            self._dropped.update(map(id, made))
             self._refusals.append(refusal)
-        del made
-        gc.collect()  # what was made by the first attempt
+
+    def forget(self) -> None:
+        """Free what attempts that were refused have made, so that nothing takes it for new."""
+        if self._refusals:
+            new = set(map(id, self._nursery.classes())) - self._dropped
+            self._nursery.restart(self._nursery.classes_by_now() - new)
+            gc.collect()
 
     def settle(self) -> None:
         """Put back what was withdrawn, the last first, once it is known what became what."""

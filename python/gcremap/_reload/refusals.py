@@ -80,14 +80,16 @@ class Refusal:
     def _olds(self, new: Iterable[Any]) -> set[int]:
         """The definitions of the module before, and the values that it has made, by identity."""
         job, fresh = self._job, set(map(id, new))
+        index = job.old_index or {}
         found: list[Any] = [cls for cls in subclasses(object) if module_of(cls) == job.name]
+        values = []
+        for key, value in job.snapshot.namespace.items():
+            if key in index and not index[key].is_import and key not in state.RESERVED:
+                values.append(value)
         for each in _native._holders_of(job.namespace):
             if type(each) is FunctionType and each.__globals__ is job.namespace:
                 found.append(each)
-        for key, value in job.snapshot.namespace.items():
-            made = (job.old_index or {}).get(key)
-            if made is None or made.is_import or key in state.RESERVED:
-                continue
+        for value in values:
             own = module_of(type(value)) == job.name or id(value) not in self._seen
             if own and not is_a(value, (*ATOMS, ModuleType, type(None))):
                 found.append(value)

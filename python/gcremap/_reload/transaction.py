@@ -101,6 +101,7 @@ class Transaction:
                     done.append(job)
                     self._attempts.run(job, self._execute)
                     self._settle(job)
+                self._attempts.forget()
                 match_moved(jobs, self._matcher)
                 match_unbound_classes(jobs, self._matcher, self._nursery)
                 match_unbound(jobs, self._matcher, self._nursery)
