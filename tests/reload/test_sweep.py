@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -110,3 +112,61 @@ def test_what_threads_and_modules_have_made_stays(project: Any) -> None:
     with pytest.raises(ZeroDivisionError):
         project.reload(mod="import late, registry\n@registry.register\ndef f(): pass\n1/0\n")
     assert list(module.TABLE) == ["late"]
+
+
+def test_exit_handlers(project: Any) -> None:
+    """They run once, when a program ends."""
+    source = "import atexit\n@atexit.register\ndef bye(): print({!r})\n"
+    project.write(mod=source.format("old"))
+    program = f"""if True:
+        import gcremap, mod, pathlib, sys
+        pathlib.Path(mod.__file__).write_text({(source.format("changed") + "1/0")!r})
+        try:
+            gcremap.Reloader(identity={project.identity!r}).reload(mod)
+        except ZeroDivisionError:
+            print("failed")
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=project.root, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.split() == ["failed", "old"]
+
+
+def test_old_definitions_that_the_new_code_asks_for_stay(project: Any) -> None:
+    registry = "TABLE = {}\ndef register(f): TABLE[f.__name__] = f; return f\n"
+    source = "import registry\n@registry.register\ndef f(): return 1\n"
+    mod = project.load(mod=source, registry=registry)
+    import registry as module
+
+    with pytest.raises(ZeroDivisionError):
+        project.reload(mod="import registry\ng = registry.TABLE['f']\ndef f(): return 1\n1/0\n")
+    assert {"f": mod.f} == module.TABLE
+
+
+def test_several_modules(project: Any) -> None:
+    registry = "TABLE = {}\ndef register(f): TABLE[f.__name__] = f; return f\n"
+    source = "import registry\n@registry.register\ndef {0}(): return {1}\n"
+    project.load(one=source.format("one", 1), two=source.format("two", 1), registry=registry)
+    import one  # type: ignore[import-not-found]
+    import registry as module
+    import two  # type: ignore[import-not-found]
+
+    with pytest.raises(ZeroDivisionError):
+        project.reload(one=source.format("one", 2), two=source.format("two", 2) + "1/0\n")
+    assert {"one": one.one, "two": two.two} == module.TABLE
+    assert one.one() == two.two() == 1
+
+
+def test_definition_that_moved_and_an_error_at_the_end(project: Any) -> None:
+    """Where it is now it was before, and others have it."""
+    registry = "TABLE = {}\ndef register(f): TABLE[f.__module__] = f; return f\n"
+    source = "from registry import register\n@register\ndef f(): return {}\n"
+    mod = project.load(mod=source.format(1), core=source.format(2), registry=registry)
+    import core  # type: ignore[import-not-found]
+    import registry as module
+
+    with pytest.raises(ZeroDivisionError):
+        project.reload(mod="from core import f\ndef __after_reload__(previous): 1/0\n")
+    assert {"mod": mod.f, "core": core.f} == module.TABLE
+    assert (mod.f(), core.f()) == (1, 2)

@@ -34,7 +34,7 @@ class Attempts:
         except SyntaxError:
             raise
         except Exception as error:
-            made = made_by([job], self._nursery.young())
+            made = made_by([job], self._nursery.young(), Matcher(()))
             job.snapshot.restore()
             self.sweep(job, made)
             refusal = Refusal(error, job)
@@ -59,8 +59,7 @@ class Attempts:
 
     def made(self, jobs: Iterable[Job]) -> list[Any]:
         """The definitions that the new code of these has made."""
-        paired = [pair.new for pair in self._matcher.pairs if not pair.data]
-        return [*made_by(jobs, self._nursery.young()), *paired]
+        return made_by(jobs, self._nursery.young(), self._matcher)
 
     def sweep(self, job: Job, made: list[Any]) -> None:
         """Take out of containers elsewhere what was `made` by code that failed, that of a job
@@ -73,8 +72,9 @@ def _succeeds(job: Job, execute: Callable[[Job], None], first: Exception) -> boo
     try:
         execute(job)
     except Exception as error:
-        *_, place = traceback.format_tb(error.__traceback__)
-        said = "".join(traceback.format_exception_only(error))
-        first.add_note(f"Without what was registered before, it was\n{place}{said}".strip())
+        if (type(error), str(error)) != (type(first), str(first)):
+            *_, place = traceback.format_tb(error.__traceback__)
+            said = "".join(traceback.format_exception_only(error))
+            first.add_note(f"Without what was registered before, it was\n{place}{said}".strip())
         return False
     return True

@@ -48,7 +48,7 @@ def put(container: Any, key: Any, value: Any) -> None:
 
 
 def drop(container: Any, key: Any) -> None:
-    _kind(container).__delitem__(container, key)
+    _kind(container).pop(container, key, None)
 
 
 def _kind(container: Any) -> Any:

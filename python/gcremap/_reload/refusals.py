@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 _DEPTH = 4
 """From a frame over an object, its registry and a group in that."""
 _ENOUGH = 20_000
+_MUCH = 10_000
+"""A larger container is no registry of definitions."""
 _PASSED_BY = ("gcremap.", "importlib.")
 
 Key = Callable[[Any], object]
@@ -63,7 +65,7 @@ class Refusal:
         left |= kept_by_the_interpreter()
         leads = functools.partial(_leads, olds=olds, apart=self._seen.keys() - olds)
         for each in self._seen.values():
-            if is_a(each, CONTAINERS) and id(each) not in left:
+            if is_a(each, CONTAINERS) and id(each) not in left and len(each) <= _MUCH:
                 before = entries(each)
                 gone = {
                     place

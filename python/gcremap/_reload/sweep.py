@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import weakref
 from collections.abc import Iterable
@@ -32,22 +33,31 @@ _APART = (FrameType, TracebackType, GeneratorType, CoroutineType, ModuleType, Ba
 """What is no part of an entry."""
 
 
-def made_by(jobs: Iterable[Job], young: Iterable[Any]) -> list[Any]:
+def made_by(jobs: Iterable[Job], young: list[Any], matcher: Matcher) -> list[Any]:
     """The functions and classes that the new code of some modules has made just now."""
     spaces = {id(job.namespace): set(map(id, codes.tree(job.ran))) for job in jobs if job.ran}
     names = {job.name for job in jobs}
+    known = set(map(id, young))
+    olds = {id(value) for job in jobs for value in job.snapshot.namespace.values()}
     bound = [
         value
         for job in jobs
-        for key, value in job.namespace.items()
-        if job.snapshot.namespace.get(key) is not value
+        for value in list(job.namespace.values())
+        if (id(value) in known if known else id(value) not in olds)
     ]
-    return [
+    found = [
         each
         for each in (*bound, *young)
         if (is_class(each) and module_of(each) in names)
         or (is_function(each) and id(each.__code__) in spaces.get(id(each.__globals__), ()))
     ]
+    for pair in matcher.pairs:
+        new = pair.new  # of a function that was updated this has the old code now
+        if (is_class(new) and module_of(new) in names) or (
+            is_function(new) and id(new.__globals__) in spaces
+        ):
+            found.append(new)
+    return found
 
 
 class Sweep:
@@ -63,6 +73,7 @@ class Sweep:
     ) -> None:
         self._made = made
         self._left = kept_by_the_interpreter() | {id(made), id(young)}
+        self._left.update(map(id, vars(matcher).values()))
         self._young = set(map(id, young))
         self._lost = lost
         self._matcher = matcher
@@ -72,6 +83,8 @@ class Sweep:
         """The attributes of older objects."""
 
     def run(self) -> None:
+        for each in self._made:
+            atexit.unregister(each)
         found = self._find()
         dicts = {id(each): each for each in found if type(each) is dict}
         spaces = self._spaces | _namespaces(dicts)
