@@ -23,6 +23,16 @@ REGISTRIES = {
             return f
         def content(): return [(f.__name__, f) for f in KNOWN]
         """,
+    "set": """
+        KNOWN = set()
+        def register(f):
+            if f.__name__ in {known.__name__ for known in KNOWN}: raise ValueError(f.__name__)
+            KNOWN.add(f)
+            return f
+        def content():
+            order = "a", "B", "c", "other", "new"
+            return sorted(((f.__name__, f) for f in KNOWN), key=lambda one: order.index(one[0]))
+        """,
     "routes": """
         class Route:
             def __init__(self, path, view): self.path, self.view = path, view
@@ -123,6 +133,7 @@ def test_handlers_that_come_and_go(project: Any, registry: str) -> None:
     del a, content
     project.reload(mod=SOURCE.format(3))
     content = dict(module.content())
+    assert len(content) == len(module.content())
     assert content["a"] is mod.a
     assert (mod.a(), content["B"]().m()) == (3, 3)
 
@@ -313,3 +324,25 @@ def test_classes_that_no_name_leads_to_of_a_module_before(project: Any) -> None:
     project.reload(one=one.format(2), two=two.format(2))
     assert held.m() == 2
     assert type(held) is module.KEPT["Hidden"]
+
+
+def test_namespaces_keep_what_they_have_imported(project: Any) -> None:
+    """Code that is told of one may have refused for what it found there."""
+    registry = """
+        KNOWN = {}
+        def register(f, space):
+            if f.__name__ in KNOWN: raise ValueError(f.__name__)
+            assert "kept" in space
+            KNOWN[f.__name__] = f
+    """
+    source = "import registry, user\ndef kept(): return {0}\nregistry.register(kept, vars(user))\n"
+    project.write(registry=registry, mod=source.format(1))
+    user = project.load(user="kept = 1\n")
+    import mod  # type: ignore[import-not-found]
+    import registry as module
+
+    user.kept = mod.kept
+    project.reload(mod=source.format(2).replace("vars(user)", "user.__dict__"))
+    assert {"kept": mod.kept} == module.KNOWN
+    assert user.kept is mod.kept
+    assert user.kept() == 2

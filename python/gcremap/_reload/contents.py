@@ -123,6 +123,11 @@ def _content(cell: CellType) -> Any:
         return None
 
 
+def is_namespace(value: Any) -> bool:
+    """Whether it is that of a module."""
+    return type(value) is dict and ("__builtins__" in value or "__spec__" in value)
+
+
 def is_record(value: Any) -> bool:
     """Whether a container says something of what is in it, and is not one more registry."""
     return any(map(_is_said, [*dict.values(value)] if is_a(value, dict) else list(value)))

@@ -23,10 +23,19 @@ from gcremap._reload.contents import (
     attributes,
     entries,
     inside,
+    is_namespace,
     is_record,
     refill,
 )
-from gcremap._reload.kinds import is_a, is_class, module_of, mro_of, namespace_of, subclasses
+from gcremap._reload.kinds import (
+    is_a,
+    is_class,
+    is_function,
+    module_of,
+    mro_of,
+    namespace_of,
+    subclasses,
+)
 
 if TYPE_CHECKING:
     from gcremap._reload.match import Matcher
@@ -38,8 +47,6 @@ _ENOUGH = 20_000
 _MUCH = 10_000
 """A larger container is no registry of definitions."""
 _PASSED_BY = ("gcremap.", "importlib.")
-
-Key = Callable[[Any], object]
 
 
 def kept_by_the_interpreter() -> set[int]:
@@ -65,7 +72,8 @@ class Refusal:
         left |= kept_by_the_interpreter()
         leads = functools.partial(_leads, olds=olds, apart=self._seen.keys() - olds)
         for each in self._seen.values():
-            if is_a(each, CONTAINERS) and id(each) not in left and len(each) <= _MUCH:
+            fits = is_a(each, CONTAINERS) and len(each) <= _MUCH and not is_namespace(each)
+            if fits and id(each) not in left:
                 before = entries(each)
                 gone = {
                     place
@@ -158,9 +166,16 @@ def _named(entry: Any, matcher: Matcher) -> tuple[Any, ...]:
 
 
 def _meant(entry: Any, matcher: Matcher) -> tuple[Any, ...]:
-    """The definitions that an entry is made for, old and new being one."""
-    pairs = (matcher.by_old.get(id(e)) or matcher.by_new.get(id(e)) for e in inside(entry))
-    return tuple(id(pair) for pair in pairs if pair is not None)
+    """The definitions that an entry is made for, old and new being one; of those that are not
+    paired, since the source lacked them for a time, the names."""
+    found: list[Any] = []
+    for each in inside(entry):
+        pair = matcher.by_old.get(id(each)) or matcher.by_new.get(id(each))
+        if pair is not None:
+            found.append(id(pair))
+        elif (is_class(each) or is_function(each)) and "<" not in each.__qualname__:
+            found.append((module_of(each), each.__qualname__))
+    return tuple(found)
 
 
 def _roots(error: BaseException, own: dict[str, Any]) -> Iterator[Any]:

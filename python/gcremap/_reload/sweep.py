@@ -18,7 +18,16 @@ from typing import TYPE_CHECKING, Any
 
 from gcremap import _native
 from gcremap._reload import codes
-from gcremap._reload.contents import CONTAINERS, dict_of, drop, entries, is_record, put, refill
+from gcremap._reload.contents import (
+    CONTAINERS,
+    dict_of,
+    drop,
+    entries,
+    is_namespace,
+    is_record,
+    put,
+    refill,
+)
 from gcremap._reload.kinds import is_a, is_class, is_function, module_of
 from gcremap._reload.near import ENTRIES
 from gcremap._reload.refusals import kept_by_the_interpreter
@@ -135,7 +144,7 @@ class Sweep:
             each
             for each in holders
             if is_a(each, ENTRIES)
-            or (id(each) in self._young and not is_a(each, _APART) and not _is_space(each))
+            or (id(each) in self._young and not is_a(each, _APART) and not is_namespace(each))
         ]
         # A dict may be older than it looks: as long as it is empty it is not tracked.
         doubtful = {id(each): each for each in made if is_a(each, dict) and not is_record(each)}
@@ -176,13 +185,9 @@ class Sweep:
         return None
 
 
-def _is_space(value: Any) -> bool:
-    return type(value) is dict and ("__builtins__" in value or "__spec__" in value)
-
-
 def _namespaces(chosen: dict[int, Any]) -> dict[int, bool]:
     """The dicts that are of modules, instances or classes; whether they may be written to."""
-    found = {key: True for key, each in chosen.items() if _is_space(each)}
+    found = {key: True for key, each in chosen.items() if is_namespace(each)}
     for holder in _native._holders_of(*chosen.values()) if chosen else ():
         if is_class(holder):
             parts = map(id, gc.get_referents(holder))
