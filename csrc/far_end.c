@@ -51,9 +51,9 @@ read_backwards(void *arg)
         begin_segment(segment);
         for (; segment->count < GCR_SEGMENT && at != far->before_first;
              at = _PyGCHead_PREV(at)) {
-            take(&far->looker, segment, (PyObject *)(at + 1));
+            take(&far->looker, segment, (PyObject *)(at + 1), write_down, NULL);
         }
-        end_segment(&far->looker, segment);
+        end_segment(&far->looker, segment, write_down, NULL);
         atomic_store_explicit(&far->read, ++read, memory_order_release);
     }
     return NULL;
@@ -108,8 +108,8 @@ gcr_far_end_count(const gcr_far_end *far)
     return atomic_load_explicit(&far->read, memory_order_acquire);
 }
 
-const gcr_segment *
-gcr_far_end_segment(const gcr_far_end *far, size_t index)
+gcr_segment *
+gcr_far_end_segment(gcr_far_end *far, size_t index)
 {
     return &far->segments[index % SEGMENTS];
 }

@@ -15,7 +15,7 @@ gcr_far_end *gcr_far_end_begin(const gcr_sieve *sieve, PyGC_Head *first, PyGC_He
 /* The segments that have been read since, next to each other and the farthest first;
  * `count` says how many. They stay until gcr_far_end_release. */
 size_t gcr_far_end_count(const gcr_far_end *far);
-const gcr_segment *gcr_far_end_segment(const gcr_far_end *far, size_t index);
+gcr_segment *gcr_far_end_segment(gcr_far_end *far, size_t index);
 void gcr_far_end_release(gcr_far_end *far, size_t count);
 
 void gcr_far_end_leave(gcr_far_end *far);

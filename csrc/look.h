@@ -283,17 +283,6 @@ prefetch(PyObject *object, shape shape)
 
 /* ---- a row of objects -------------------------------------------------------- */
 
-GCR_HOT void
-look_at(const gcr_looker *looker, gcr_segment *segment, size_t at)
-{
-    seen seen = look(looker, segment->objects[at], looker->ahead[at % AHEAD]);
-    if (is_something(seen)) {
-        segment->found[segment->found_count++] =
-            (gcr_found){(uint16_t)at, (uint8_t)seen.nature, (uint8_t)seen.hit,
-                        (uint8_t)seen.is_left};
-    }
-}
-
 static inline void
 begin_segment(gcr_segment *segment)
 {
@@ -301,9 +290,30 @@ begin_segment(gcr_segment *segment)
     segment->found_count = 0;
 }
 
+/* What is done with something that was seen, of the object at that index. */
+typedef void (*seen_visitor)(gcr_segment *segment, size_t at, seen seen, void *arg);
+
+static inline void
+write_down(gcr_segment *segment, size_t at, seen seen, void *arg)
+{
+    (void)arg;
+    segment->found[segment->found_count++] = (gcr_found){
+        (uint16_t)at, (uint8_t)seen.nature, (uint8_t)seen.hit, (uint8_t)seen.is_left};
+}
+
+GCR_HOT void
+look_at(const gcr_looker *looker, gcr_segment *segment, size_t at, seen_visitor visit, void *arg)
+{
+    seen seen = look(looker, segment->objects[at], looker->ahead[at % AHEAD]);
+    if (is_something(seen)) {
+        visit(segment, at, seen, arg);
+    }
+}
+
+
 /* Takes one more object in, and looks at the one that was taken in AHEAD ago. */
 GCR_HOT void
-take(gcr_looker *looker, gcr_segment *segment, PyObject *object)
+take(gcr_looker *looker, gcr_segment *segment, PyObject *object, seen_visitor visit, void *arg)
 {
     shape shape = shape_of(looker, Py_TYPE(object));
     size_t at = segment->count++;
@@ -316,18 +326,18 @@ take(gcr_looker *looker, gcr_segment *segment, PyObject *object)
     }
     prefetch(object, shape);
     if (at >= AHEAD) {
-        look_at(looker, segment, at - AHEAD);
+        look_at(looker, segment, at - AHEAD, visit, arg);
     }
     looker->ahead[at % AHEAD] = shape;
 }
 
 /* Looks at the last ones. */
 static void
-end_segment(const gcr_looker *looker, gcr_segment *segment)
+end_segment(const gcr_looker *looker, gcr_segment *segment, seen_visitor visit, void *arg)
 {
     size_t at = segment->count < AHEAD ? 0 : segment->count - AHEAD;
     while (at < segment->count) {
-        look_at(looker, segment, at++);
+        look_at(looker, segment, at++, visit, arg);
     }
 }
 

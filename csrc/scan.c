@@ -27,43 +27,47 @@ typedef struct scan {
 
 enum { LONG = 1 << 14 }; /* objects that are read before a second processor is asked for */
 
+static inline void
+tell(gcr_segment *segment, size_t at, seen seen, void *arg)
+{
+    scan *scan = arg;
+    scan->told++;
+    scan->visit(segment->objects[at], seen.nature, seen.hit, scan->arg);
+}
+
 /* Tells what was found of the first objects of a segment. */
 static void
-tell(scan *scan, const gcr_segment *segment, size_t count)
+tell_found(scan *scan, gcr_segment *segment, size_t count)
 {
     scan->count += count;
     for (size_t i = 0; i < segment->found_count && segment->found[i].at < count; i++) {
         const gcr_found *found = &segment->found[i];
-        PyObject *object = segment->objects[found->at];
         seen seen = {found->nature, found->hit, 0};
         if (found->is_left) {
+            PyObject *object = segment->objects[found->at];
             seen = look(&scan->looker, object, shape_of(&scan->looker, Py_TYPE(object)));
         }
         if (is_something(seen)) {
-            scan->told++;
-            scan->visit(object, seen.nature, seen.hit, scan->arg);
+            tell(segment, found->at, seen, scan);
         }
     }
+}
+
+static void
+end_here(scan *scan)
+{
+    end_segment(&scan->looker, &scan->segment, tell, scan);
+    scan->count += scan->segment.count;
+    begin_segment(&scan->segment);
 }
 
 GCR_HOT void
 take_here(scan *scan, PyObject *object)
 {
-    gcr_segment *segment = &scan->segment;
-    take(&scan->looker, segment, object);
-    if (segment->count == GCR_SEGMENT) {
-        end_segment(&scan->looker, segment);
-        tell(scan, segment, segment->count);
-        begin_segment(segment);
+    take(&scan->looker, &scan->segment, object, tell, scan);
+    if (scan->segment.count == GCR_SEGMENT) {
+        end_here(scan);
     }
-}
-
-static void
-tell_rest(scan *scan)
-{
-    end_segment(&scan->looker, &scan->segment);
-    tell(scan, &scan->segment, scan->segment.count);
-    begin_segment(&scan->segment);
 }
 
 /* Reads from `*front` and `*back` towards the middle, at most `limit` objects. Returns
@@ -123,11 +127,11 @@ scan_to_far_end(scan *scan, PyGC_Head *front, PyGC_Head *back, gcr_far_end *far)
             PyObject *object = (PyObject *)(front + 1);
             is_done = front == end || object == known;
             if (!is_done) {
-                take(&scan->looker, here, object);
+                take(&scan->looker, here, object, write_down, NULL);
                 front = gcr_list_next(front);
             }
         }
-        end_segment(&scan->looker, here);
+        end_segment(&scan->looker, here, write_down, NULL);
 
         size_t from_here = here->count, first = told, read = gcr_far_end_count(far);
         for (size_t i = told; i < read && from_here == here->count; i++) {
@@ -137,11 +141,11 @@ scan_to_far_end(scan *scan, PyGC_Head *front, PyGC_Head *back, gcr_far_end *far)
             }
         }
         is_done = is_done || from_here < here->count;
-        tell(scan, here, from_here);
+        tell_found(scan, here, from_here);
         for (size_t i = first; i < told; i++) {
-            const gcr_segment *there = gcr_far_end_segment(far, i);
+            gcr_segment *there = gcr_far_end_segment(far, i);
             known = last_of(there);
-            tell(scan, there, there->count);
+            tell_found(scan, there, there->count);
         }
         gcr_far_end_release(far, told);
     }
@@ -156,7 +160,7 @@ scan_list(scan *scan, PyGC_Head *head)
     if (front == head || !scan_both_ends(scan, &front, &back, LONG)) {
         return;
     }
-    tell_rest(scan);
+    end_here(scan);
     /* Where much is told, that is the work, and goes better with what has just been read. */
     int is_sparse = scan->told - told < LONG / 4;
     gcr_far_end *far =
@@ -196,6 +200,6 @@ gcr_scan(const gcr_sieve *sieve, gcr_scan_visitor visit, void *arg)
                  .arg = arg,
                  .looker = {.sieve = *sieve, .has_thread_state = 1}};
     scan_heap(&scan);
-    tell_rest(&scan);
+    end_here(&scan);
     return scan.count;
 }
