@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from gcremap._reload import attempts
+
 REGISTRY = """
     import functools, weakref
     from collections import OrderedDict, deque
@@ -170,3 +172,41 @@ def test_definition_that_moved_and_an_error_at_the_end(project: Any) -> None:
         project.reload(mod="from core import f\ndef __after_reload__(previous): 1/0\n")
     assert {"mod": mod.f, "core": core.f} == module.TABLE
     assert (mod.f(), core.f()) == (1, 2)
+
+
+def test_a_key_that_cannot_be_hashed_is_not_lost(project: Any) -> None:
+    registry = """
+        FAILS = False
+        class Key:
+            def __hash__(self):
+                if FAILS: raise ValueError("no hash")
+                return 1
+        SET = {Key()}
+    """
+    source = "import registry\ndef f(): return 1\n"
+    project.load(registry=registry, mod=source)
+    held = sys.modules["registry"]
+    before = list(held.SET)
+    failing = source + "registry.SET.add(f)\nregistry.FAILS = True\nraise RuntimeError('mine')\n"
+    with pytest.raises(RuntimeError, match="mine") as caught:
+        project.reload(mod=failing)
+    assert "ValueError: no hash" in caught.value.__notes__[0]
+    assert all(any(each is key for each in held.SET) for key in before)
+
+
+def test_an_interrupt_while_it_is_sought_leaves_the_module_as_it_was(
+    project: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mod = project.load(mod="X = 1\ndef f(): return X\n")
+    f, before = mod.f, dict(vars(mod))
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(attempts, "made_by", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            project.reload(mod="X = 2\ndef f(): return -X\nraise RuntimeError\n")
+    assert (f(), vars(mod)) == (1, before)
+    project.reload(mod="X = 3\ndef f(): return X\n")
+    assert f() == 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import traceback
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from gcremap._reload.match import Matcher
@@ -36,11 +37,12 @@ class Attempts:
         except Exception as error:
             made = made_by([job], self._nursery.young(), Matcher(()))
             job.snapshot.restore()
-            self.sweep(job, made)
-            refusal = Refusal(error, job)
-            if not refusal.withdraw(made, self._undo):
-                raise
-            if not _succeeds(job, execute, error):
+            is_withdrawn = False
+            with suppress(Exception):  # of a key that is hashed: the first error is told
+                self._sweep(job, made)
+                refusal = Refusal(error, job)
+                is_withdrawn = refusal.withdraw(made, self._undo)
+            if not is_withdrawn or not _succeeds(job, execute, error):
                 raise
             self._dropped.update(map(id, made))
             self._refusals.append(refusal)
@@ -61,9 +63,18 @@ class Attempts:
         """The definitions that the new code of these has made."""
         return made_by(jobs, self._nursery.young(), self._matcher)
 
-    def sweep(self, job: Job, made: list[Any]) -> None:
-        """Take out of containers elsewhere what was `made` by code that failed, that of a job
-        the last. All else is as it was."""
+    def sweep_after(self, error: BaseException, job: Job, made: list[Any]) -> None:
+        """Take out of containers elsewhere what was `made` by code that failed with the error,
+        that of a job the last. All else is as it was."""
+        try:
+            self._sweep(job, made)
+        except Exception as problem:
+            error.add_note(
+                "What the new code has put into containers of other modules is still there: to "
+                f"take it out raised {type(problem).__name__}: {problem}"
+            )
+
+    def _sweep(self, job: Job, made: list[Any]) -> None:
         lost = job.snapshot.lost()
         Sweep(made, self._nursery.young(), lost, self._matcher).run()
 

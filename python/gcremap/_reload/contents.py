@@ -32,12 +32,14 @@ def entries(container: Any) -> list[Any]:
 
 def refill(container: Any, items: Iterable[Any]) -> None:
     """Give a container these entries, and no others."""
-    kind, chosen = _kind(container), list(items)
+    kind = _kind(container)
+    # Their keys are hashed before anything is lost: that may raise.
+    chosen: Any = (dict if is_a(container, dict) else set if is_a(container, set) else list)(items)
     kind.clear(container)
-    if is_a(container, dict):
-        for key, value in chosen:
+    if kind is OrderedDict:  # whose update() calls __setitem__ of a subclass
+        for key, value in chosen.items():
             kind.__setitem__(container, key, value)
-    elif is_a(container, set):
+    elif kind in (dict, set):
         kind.update(container, chosen)
     else:
         kind.extend(container, chosen)

@@ -116,20 +116,26 @@ class Transaction:
                 job.report.seconds = time.perf_counter() - start
             current = [job.now for job in jobs]
             return reports
-        except BaseException:
-            made = self._attempts.made(done)
-            while self._undo:
-                self._undo.pop()()
-            for job in reversed(done):
-                job.snapshot.restore()
-            self._reindexing.undo()
-            for job in remembered:
-                _remember(job.module, job.was)
+        except BaseException as error:
+            made: list[Any] = []
+            try:
+                made = self._attempts.made(done)
+            finally:
+                self._roll_back(done, remembered)
             if done:
-                self._attempts.sweep(done[-1], made)
+                self._attempts.sweep_after(error, done[-1], made)
             raise
         finally:
             source.put_away(current)
+
+    def _roll_back(self, done: list[Job], remembered: list[Job]) -> None:
+        while self._undo:
+            self._undo.pop()()
+        for job in reversed(done):
+            job.snapshot.restore()
+        self._reindexing.undo()
+        for job in remembered:
+            _remember(job.module, job.was)
 
     def _prepare(self) -> list[Job]:
         """Read and compile everything, before anything changes."""
