@@ -22,6 +22,9 @@ import gcremap
 from gcremap import _native
 from graph import ATOMS, DICTS, SEQUENCES, SETS, CycleError, Graph, Node, RefusedError
 
+# A weak table that became something else is still told of keys that end.
+pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored.*WeakKeyDictionary")
+
 STEPS = int(os.environ.get("GCREMAP_STEPS", "300"))
 STEPS_OF_A_RUN = 50
 RUNS = max(1, STEPS // STEPS_OF_A_RUN)
@@ -191,8 +194,6 @@ def walk(seed: int) -> None:
     machine.teardown()
 
 
-# A weak table that became something else is still told of keys that end.
-@pytest.mark.filterwarnings("ignore:Exception ignored.*WeakKeyDictionary")
 def test_random_walks() -> None:
     first = random.randrange(1 << 32) if "GCREMAP_STEPS" in os.environ else 0
     for seed in range(first, first + 2 * RUNS):
