@@ -210,7 +210,7 @@ def test_a_long_list_is_read_once_by_however_many_read_it(
 ) -> None:
     """Two processors read it from its ends, and meet where they happen to."""
     sides = [Plain("one"), Plain("other")]
-    count = 80_000
+    count = 40_000
     makers = itertools.islice(itertools.cycle(kinds), count)
     holders = [
         make(sides[0] if i % often == 0 or i == count - 1 else print)
