@@ -142,13 +142,7 @@ is_traversed_anywhere(PyTypeObject *type)
         || type == &PySet_Type || type == &PyFrozenSet_Type) {
         return 1;
     }
-    if (type->tp_traverse != gcr_subtype_traverse) {
-        return 0;
-    }
-    while (type->tp_traverse == gcr_subtype_traverse) {
-        type = type->tp_base;
-    }
-    return type == &PyBaseObject_Type;
+    return gcr_c_base(type) == &PyBaseObject_Type;
 }
 
 static inline shape
@@ -164,10 +158,16 @@ new_shape(const gcr_looker *looker, PyTypeObject *type)
                    (uint8_t)(found == INSTANCE && gcr_passes(&looker->sieve, (PyObject *)type))};
 }
 
+static inline size_t
+place_of(PyTypeObject *type)
+{
+    return ((uintptr_t)type >> 4) % SHAPES;
+}
+
 static inline shape
 shape_of(gcr_looker *looker, PyTypeObject *type)
 {
-    shape *cached = &looker->shapes[((uintptr_t)type >> 4) % SHAPES];
+    shape *cached = &looker->shapes[place_of(type)];
     if (cached->type != type) {
         *cached = new_shape(looker, type);
     }
@@ -318,7 +318,7 @@ take(gcr_looker *looker, gcr_segment *segment, PyObject *object, seen_visitor vi
     shape shape = shape_of(looker, Py_TYPE(object));
     size_t at = segment->count++;
     segment->objects[at] = object;
-    uintptr_t *last = &looker->last[((uintptr_t)shape.type >> 4) % SHAPES];
+    uintptr_t *last = &looker->last[place_of(shape.type)];
     uintptr_t step = (uintptr_t)object - *last;
     *last = (uintptr_t)object;
     if (step + 1024 <= 2048) {

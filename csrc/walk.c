@@ -89,9 +89,7 @@ gcr_walker_coverage(PyObject *holder)
         entry_of(type, &coverage);
         return coverage;
     }
-    while (type->tp_traverse == gcr_subtype_traverse) {
-        type = type->tp_base;
-    }
+    type = gcr_c_base(type);
     if (type->tp_traverse == NULL && gcr_type_is_leaf(type)) {
         return GCR_FULL;
     }

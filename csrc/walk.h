@@ -111,6 +111,17 @@ int gcr_is_python_class(PyTypeObject *type);
 extern traverseproc gcr_subtype_traverse;
 extern destructor gcr_subtype_dealloc;
 
+/* The nearest base with a tp_traverse of its own, or none: what class statements have
+ * added to is behind. */
+static inline PyTypeObject *
+gcr_c_base(PyTypeObject *type)
+{
+    while (type->tp_traverse == gcr_subtype_traverse) {
+        type = type->tp_base;
+    }
+    return type;
+}
+
 /* Why the layouts compiled in are not those of this interpreter, or NULL: by what it
  * says of itself, then by objects made for the purpose, which walkers must be ready
  * for. Either runs Python code. */

@@ -59,15 +59,20 @@ def _kind(container: Any) -> Any:
 
 def attributes(value: Any) -> list[Any]:
     """The values of the attributes of an instance, by no code of its class."""
-    found = []
+    slots = [filled for _, filled in slots_of(value)]
+    return [*slots, *(dict_of(value) or {}).values()]
+
+
+def slots_of(value: Any) -> Iterator[tuple[MemberDescriptorType, Any]]:
+    """The `__slots__` of an instance that are filled, with what is in them."""
     for base in mro_of(type(value)):
         for slot in namespace_of(base).values():
             if type(slot) is MemberDescriptorType:
                 try:
-                    found.append(slot.__get__(value))
+                    filled = slot.__get__(value)
                 except (AttributeError, TypeError):
                     continue
-    return [*found, *(dict_of(value) or {}).values()]
+                yield slot, filled
 
 
 def dict_of(value: Any) -> dict[str, Any] | None:

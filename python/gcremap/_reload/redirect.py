@@ -12,6 +12,7 @@ from types import FunctionType
 from typing import Any, NamedTuple
 
 from gcremap._reload.attributes import set_attribute
+from gcremap._reload.contents import dict_of, slots_of
 from gcremap._reload.kinds import is_a, is_class
 from gcremap._reload.match import Pair
 from gcremap._reload.near import Census, Nursery
@@ -133,20 +134,11 @@ class Redirection:
         before = len(self._places)
         if id(type(holder)) in hits:
             self._places.append((_TYPE, holder, None))
-        for base in type(holder).__mro__:
-            for slot in vars(base).values():
-                if type(slot) is types.MemberDescriptorType:
-                    try:
-                        value = slot.__get__(holder)
-                    except (AttributeError, TypeError):
-                        continue
-                    if id(value) in hits:
-                        self._places.append((_SLOT, holder, slot))
-        if len(self._places) - before < len(hits) and type(holder).__dictoffset__:
-            try:
-                attributes = object.__getattribute__(holder, "__dict__")
-            except AttributeError:
-                return  # a TypeVar has one and shows it to nobody
+        for slot, value in slots_of(holder):
+            if id(value) in hits:
+                self._places.append((_SLOT, holder, slot))
+        if len(self._places) - before < len(hits):
+            attributes = dict_of(holder) or {}
             found = [key for key, value in dict.items(attributes) if id(value) in hits]
             self._places += [(_DICT, attributes, key) for key in found]
 
