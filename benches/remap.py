@@ -82,8 +82,9 @@ def swaps(count: int) -> Callable[[int], Callable[[], object]]:
     held: list[Any] = [Point(number) for number in range(count)]
 
     def prepare(_: int) -> Callable[[], object]:
-        pairs = list(zip(list(held), [Point(number) for number in range(count)], strict=True))
-        return lambda: gcremap.remap(pairs, frames=False)
+        news = [Point(number) for number in range(count)]
+        mapping = dict(zip(held, news, strict=True))
+        return lambda: gcremap.remap(mapping, frames=False)
 
     return prepare
 

@@ -2,6 +2,7 @@
 
 use std::ffi::CStr;
 use std::ops::ControlFlow;
+use std::ptr;
 
 use pyo3_ffi as py;
 use pyo3_ffi::PyObject;
@@ -32,33 +33,39 @@ impl Pairs {
         let mut holders = FxHashSet::from_iter([mapping as usize]);
         // SAFETY: the caller's promise; every object is owned while it is used.
         unsafe {
-            let items = if is_mapping(mapping)? {
-                holders.extend(containers_of(mapping));
-                Owned::steal(py::PyMapping_Items(mapping))?
+            let mut sides;
+            let mut given = Vec::new();
+            if py::PyDict_CheckExact(mapping) != 0 {
+                sides = sides_of_dict(mapping);
             } else {
-                Owned::borrow(mapping)
-            };
-            // Of anything else, it would be user code that says it.
-            let length = match py::PyList_CheckExact(items.as_ptr()) {
-                0 => 0,
-                _ => py::PyList_GET_SIZE(items.as_ptr()) as usize,
-            };
-            let mut sides = Sides::with_room_for(length);
-            // The pairs of a mapping were made for this call and go with it.
-            let is_callers = items.as_ptr() == mapping;
-            let mut given = Vec::with_capacity(if is_callers { length } else { 0 });
-            each(
-                items.as_ptr(),
-                c"remap() takes a mapping or an iterable of (old, new) pairs",
-                |item| {
-                    let (old, new) = read_pair(&item)?;
-                    sides.push(old, new);
-                    if is_callers {
-                        given.push(item);
-                    }
-                    Ok(())
-                },
-            )?;
+                let items = if is_mapping(mapping)? {
+                    holders.extend(containers_of(mapping));
+                    Owned::steal(py::PyMapping_Items(mapping))?
+                } else {
+                    Owned::borrow(mapping)
+                };
+                // Of anything else, it would be user code that says it.
+                let length = match py::PyList_CheckExact(items.as_ptr()) {
+                    0 => 0,
+                    _ => py::PyList_GET_SIZE(items.as_ptr()) as usize,
+                };
+                sides = Sides::with_room_for(length);
+                // The pairs of a mapping were made for this call and go with it.
+                let is_callers = items.as_ptr() == mapping;
+                given.reserve(if is_callers { length } else { 0 });
+                each(
+                    items.as_ptr(),
+                    c"remap() takes a mapping or an iterable of (old, new) pairs",
+                    |item| {
+                        let (old, new) = read_pair(&item)?;
+                        sides.push(old, new);
+                        if is_callers {
+                            given.push(item);
+                        }
+                        Ok(())
+                    },
+                )?;
+            }
             let map = ForwardingMap::new(sides.pairs().iter().copied())
                 .map_err(|conflict| raise_conflict(&conflict))?;
             // Repeated pairs, and those of one object with itself, are left out.
@@ -105,6 +112,23 @@ impl Pairs {
     pub(crate) fn held(&self) -> impl Iterator<Item = *mut PyObject> + '_ {
         let news = self.sides.pairs().iter().map(|pair| pair.new as *mut PyObject);
         news.chain(self.others.iter().map(Owned::as_ptr))
+    }
+}
+
+/// The items of an exact dict as they stand in it: to ask for them would make a tuple of
+/// each.
+///
+/// # Safety
+/// The GIL is held; `dict` is an exact dict and alive.
+unsafe fn sides_of_dict(dict: *mut PyObject) -> Sides {
+    let (mut old, mut new, mut position) = (ptr::null_mut(), ptr::null_mut(), 0);
+    // SAFETY: the caller's promise; no Python runs while the dict is read.
+    unsafe {
+        let mut sides = Sides::with_room_for(py::PyDict_Size(dict) as usize);
+        while py::PyDict_Next(dict, &raw mut position, &raw mut old, &raw mut new) != 0 {
+            sides.push(Owned::borrow(old), Owned::borrow(new));
+        }
+        sides
     }
 }
 
