@@ -43,7 +43,7 @@ impl Facts {
             *types.entry(name_of(holder)).or_default() += slots;
             holders += 1;
         }
-        for Instances { objects, .. } in &outcome.instances {
+        for Instances { objects, .. } in outcome.instances.iter() {
             *types.entry(name_of(objects[0])).or_default() += objects.len();
         }
         holders += holders_besides(outcome);

@@ -1,6 +1,8 @@
 //! From changes to a changed heap: ask for hashes, prepare what can fail, apply
 //! what cannot, release what is no longer needed.
 
+use std::ops::Deref;
+
 use pyo3_ffi as py;
 use pyo3_ffi::PyObject;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -34,10 +36,10 @@ pub(crate) struct Moved {
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
     pub(crate) edits: Edits,
-    pub(crate) instances: Vec<Instances>,
+    pub(crate) instances: OwnedInstances,
     /// The pairs of the call: what the edits' olds and news are.
     pub(crate) pairs: Sides,
-    /// Holders of the edits, instances with their classes, and the tables of what was dropped.
+    /// Holders of the edits, and the tables of what was dropped.
     owned: Vec<Owned>,
     pub(crate) weak: Vec<Moved>,
     pub(crate) classes: Vec<[Owned; 2]>,
@@ -55,6 +57,40 @@ pub(crate) struct Outcome {
     pub(crate) rehash: Vec<Owned>,
     pub(crate) rehashed: usize,
     pub(crate) pinned: usize,
+}
+
+/// Owns a count of each instance, and of both classes for all of its instances.
+#[derive(Debug, Default)]
+pub(crate) struct OwnedInstances(Vec<Instances>);
+
+impl OwnedInstances {
+    /// # Safety
+    /// The GIL is held; all of them are alive.
+    unsafe fn own(instances: Vec<Instances>) -> Self {
+        let owned = OwnedInstances(instances);
+        // SAFETY: the caller's promise.
+        owned.objects().for_each(|object| unsafe { py::Py_INCREF(object) });
+        owned
+    }
+
+    fn objects(&self) -> impl Iterator<Item = *mut PyObject> + '_ {
+        self.0.iter().flat_map(|class| class.objects.iter().copied().chain([class.old, class.new]))
+    }
+}
+
+impl Deref for OwnedInstances {
+    type Target = [Instances];
+
+    fn deref(&self) -> &[Instances] {
+        &self.0
+    }
+}
+
+impl Drop for OwnedInstances {
+    fn drop(&mut self) {
+        // SAFETY: the counts are ours, and the GIL is held.
+        self.objects().for_each(|object| unsafe { py::Py_DECREF(object) });
+    }
 }
 
 /// An entry that a key's becoming equal to another dropped. Owns the objects of
@@ -101,6 +137,7 @@ impl Outcome {
             .chain(self.rebased.iter().flat_map(Rebased::objects))
             .chain(&self.rehash)
             .map(Owned::as_ptr)
+            .chain(self.instances.objects())
             .chain(self.contexts.iter().flat_map(Changed::objects))
             .chain(moved)
             .chain(lost.filter(|object| !object.is_null()))
@@ -331,10 +368,6 @@ impl Outcome {
         let own = |object: *mut PyObject| unsafe { Owned::borrow(object) };
         let mut outcome = Outcome::default();
         outcome.owned.extend(changes.edits.by_holder().map(|group| own(group.holder)));
-        for class in &changes.instances {
-            outcome.owned.extend([class.old, class.new].map(own));
-            outcome.owned.extend(class.objects.iter().copied().map(own));
-        }
         for move_ in &changes.weak {
             let references: Vec<Owned> = move_.references().into_iter().map(own).collect();
             if !references.is_empty() {
@@ -351,9 +384,12 @@ impl Outcome {
         outcome
     }
 
-    fn take_edits(&mut self, changes: &mut Changes) {
+    /// # Safety
+    /// I1.
+    unsafe fn take_edits(&mut self, changes: &mut Changes) {
         self.edits = std::mem::take(&mut changes.edits);
-        self.instances = std::mem::take(&mut changes.instances);
+        // SAFETY: the caller's promise: what is found in the heap is alive.
+        self.instances = unsafe { OwnedInstances::own(std::mem::take(&mut changes.instances)) };
     }
 
     /// An undo leaves these as they are, and nothing of theirs is kept.

@@ -185,7 +185,7 @@ unsafe fn put_back(done: &Outcome) -> Changes {
             }
         }
     }
-    for class in &done.instances {
+    for class in done.instances.iter() {
         // SAFETY: the caller's promise: they are alive.
         let still = |o: &*mut PyObject| unsafe { (**o).ob_type == class.new.cast() };
         let objects: Vec<_> = class.objects.iter().copied().filter(still).collect();

@@ -93,8 +93,10 @@ struct Planner<'a> {
     parts: FxHashSet<usize>,
     /// Where old classes keep those of their parts that are attributes.
     namespaces: FxHashSet<usize>,
-    /// Holders of the full ring, for the next to leave out.
+    /// Holders of the full ring, for the next to leave out with those of `classes`.
     taken: Vec<usize>,
+    /// An old class, and its pair: an instance is rarely the only one in a row.
+    last_class: Option<(usize, usize)>,
     /// By pair of classes: what becomes of the instances.
     classes: BTreeMap<usize, Class>,
     counts: Counts,
@@ -133,6 +135,7 @@ impl<'a> Planner<'a> {
             parts: FxHashSet::default(),
             namespaces: FxHashSet::default(),
             taken: Vec::new(),
+            last_class: None,
             classes: BTreeMap::new(),
             counts,
             plan: Plan::default(),
@@ -166,15 +169,19 @@ impl<'a> Planner<'a> {
                     if self.seen_holders.contains(&(holder as usize)) {
                         return;
                     }
-                    self.taken.push(holder as usize);
                     match hit {
                         c::GCR_ITS_CLASS => self.take_class_of(holder),
-                        _ => self.take_holder(holder),
+                        _ => {
+                            self.taken.push(holder as usize);
+                            self.take_holder(holder);
+                        }
                     }
                 });
             }
             if self.counts.are_open() {
                 self.seen_holders.extend(self.taken.drain(..));
+                let instances = self.classes.values().flat_map(|class| &class.instances.objects);
+                self.seen_holders.extend(instances.map(|&object| object as usize));
                 let deep = search::deep(map);
                 self.plan.scanned = self.plan.scanned.max(deep.scanned);
                 for &holder in &deep.found {
@@ -204,10 +211,16 @@ impl<'a> Planner<'a> {
     unsafe fn take_class_of(&mut self, instance: *mut PyObject) {
         // SAFETY: the caller's promise, for every call in this function.
         unsafe {
-            if let Some(pair) = self.map.find((*instance).ob_type as usize) {
+            let class = (*instance).ob_type as usize;
+            if self.last_class.is_none_or(|(last, _)| last != class) {
+                let Some(pair) = self.map.find(class) else { return };
+                self.last_class = Some((class, pair));
+            }
+            if let Some((_, pair)) = self.last_class {
                 self.counts.explain(pair, 1);
-                if !self.is_excluded(instance) {
-                    self.take_instance(instance, pair);
+                match self.is_excluded(instance) {
+                    true => self.taken.push(instance as usize),
+                    false => self.take_instance(instance, pair),
                 }
             }
         }
