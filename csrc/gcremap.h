@@ -226,6 +226,10 @@ typedef void (*gcr_word_visitor)(uintptr_t word, void *arg);
 int gcr_stack_words(uintptr_t low, uintptr_t high, uintptr_t base, gcr_word_visitor visit,
                     void *arg);
 
+/* Visits the address at which each mapping begins that holds the stack of a thread.
+ * Returns 0 unless one was found for each thread. */
+int gcr_stacks(gcr_word_visitor visit, void *arg);
+
 /* ---- interpreter state --------------------------------------------------- */
 
 /* Every slot of the interpreter and thread states, and of static types, that

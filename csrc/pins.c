@@ -208,10 +208,14 @@ stack_pointer(pid_t tid)
  * frame address stands for the stack pointer, the registers just saved. */
 #define RED_ZONE 512
 
-/* `sp` is 0 if unknown. Returns 0 if the thread's stack could not be found. */
+/* What stands on the stack above `sp`, which is 0 if unknown. Returns 0 if the thread's
+ * stack could not be found. */
+typedef int (*thread_visitor)(const mappings *maps, pid_t tid, uintptr_t sp, void *arg);
+
 static int
-scan_thread(const targets *t, const mappings *maps, pid_t tid, uintptr_t sp)
+scan_thread(const mappings *maps, pid_t tid, uintptr_t sp, void *arg)
 {
+    const targets *t = arg;
     range native = native_stack(maps, tid);
     range current = sp ? mapping_of(maps, sp) : (range){0, 0};
     if (current.end == 0) {
@@ -229,8 +233,9 @@ scan_thread(const targets *t, const mappings *maps, pid_t tid, uintptr_t sp)
     return 1;
 }
 
+/* `own_sp` is that of the calling thread. */
 static int
-scan_threads(const targets *t, uintptr_t own_sp)
+each_thread(thread_visitor visit, uintptr_t own_sp, void *arg)
 {
     mappings maps = {0};
     DIR *tasks = opendir("/proc/self/task");
@@ -240,7 +245,7 @@ scan_threads(const targets *t, uintptr_t own_sp)
     while (complete && (entry = readdir(tasks)) != NULL) {
         pid_t tid = (pid_t)atol(entry->d_name);
         if (tid > 0) {
-            complete = scan_thread(t, &maps, tid, tid == own ? own_sp : stack_pointer(tid));
+            complete = visit(&maps, tid, tid == own ? own_sp : stack_pointer(tid), arg);
         }
     }
     if (tasks != NULL) {
@@ -248,6 +253,32 @@ scan_threads(const targets *t, uintptr_t own_sp)
     }
     free(maps.ranges);
     return complete;
+}
+
+typedef struct places {
+    gcr_word_visitor visit;
+    void *arg;
+} places;
+
+static int
+show_stack(const mappings *maps, pid_t tid, uintptr_t sp, void *arg)
+{
+    const places *places = arg;
+    range native = native_stack(maps, tid);
+    range found[] = {native, sp ? mapping_of(maps, sp) : native};
+    for (size_t i = 0; i < 2; i++) {
+        if (found[i].end != 0) {
+            places->visit(found[i].start, places->arg);
+        }
+    }
+    return found[0].end != 0 || found[1].end != 0;
+}
+
+int
+gcr_stacks(gcr_word_visitor visit, void *arg)
+{
+    places places = {visit, arg};
+    return each_thread(show_stack, (uintptr_t)__builtin_frame_address(0), &places);
 }
 
 /* ---- frames ------------------------------------------------------------------ */
@@ -320,12 +351,20 @@ gcr_stack_words(uintptr_t low, uintptr_t high, uintptr_t base, gcr_word_visitor 
 {
     targets t = {low, high, visit, arg};
     scan_frames(&t);
-    return scan_threads(&t, base);
+    return each_thread(scan_thread, base, &t);
 }
 
 #else
 
 /* Where the stacks of other threads are is not known here. */
+int
+gcr_stacks(gcr_word_visitor visit, void *arg)
+{
+    (void)visit;
+    (void)arg;
+    return 0;
+}
+
 PyObject *
 gcr_call_with_base(PyObject *(*body)(void *arg, uintptr_t base), void *arg)
 {

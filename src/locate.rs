@@ -96,7 +96,10 @@ impl Locator {
             return located;
         }
         let mut missing = Missing::new(missing);
-        let readable = self.readable.get_or_init(Readable::now);
+        let readable = self.readable.get_or_init(|| {
+            // SAFETY: the caller's promise.
+            unsafe { Readable::now() }
+        });
         // SAFETY: the caller's promise.
         let probed = unsafe { probe(holder, &mut missing, &known, readable) };
         for slot in probed {

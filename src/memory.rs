@@ -1,5 +1,9 @@
 //! Which addresses can be read and written: what the probe may follow.
 
+use rustc_hash::FxHashSet;
+
+use crate::ffi;
+
 /// Writable private mappings of this process, ascending.
 #[derive(Debug, Default)]
 pub(crate) struct Readable {
@@ -10,17 +14,27 @@ pub(crate) struct Readable {
 /// size: HEAP_MAX_SIZE of glibc's malloc/arena.c.
 const HEAP: usize = 64 << 20;
 
+/// No guard of a stack is larger: one page, unless a program asks for more. Allocators
+/// reserve more at a time of what they have not handed out (AddressSanitizer's, jemalloc).
+const LARGEST_GUARD: usize = 1 << 20;
+
 impl Readable {
     /// Reads the process's map, less the stacks: they change under our feet and
-    /// hold no holder's slots. The main thread's is named; glibc puts a guard
-    /// before each of the others. Empty where there is none to read, which confines
+    /// hold no holder's slots. Empty where there is none to read, which confines
     /// the probe to the holder's own block.
-    pub(crate) fn now() -> Self {
+    ///
+    /// # Safety
+    /// The GIL is held.
+    pub(crate) unsafe fn now() -> Self {
         let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
-        Readable::parse(&maps)
+        // SAFETY: the caller's promise.
+        Readable::parse(&maps, unsafe { ffi::stacks() }.as_ref())
     }
 
-    fn parse(maps: &str) -> Self {
+    /// `stacks`: where the mappings with the threads' stacks begin. If those of some are not
+    /// known, what follows anything inaccessible may be one: the C library puts a guard
+    /// before each, which may be one mapping with what is reserved below it.
+    fn parse(maps: &str, stacks: Option<&FxHashSet<usize>>) -> Self {
         let mut ranges = Vec::new();
         let mut guard_end = None;
         let mut before = (0, 0);
@@ -29,8 +43,16 @@ impl Readable {
             let is_reserve = high % HEAP == 0 && before == (high.wrapping_sub(HEAP), low);
             before = (low, high);
             if access.starts_with("---") {
-                guard_end = (!is_reserve).then_some(high);
-            } else if access == "rw-p" && !line.ends_with("[stack]") && guard_end != Some(low) {
+                let may_be_guard = match stacks {
+                    Some(_) => high - low <= LARGEST_GUARD,
+                    None => !is_reserve,
+                };
+                guard_end = may_be_guard.then_some(high);
+            } else if access == "rw-p"
+                && !line.ends_with("[stack]")
+                && guard_end != Some(low)
+                && stacks.is_none_or(|stacks| !stacks.contains(&low))
+            {
                 ranges.push((low, high));
             }
         }
@@ -82,11 +104,31 @@ mod tests {
 7f0018021000-7f001c001000 ---p 00000000 00:00 0
 7f001c001000-7f001c801000 rw-p 00000000 00:00 0
 ",
+            None,
         );
         assert_eq!(readable.limit(0x7f00_1000_0010), Some(0x7f00_1002_1000));
         assert_eq!(readable.limit(0x7f00_1400_0010), Some(0x7f00_1410_0000));
         // Here the guard of a stack goes on where the rest of a heap ends.
         assert_eq!(readable.limit(0x7f00_1c00_1010), None);
+    }
+
+    #[test]
+    fn what_lies_above_the_reserve_of_any_allocator_is_no_stack_if_all_stacks_are_known() {
+        let maps = "\
+600000000000-602000000000 ---p 00000000 00:00 0
+602000000000-602000010000 rw-p 00000000 00:00 0
+602000010000-603000000000 ---p 00000000 00:00 0
+603000000000-603000800000 rw-p 00000000 00:00 0
+7f0000200000-7f0000201000 ---p 00000000 00:00 0
+7f0000201000-7f0000a01000 rw-p 00000000 00:00 0
+";
+        let stacks = FxHashSet::from_iter([0x6030_0000_0000]);
+        let readable = Readable::parse(maps, Some(&stacks));
+        assert_eq!(readable.limit(0x6020_0000_0010), Some(0x6020_0001_0000));
+        assert_eq!(readable.limit(0x6030_0000_0010), None);
+        // That of a thread that has ended, which the next one gets.
+        assert_eq!(readable.limit(0x7f00_0020_1010), None);
+        assert_eq!(Readable::parse(maps, None).limit(0x6020_0000_0010), None);
     }
 
     const MAPS: &str = "\
@@ -100,7 +142,7 @@ mod tests {
 
     #[test]
     fn only_writable_private_mappings_off_the_stacks() {
-        let readable = Readable::parse(MAPS);
+        let readable = Readable::parse(MAPS, None);
         assert_eq!(readable.limit(0x55d0_c8a0_0010), None);
         assert_eq!(readable.limit(0x55d0_c8a0_1010), Some(0x55d0_c8a0_2000));
         assert_eq!(readable.limit(0x55d0_c8a0_2000), None);
@@ -111,7 +153,7 @@ mod tests {
 
     #[test]
     fn unaligned_and_null_are_not_followed() {
-        let readable = Readable::parse(MAPS);
+        let readable = Readable::parse(MAPS, None);
         assert_eq!(readable.limit(0x7f00_0000_0001), None);
         assert_eq!(readable.limit(0), None);
     }

@@ -306,6 +306,12 @@ unsafe extern "C" {
     ) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
+    pub fn gcr_stacks(
+        visit: gcr_word_visitor,
+        arg: *mut ::std::os::raw::c_void,
+    ) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
     pub fn gcr_roots(
         visit: gcr_slot_visitor,
         arg: *mut ::std::os::raw::c_void,

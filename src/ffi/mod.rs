@@ -206,22 +206,35 @@ pub(crate) unsafe fn sentence(text: *const c_char) -> Option<&'static str> {
     unsafe { CStr::from_ptr(text) }.to_str().ok()
 }
 
+unsafe extern "C" fn note(word: usize, words: *mut c_void) {
+    // SAFETY: `words` is a set of the caller's, which outlives the call.
+    let words = unsafe { &mut *words.cast::<FxHashSet<usize>>() };
+    words.insert(word);
+}
+
 /// The words from `low` to `high` that stand on the C stack of any thread, or uncounted in
 /// a running frame; `None` where that cannot be found out.
 ///
 /// # Safety
 /// The GIL is held; `base` is from [`call_with_base`].
 pub(crate) unsafe fn stack_words(low: usize, high: usize, base: usize) -> Option<FxHashSet<usize>> {
-    unsafe extern "C" fn note(word: usize, words: *mut c_void) {
-        // SAFETY: `words` is the set below, which outlives the call.
-        let words = unsafe { &mut *words.cast::<FxHashSet<usize>>() };
-        words.insert(word);
-    }
     let mut words = FxHashSet::default();
     // SAFETY: the caller's promise.
     let complete =
         unsafe { c::gcr_stack_words(low, high, base, Some(note), (&raw mut words).cast()) };
     (complete != 0).then_some(words)
+}
+
+/// Where the mappings with the stacks of all threads begin; `None` if that of some thread
+/// is not known.
+///
+/// # Safety
+/// The GIL is held.
+pub(crate) unsafe fn stacks() -> Option<FxHashSet<usize>> {
+    let mut starts = FxHashSet::default();
+    // SAFETY: the caller's promise.
+    let complete = unsafe { c::gcr_stacks(Some(note), (&raw mut starts).cast()) };
+    (complete != 0).then_some(starts)
 }
 
 /// Calls `body` with the stack address above which the callers' words stand.
