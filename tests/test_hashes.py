@@ -588,3 +588,25 @@ def test_an_undo_places_by_what_stands_where(holding: Callable[..., Any]) -> Non
     assert table == {holding(b, b): 2}
     report.undo()
     assert table == {holding(a, b): 1, holding(b, a): 2}
+
+
+def test_a_large_hash_is_stored_as_the_method_says_it() -> None:
+    """hash() of an int is another one beyond 2 ** 61; a lookup in between tells them apart."""
+
+    class Key:
+        def __hash__(self) -> int:
+            return 1
+
+    looked_up = []
+
+    def hashed(self: Key) -> int:
+        if type(self).__hash__ is hashed and not looked_up:
+            looked_up.append(None)
+            looked_up.append(table.get(self))
+        return 2**62 + 5
+
+    key = Key()
+    table = {key: "value"}
+    gcremap.remap({Key.__hash__: hashed})
+    assert table[key] == "value"
+    assert looked_up == [None, "value"]

@@ -106,7 +106,7 @@ class _StandIn:
         self._eq = eq
 
     def __hash__(self) -> int:
-        return hash(self._hash(self._object))
+        return self._hash(self._object)
 
     def __eq__(self, other: object) -> Any:
         if isinstance(other, _StandIn):
