@@ -40,6 +40,12 @@ def compiled(text: str, path: str = "<mod>") -> CodeType:
         (F + "def g(a=lambda: 1, *b): return a\nx = 1", F + "def g(a=lambda: 1, *b): return a\n"),
         ("def f(\n    a\n):\n    '''it'''\nx = 1\n", "def f(\n    a\n):\n    '''it'''\n"),
         (A + "x = 1\n", A + "x = 2\n"),
+        (F + "import x\ndef g():\n    1\n", F + "import x\ndef g():\n    x.y()\n"),
+        (
+            F + "def g(a=lambda: 1, b=lambda: 2):\n    1\n",
+            F + "def g(a=lambda: 1, b=lambda: 2):\n    2\n",
+        ),
+        (FUTURE + F + "def g():\n    1\n", FUTURE + F + "def g():\n    def h(a: b): pass\n"),
         (FUTURE + F + "x: y = 1\n", FUTURE + F + "x: z = 1\n"),
     ],
 )

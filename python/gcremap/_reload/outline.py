@@ -6,6 +6,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from types import CodeType
 
 from gcremap._reload import effects
 from gcremap._reload.definitions import Effect
@@ -66,6 +67,8 @@ class Outline:
     def __init__(self, text: str, before: Outline | None = None) -> None:
         # Other line ends count as such for the tree, and would not here.
         self.lines = text.split("\n") if "\r" not in text else None
+        self.frame: tuple[str, CodeType] | None = None
+        """The text with empty functions and classes, and the code of that."""
         self.statements = (before and self._edited(before)) or self._read(ast.parse(text))
 
     def _read(self, tree: ast.Module) -> list[Statement]:

@@ -28,31 +28,59 @@ def code_after(now: Outline, path: str, before: Outline, code: CodeType) -> Code
     """
     if now.lines is None or code.co_filename != path:
         return None
-    known = {id(each.node): each for each in before.statements}
+    if now is before:
+        return _below(code, 0)
+    known = {id(each.node): each.lines[0] for each in before.statements}
     olds = {_place(each): each for each in codes.nested(code)}
     lines = list(now.lines)
-    stays: dict[_Place, CodeType] = {}
+    bodies: dict[_Place, CodeType] = {}
+    others: list[str] = [""] * len(lines)
+    edited: set[_Place] = set()
     for each in now.statements:
-        if id(each.node) not in known:
+        first, last = each.lines
+        was = known.get(id(each.node))
+        moved = 0 if was is None else first - was
+        name, start = _body(each, lines, moved)
+        if not name:
+            if each.imports:  # the compiler calls methods of what is imported another way
+                others[first - 1 : last] = lines[first - 1 : last]
             continue
-        (first, last), before_it = each.lines, known[id(each.node)].lines[0]
-        name, start = _body(each, lines, first - before_it)
-        old = olds.get((name, before_it))
-        if old is not None:
-            stays[name, first] = _below(old, first - before_it)
-            _empty(lines, start, last)
-    if not stays:
+        if was is None:
+            edited.add((name, first))
+            others[first - 1 : last] = lines[first - 1 : last]
+        elif (old := olds.get((name, was))) is not None:
+            bodies[name, first] = _below(old, moved)
+        else:
+            continue
+        _empty(lines, start, last)
+    if not bodies:
         return None
+    features = code.co_flags & _FEATURES
     try:
-        made = compile("\n".join(lines), path, "exec", dont_inherit=True)
+        made = _frame(now, before, "\n".join(lines), path)
+        if edited:
+            rest = compile("\n".join(others), path, "exec", features, dont_inherit=True)
+            found = {_place(each): each for each in codes.nested(rest)}
+            bodies.update((place, found[place]) for place in edited)
     except SyntaxError:
         return None
-    if (made.co_flags ^ code.co_flags) & _FEATURES:
+    if (made.co_flags & _FEATURES) != features:
         return None
     consts = [
-        stays.pop(_place(each), each) if type(each) is CodeType else each for each in made.co_consts
+        bodies.pop(_place(each), each) if type(each) is CodeType else each
+        for each in made.co_consts
     ]
-    return made.replace(co_consts=tuple(consts)) if not stays else None
+    return made.replace(co_consts=tuple(consts)) if not bodies else None
+
+
+def _frame(now: Outline, before: Outline, text: str, path: str) -> CodeType:
+    """The code of a source whose functions and classes are empty: an edit of a body leaves it
+    as it was."""
+    if before.frame is None or before.frame[0] != text:
+        now.frame = text, compile(text, path, "exec", dont_inherit=True)
+    else:
+        now.frame = before.frame
+    return now.frame[1]
 
 
 def _place(code: CodeType) -> _Place:

@@ -75,6 +75,9 @@ class Source:
     def outline(self, before: Source | None = None) -> Outline | None:
         """What the text consists of, much of it perhaps what a version `before` had too."""
         if self._outline is None and self.text is not None:
+            if before is not None and before.text == self.text:
+                self._outline, self._index = before.outline(), before._index
+                return self._outline
             try:
                 self._outline = Outline(self.text, before.outline() if before else None)
             except (SyntaxError, ValueError):
