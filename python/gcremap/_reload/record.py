@@ -13,7 +13,7 @@ from _weakref import ref
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import ModuleType
+    from types import CodeType, ModuleType
     from typing import Any
 
     Stamp = tuple[int, int]
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
 
 class Note:
-    """What was seen of the source of a module; `data` is the file as it was."""
+    """What was seen of the source of a module; `data` is the file as it was, `code` what that
+    compiled to, if it is at hand."""
 
-    __slots__ = ("data", "name", "path", "stamp", "text")
+    __slots__ = ("code", "data", "name", "path", "stamp", "text")
 
     def __init__(
         self,
@@ -39,6 +40,7 @@ class Note:
         self.data = data
         self.text = text
         self.stamp = stamp
+        self.code: CodeType | None = None
 
 
 expected: dict[str, Note] = {}
@@ -92,9 +94,42 @@ def _get_code(loader: Any, name: str) -> Any:
     """
     del loader.get_code
     now = _read(loader, name)
-    if now is not None:
-        expected[name] = now
-    return loader.get_code(name)
+    if now is None:
+        return loader.get_code(name)
+    expected[name] = now
+    is_known = _is_of_the_file(loader, now)
+    code = loader.get_code(name)
+    if is_known:
+        now.code = code
+    return code
+
+
+def _is_of_the_file(loader: Any, now: Note) -> bool:
+    """Whether the code that a loader is about to give is that of the file as it was noted.
+
+    It may take it from a .pyc, which says of what second and size the file was: an edit in the
+    second in which the .pyc was written can be missing in it.
+    """
+    if type(loader) is not importlib.machinery.SourceFileLoader or now.stamp is None:
+        return False
+    path, (modified, size) = str(now.path), now.stamp
+    if type(loader).source_to_code is not PLAIN or _is_library(path):
+        return False
+    from importlib.util import cache_from_source
+
+    try:
+        with open(cache_from_source(path), "rb") as file:
+            written, head = os.fstat(file.fileno()).st_mtime_ns, file.read(16)
+    except (NotImplementedError, OSError):
+        return True  # there is none, and the file is compiled
+    second = modified // 10**9
+    says = (0, second & 0xFFFFFFFF, size & 0xFFFFFFFF)
+    found = tuple(int.from_bytes(head[at : at + 4], "little") for at in (4, 8, 12))
+    return found[0] == 0 and (found != says or written // 10**9 > second)
+
+
+PLAIN: Any = importlib.machinery.SourceFileLoader.source_to_code
+"""As it is before something else takes its place there."""
 
 
 def note(module: ModuleType, loader: Any) -> None:

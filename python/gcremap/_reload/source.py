@@ -20,9 +20,6 @@ from gcremap._reload.outline import Outline, Statement
 from gcremap._reload.recompile import code_after
 from gcremap._reload.record import Note, module_name, stamp_of
 
-_PLAIN: Any = importlib.machinery.SourceFileLoader.source_to_code
-"""As it is before something else takes its place there."""
-
 
 @dataclass(slots=True, weakref_slot=True, eq=False)
 class Source:
@@ -157,7 +154,9 @@ def _take_notes() -> None:
 
 
 def _source(note: Note) -> Source:
-    return Source(note.name, note.path, text=note.text, data=note.data, stamp=note.stamp)
+    return Source(
+        note.name, note.path, text=note.text, code=note.code, data=note.data, stamp=note.stamp
+    )
 
 
 def remember(module: ModuleType, source: Source) -> None:
@@ -236,7 +235,7 @@ def current(module: ModuleType, before: Source) -> Source:
         _read_script(module, source, before)
         return source
     loader: Any = spec.loader
-    source.is_plain = getattr(type(loader), "source_to_code", None) is _PLAIN
+    source.is_plain = getattr(type(loader), "source_to_code", None) is record.PLAIN
     if spec.has_location:
         source.path = spec.origin
     if isinstance(loader, importlib.machinery.SourceFileLoader):
