@@ -4,7 +4,9 @@ of them as they were."""
 from __future__ import annotations
 
 import ast
+import gc
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import CodeType
 
@@ -69,7 +71,8 @@ class Outline:
         self.lines = text.split("\n") if "\r" not in text else None
         self.frame: tuple[str, CodeType] | None = None
         """The text with empty functions and classes, and the code of that."""
-        self.statements = (before and self._edited(before)) or self._read(ast.parse(text))
+        with _unwatched():
+            self.statements = (before and self._edited(before)) or self._read(ast.parse(text))
 
     def _read(self, tree: ast.Module) -> list[Statement]:
         return [
@@ -100,6 +103,18 @@ class Outline:
         except SyntaxError:
             return None  # it goes on with what is above, or into what is below
         return [*above, *self._read(between), *(each.below(moved) for each in below)]
+
+
+@contextmanager
+def _unwatched() -> Iterator[None]:
+    """For much that is made and stays: the collector would go through it again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _common(one: Iterable[str], other: Iterable[str], most: int) -> int:
