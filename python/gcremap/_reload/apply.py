@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any
 from gcremap import _dispatch
 from gcremap._reload import codes, functions, layout, migrate, update
 from gcremap._reload.attributes import UNSETTABLE, set_attribute
-from gcremap._reload.kinds import LRU_CACHE, is_a, is_class, is_function, subclasses
+from gcremap._reload.kinds import (
+    LRU_CACHE,
+    bases_of,
+    is_a,
+    is_class,
+    is_function,
+    mro_of,
+    subclasses,
+)
 from gcremap._reload.match import Matcher, Pair
 from gcremap._reload.unbound import note_replaced
 from gcremap._reload.update import Updater
@@ -36,6 +44,8 @@ class Applier:
         self._descriptors: list[tuple[Any, Any]] = []
         self._migrations: dict[str, int] = {}
         self._warnings: dict[str, list[str]] = {}
+        self.is_redirected = False
+        """Whether nothing refers to the new sides that go any more."""
         self._shown: set[int] = set()
         """Pairs of classes whose old side a hook is given as it was."""
         self._leftovers: list[tuple[Pair, int, bool]] = []
@@ -265,9 +275,15 @@ class Applier:
     # What is left to remap, and what there is to say.
 
     @property
-    def all_stay(self) -> bool:
-        """Whether no reference to anything old has to move."""
-        return not self._migrated and all(pair.keep for pair in self._matcher.pairs)
+    def is_redirectable(self) -> bool:
+        """Whether the pairs whose old side stays can be told apart from the others: nothing was
+        rebuilt, and no class is replaced whose instances hash by methods that stay."""
+        return not self._migrated and not any(
+            is_class(side) and layout.hashes_by_methods(side)
+            for pair in self._matcher.pairs
+            if not pair.keep
+            for side in (pair.old, pair.new)
+        )
 
     def ours(self) -> list[Any]:
         """What keeps references to new sides that are to stay."""
@@ -277,6 +293,7 @@ class Applier:
         pairs = [
             (pair.new, pair.old) if pair.keep else (pair.old, pair.new)
             for pair in self._matcher.pairs
+            if not (pair.keep and self.is_redirected)
         ]
         return pairs + self._migrated + self._descriptors
 
@@ -403,7 +420,7 @@ def _outer(path: str) -> Iterator[str]:
 
 def _own_tuples(cls: type) -> tuple[Any, ...]:
     """The tuples in which a class stands itself, and in which it has its bases."""
-    return (cls.__mro__, cls.__bases__)
+    return (mro_of(cls), bases_of(cls))
 
 
 def _is_changed(pair: Pair) -> bool:

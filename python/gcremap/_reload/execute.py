@@ -67,6 +67,10 @@ class Snapshot:
         ]
         self._references = self._count()
 
+    def holders(self) -> list[Any]:
+        """What refers to what the module had."""
+        return [self.namespace, *self._contents]
+
     def _count(self) -> list[int]:
         return [sys.getrefcount(value) for value, _ in self._contents]
 

@@ -25,6 +25,8 @@ is_class = _native._is_class
 """Whether a value is a class; a weak proxy of one only says that it is."""
 namespace_of: Callable[[type], MappingProxyType[str, Any]] = type.__dict__["__dict__"].__get__
 """The `__dict__` of a class, whatever its metaclass says of that."""
+bases_of: Callable[[type], tuple[type, ...]] = type.__dict__["__bases__"].__get__
+"""The `__bases__` of a class, whatever its metaclass says of that."""
 mro_of: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
 """The `__mro__` of a class, whatever its metaclass says of that."""
 

@@ -7,7 +7,7 @@ import types
 from collections.abc import Iterable
 from typing import Any
 
-from gcremap._reload.kinds import is_a, is_class, namespace_of, subclasses
+from gcremap._reload.kinds import is_a, is_class, mro_of, namespace_of, subclasses
 
 _OF_THE_LAYOUT = frozenset({"__dict__", "__weakref__", "_abc_impl", "__slots__", "__slotnames__"})
 _LAYOUT_FLAGS = (1 << 2) | (1 << 3) | (1 << 4) | (1 << 14) | (0xFF << 24)
@@ -35,6 +35,11 @@ def same_layout(old: type, new: type) -> bool:
         and _slots(old) == _slots(new)
         and _fields(old) == _fields(new)
     )
+
+
+def hashes_by_methods(cls: type) -> bool:
+    """Whether the class, or one that it derives from, says how its instances hash or compare."""
+    return any("__hash__" in own or "__eq__" in own for own in map(namespace_of, mro_of(cls)[:-1]))
 
 
 def ctypes_made_of(pairs: Iterable[tuple[Any, Any]]) -> list[type]:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from gcremap._reload.attributes import set_attribute
 from gcremap._reload.contents import dict_of, slots_of
-from gcremap._reload.kinds import is_a, is_class
+from gcremap._reload.kinds import bases_of, is_a, is_class, mro_of, namespace_of
 from gcremap._reload.match import Pair
 from gcremap._reload.near import Census, Nursery
 
@@ -99,9 +99,10 @@ class Redirection:
             if not is_class(cls) or id(cls) in self._left:
                 continue
             self._own(cls)
-            if any(id(base) in self._finals for base in cls.__mro__):
-                self._left |= {id(cls.__mro__), id(cls.__bases__)}
-            if any(id(base) in self._finals for base in cls.__bases__):
+            mro, bases = mro_of(cls), bases_of(cls)
+            if any(id(base) in self._finals for base in mro):
+                self._left |= {id(mro), id(bases)}
+            if any(id(base) in self._finals for base in bases):
                 self._rebased.append(cls)
 
     def _plan(self, holder: Any, hits: list[int]) -> int:
@@ -125,20 +126,22 @@ class Redirection:
         elif is_a(holder, _DESCRIPTORS):
             return len(hits) if id(holder.__objclass__) in self._left else 0
         elif is_class(holder):
-            return len(hits) if any(holder is cls for cls in self._rebased) else 0
+            rebased = any(holder is cls for cls in self._rebased)
+            return len(hits) if rebased and id(type(holder)) not in hits else 0
         else:
             self._plan_instance(holder, hits)
         return len(self._places) - before
 
     def _plan_instance(self, holder: Any, hits: list[int]) -> None:
-        before = len(self._places)
+        parts = gc.get_referents(holder)
         if id(type(holder)) in hits:
             self._places.append((_TYPE, holder, None))
         for slot, value in slots_of(holder):
             if id(value) in hits:
                 self._places.append((_SLOT, holder, slot))
-        if len(self._places) - before < len(hits):
-            attributes = dict_of(holder) or {}
+        attributes = dict_of(holder)
+        if attributes is not None and not any(each is attributes for each in parts):
+            # Values that were in the object itself until it was asked for its dict.
             found = [key for key, value in dict.items(attributes) if id(value) in hits]
             self._places += [(_DICT, attributes, key) for key in found]
 
@@ -153,9 +156,7 @@ class Redirection:
         undo.append(functools.partial(_put_back, done))
         try:
             for cls in self._rebased:
-                self._put(
-                    done, _ATTRIBUTE, cls, "__bases__", tuple(map(self._final, cls.__bases__))
-                )
+                self._put(done, _BASES_OF, cls, None, tuple(map(self._final, bases_of(cls))))
             for access, holder, key in self._places:
                 self._put(done, access, holder, key, self._final(access.get(holder, key)))
         except (AttributeError, TypeError):  # a layout, or a slot that C code keeps to itself
@@ -191,8 +192,11 @@ class _Access(NamedTuple):
 
 _DICT = _Access(dict.__getitem__, dict.__setitem__)
 _LIST = _Access(list.__getitem__, list.__setitem__)
-_CLASS = _Access(lambda cls, name: vars(cls)[name], set_attribute)
+_CLASS = _Access(lambda cls, name: namespace_of(cls)[name], set_attribute)
 _ATTRIBUTE = _Access(getattr, setattr)
+_BASES_OF = _Access(
+    lambda cls, _: bases_of(cls), lambda cls, _, bases: set_attribute(cls, "__bases__", bases)
+)
 _TYPE = _Access(
     lambda instance, _: type(instance),
     lambda instance, _, cls: object.__setattr__(instance, "__class__", cls),
@@ -209,7 +213,7 @@ def _namespaces(cls: type) -> list[Any]:
 
 
 def _parts(cls: type) -> tuple[Any, ...]:
-    return (cls.__mro__, cls.__bases__, *_namespaces(cls))
+    return (mro_of(cls), bases_of(cls), *_namespaces(cls))
 
 
 def _has_no_weak_references(value: Any) -> bool:
@@ -222,7 +226,7 @@ def _has_no_weak_references(value: Any) -> bool:
         len(references) == 1
         and type(references[0]) is weakref.ref
         and references[0].__callback__ is None
-        and sys.getrefcount(references[0]) == sys.getrefcount(gauge[0]) + len(value.__bases__)
+        and sys.getrefcount(references[0]) == sys.getrefcount(gauge[0]) + len(bases_of(value))
     )
 
 

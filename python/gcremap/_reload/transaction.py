@@ -414,21 +414,33 @@ class Transaction:
         for job in jobs:
             job.dropped.clear()
         self._matcher.values.clear()
-        if applier.all_stay and self._redirected(near, applier):
+        if self._redirected(near, applier):
             applier.refresh_caches()
-            return applier, None
         pairs = applier.remapping()
         if not pairs:
             return applier, None
-        olds = [job.snapshot.namespace for job in jobs]
+        olds = [holder for job in jobs for holder in job.snapshot.holders()]
         kept = [*olds, *made, *applier.holders(), self._reindexing.classes]
         report = remap(pairs, exclude=kept)
         self._undo.append(report.undo)
         return applier, report
 
     def _redirected(self, near: list[Any], applier: Applier) -> bool:
-        pairs = self._matcher.pairs
-        return Redirection(self._nursery, pairs, near, applier.ours()).run(self._undo)
+        """Whether the pairs whose old sides stay need no remap any more."""
+        if not applier.is_redirectable:
+            return False
+        pairs = [pair for pair in self._matcher.pairs if pair.keep]
+        redirection = Redirection(self._nursery, pairs, near, applier.ours())
+        applier.is_redirected = redirection.run(self._undo)
+        return applier.is_redirected
+
+    def _without_remapped(self, job: Job) -> dict[str, Any]:
+        """What a module had, less what was replaced wherever it was referred to."""
+        present, final = job.namespace, self._matcher.final
+        return {
+            name: present[name] if name in present and final(value) is present[name] else value
+            for name, value in job.snapshot.namespace.items()
+        }
 
     def _conclude(
         self, jobs: list[Job], applier: Applier, report: RemapReport | None
@@ -441,7 +453,7 @@ class Transaction:
             job.report.remap = report
             module = job.module.module if isinstance(job.module, Script) else job.module
             if module is not None:
-                followers.follow(module, job.snapshot.namespace, vars(module))
+                followers.follow(module, self._without_remapped(job), vars(module))
         reindexed = self._reindexing.carry_out()
         if reindexed is not None and reindexed.collisions:
             jobs[0].report.warnings.append(
