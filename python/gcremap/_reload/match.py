@@ -162,8 +162,7 @@ class Matcher:
         self.by_new: dict[int, Pair] = {}
         self.code_map: dict[CodeType, CodeType] = {}
         """Old code to new, by equality: what was compiled anew is equal, not identical."""
-        self.module_codes: set[CodeType] = set()
-        """The old code of functions that statements of a module, or of its classes, define."""
+        self._old_codes: list[CodeType] = []
         self.ambiguous: set[str] = set()
         """Qualified names that several functions have: these match by their code alone."""
         self.values: dict[str, Values] = {}
@@ -187,11 +186,16 @@ class Matcher:
             names = Counter(code.co_qualname for code in codes.tree(new))
             self.ambiguous |= {name for name, count in names.items() if count > 1}
         if old is not None:
-            outermost = (code for code in codes.tree(old) if "<" not in code.co_qualname)
-            self.module_codes.update(outermost)
+            self._old_codes.append(old)
         if old is not None and new is not None:
             for was, now in codes.pair_up(old, new):
                 self.code_map.setdefault(was, now)
+
+    @functools.cached_property
+    def module_codes(self) -> set[CodeType]:
+        """The old code of functions that statements of a module, or of its classes, define."""
+        trees = map(codes.tree, self._old_codes)
+        return {code for tree in trees for code in tree if "<" not in code.co_qualname}
 
     def match(self, old: Any, new: Any, site: Site) -> Pair | None:
         """Pair `old` with `new`, which stand at one site, and what they are made of."""
@@ -276,8 +280,9 @@ class Matcher:
                 return None
         pair = self._add(old, new, site)
         pair.attributes = _counted(old, new)
-        for was, now in codes.pair_up(old.__code__, new.__code__):
-            self.code_map.setdefault(was, now)
+        if became is None or not same_code:
+            for was, now in codes.pair_up(old.__code__, new.__code__):
+                self.code_map.setdefault(was, now)
         if old.__closure__ or vars(old):
             self._parts(old, new, site)
         return pair
