@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+import gcremap
+
 SOURCE = """
     from functools import lru_cache
     STATE = {{}}
@@ -52,6 +54,22 @@ def test_definitions_that_stay_take_no_look_at_the_heap(
         assert (instance.method(), instance.value, function()) == (version,) * 3
         assert report.remap is None
         assert sorted(report.kept) == ["ROWS", "STATE"]
+    assert whole_heap == []
+
+
+def test_a_function_that_is_replaced_takes_no_look_at_the_heap(
+    project: Any, whole_heap: list[Any]
+) -> None:
+    mod = project.load(mod=SOURCE.format(1))
+    project.write(
+        mod=SOURCE.format(1).replace("def function(): return 1", "def function(): return 2")
+    )
+    before = id(mod.function)
+    [report] = gcremap.Reloader(identity="replace").reload("mod")
+    assert (mod.function(), mod.cached()) == (2, 1)
+    assert id(mod.function) != before
+    assert report.remap is not None
+    assert report.remap.scanned < len(gc.get_objects()) // 10
     assert whole_heap == []
 
 

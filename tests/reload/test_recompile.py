@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
+import os
 import random
 import sys
+import time
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import CodeType
@@ -11,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from gcremap._reload import alternatives, codes, definitions, match
+from gcremap._reload import alternatives, codes, definitions, match, recompile, source
 from gcremap._reload.outline import Outline
 from gcremap._reload.recompile import code_after
 
@@ -124,6 +127,43 @@ def test_a_loader_that_was_patched_compiles_all(
             assert (mod.f(), mod.g(), mod.x) == ("another", "another", version)
     project.reload(mod=source.format(5))
     assert (mod.f(), mod.g()) == ("word", "word")
+
+
+def test_the_code_that_was_imported_is_not_compiled_again(
+    project: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mod = project.load(mod=F + C + "x = 1\n")
+    texts: list[str] = []
+
+    def spy(text: str, *options: Any, **more: Any) -> CodeType:
+        texts.append(text)
+        return compile(text, *options, **more)
+
+    for each in (recompile, source):
+        monkeypatch.setattr(each, "compile", spy, raising=False)
+    project.reload(mod=F + C + "x = 2\n")
+    assert mod.x == 2
+    assert not any("return" in text for text in texts)
+
+
+def test_a_pyc_that_may_lack_an_edit_is_not_trusted(
+    project: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    stamp = int(time.time()) + 5
+    path = project.root / "mod.py"
+
+    def load(text: str) -> Any:
+        path.write_text(text)
+        os.utime(path, (stamp, stamp))
+        sys.modules.pop("mod", None)
+        return importlib.import_module("mod")
+
+    load("def f():\n    return 1\n")
+    mod = load("def f():\n    return 2\n")
+    assert mod.f() == 1  # so says the .pyc, as CPython takes it
+    project.reload(mod="def f():\n    return 2\nx = 1\n")
+    assert (mod.x, mod.f()) == (1, 2)
 
 
 def told(code: CodeType) -> list[Any]:

@@ -121,7 +121,7 @@ def _unwrapped(value: Any) -> Any:
     """The function that a decorator made something of, where that is told."""
     if is_a(value, property):
         return value.fget
-    if is_a(value, staticmethod | classmethod):
+    if is_a(value, (staticmethod, classmethod)):
         value = value.__func__
     while is_a(value, _WRAPPERS) and "__wrapped__" in vars(value):
         value = vars(value)["__wrapped__"]

@@ -73,7 +73,7 @@ class Applier:
         elif is_a(old, LRU_CACHE):
             same = pair.same_decorators and old.cache_parameters() == new.cache_parameters()
             pair.keep = same and not (self._replace and not pair.same_definition)
-        elif is_a(old, property | staticmethod | classmethod):
+        elif is_a(old, (property, staticmethod, classmethod)):
             pair.keep = not (self._replace and not pair.same_definition)
         else:
             pair.keep = pair.same_definition

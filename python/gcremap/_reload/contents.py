@@ -118,7 +118,7 @@ def _parts(value: Any) -> Iterable[Any]:
         return (weakref.ref.__call__(value),)
     if is_a(value, property):
         return (value.fget, value.fset, value.fdel)
-    if is_a(value, staticmethod | classmethod):
+    if is_a(value, (staticmethod, classmethod)):
         return (value.__func__,)
     return attributes(value)
 

@@ -8,14 +8,14 @@ themselves did not.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import product
-from types import FunctionType
+from types import BuiltinFunctionType, FunctionType, NoneType, WrapperDescriptorType
 from typing import Any
 
 from gcremap import _native
 from gcremap._reload import codes
-from gcremap._reload.kinds import LRU_CACHE, is_a, is_function, mro_of, namespace_of, subclasses
+from gcremap._reload.kinds import LRU_CACHE, is_a, is_function, mro_of, namespace_of
 from gcremap._report import RemapReport
 
 
@@ -46,22 +46,18 @@ def _dependents(changed: set[str]) -> list[type]:
     """The classes that hash or compare by what one of the names leads to."""
     if not changed:
         return []
-    # By identity: a metaclass may have a __hash__ of its own.
-    known = {id(cls): cls for cls in subclasses(object)}
-    spaces = zip(known.values(), map(namespace_of, known.values()), strict=True)
-    return [
-        cls
-        for cls, own in spaces
-        if ("__eq__" in own or "__hash__" in own) and _depends(cls, own, changed)
-    ]
+    classes = _native._classes_with("__eq__", "__hash__")
+    return [cls for cls in classes if _depends(cls, changed)]
 
 
-def _depends(cls: type, own: Mapping[str, Any], changed: set[str]) -> bool:
+def _depends(cls: type, changed: set[str]) -> bool:
     """Whether `__hash__` or `__eq__` of the class itself read a name that is `changed`, or
     call what does."""
-    todo = [*_functions(own.get("__hash__")), *_functions(own.get("__eq__"))]
-    if not todo:
+    own = namespace_of(cls)
+    methods = (own.get("__hash__"), own.get("__eq__"))
+    if type(methods[0]) in _IN_C and type(methods[1]) in _IN_C:
         return False
+    todo = [function for method in methods for function in _functions(method)]
     seen = set(map(id, todo))
     # But for that of object, where all is C code.
     namespaces = [*map(namespace_of, mro_of(cls)[:-1])]
@@ -73,12 +69,16 @@ def _depends(cls: type, own: Mapping[str, Any], changed: set[str]) -> bool:
             if not changed.isdisjoint(names):
                 return True
             for name, place in product(names, places):
-                for each in _functions(place[name]) if name in place else ():
-                    if id(each) not in seen:
-                        seen.add(id(each))
-                        todo.append(each)
+                if name in place and type(value := place[name]) not in _IN_C:
+                    for each in _functions(value):
+                        if id(each) not in seen:
+                            seen.add(id(each))
+                            todo.append(each)
     return False
 
+
+_IN_C = frozenset({NoneType, WrapperDescriptorType, BuiltinFunctionType, type})
+"""What runs no functions; most of what there is."""
 
 _RUN = (FunctionType, LRU_CACHE)
 _CALLED = (*_RUN, staticmethod, classmethod, property, functools.cached_property)
@@ -88,7 +88,7 @@ def _functions(value: Any) -> Sequence[Any]:
     """The functions that a call of `value`, or a look at an attribute that it makes, runs."""
     if not is_a(value, _CALLED):
         return ()
-    if is_a(value, staticmethod | classmethod):
+    if is_a(value, (staticmethod, classmethod)):
         value = value.__func__
     elif is_a(value, property):
         value = value.fget

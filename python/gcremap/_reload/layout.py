@@ -21,7 +21,7 @@ def is_of_the_layout(name: str, value: Any) -> bool:
 
 def is_descriptor(value: Any) -> bool:
     """Whether this is how a class reaches a slot, or the dict, of its instances."""
-    return is_a(value, types.MemberDescriptorType | types.GetSetDescriptorType)
+    return is_a(value, (types.MemberDescriptorType, types.GetSetDescriptorType))
 
 
 def same_layout(old: type, new: type) -> bool:

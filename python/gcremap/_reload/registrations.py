@@ -186,6 +186,6 @@ def _key(item: Any) -> object:
         return tuple(_key(part) for part in item)
     if is_a(item, MethodType):
         return (_key(item.__self__), _key(item.__func__))
-    if is_a(item, str | int | float | bytes):
+    if is_a(item, (str, int, float, bytes)):
         return (type(item), item)
     return id(item)

@@ -174,7 +174,7 @@ class Values:
 
 def is_constant(value: Any) -> bool:
     """Whether it is a value, and not an object that something else may be compared with."""
-    if is_a(value, tuple | frozenset):
+    if is_a(value, (tuple, frozenset)):
         return all(map(is_constant, value))
     return is_a(value, SCALARS) or callable(value)
 
@@ -229,7 +229,7 @@ def merge(
 
 def _refill(container: Any, content: Any) -> None:
     container.clear()
-    if is_a(container, list | deque):
+    if is_a(container, (list, deque)):
         container.extend(content)
     else:
         container.update(content)

@@ -50,7 +50,7 @@ class Updater:
             self._class(pair)
         elif is_a(pair.old, property):
             self._property(pair)
-        elif is_a(pair.old, staticmethod | classmethod):
+        elif is_a(pair.old, (staticmethod, classmethod)):
             old, new = pair.old, pair.new
             wanted = self._matcher.final(new.__func__)
             if old.__func__ is not wanted:
@@ -119,7 +119,7 @@ class Updater:
             return False
         mine, others = before.__self__, wanted.__self__
         same = before.__name__ == wanted.__name__ and type(mine) is type(others)
-        return same and not is_a(mine, types.ModuleType | type) and not self._is_code(others)
+        return same and not is_a(mine, (types.ModuleType, type)) and not self._is_code(others)
 
     def _compute_annotations(self, old: FunctionType, new: FunctionType) -> None:
         """Those of a function that did not change name what may be another now."""
@@ -167,7 +167,7 @@ class Updater:
             if type(before) is dict is type(wanted):
                 self._drop_gone(before, wanted)
             self.has_merged_cells |= len(self._undo) > done
-            if type(before) is type(wanted) and is_a(before, list | dict | set):
+            if type(before) is type(wanted) and is_a(before, (list, dict, set)):
                 continue
             if not codes.same(old.__code__, new.__code__) or self._equal(before, wanted):
                 continue
@@ -262,13 +262,13 @@ class Updater:
             return True
         if type(old) is not self._matcher.final(type(new)):
             return False
-        if is_a(old, staticmethod | classmethod):
+        if is_a(old, (staticmethod, classmethod)):
             return self._equal(old.__func__, new.__func__)
         if is_a(old, types.MethodType):
             return self._equal(old.__func__, new.__func__) and self._equal(
                 old.__self__, new.__self__
             )
-        if is_a(old, tuple | list):
+        if is_a(old, (tuple, list)):
             return len(old) == len(new) and all(map(self._equal, old, new))
         if is_a(old, dict):
             return list(old) == list(new) and all(self._equal(old[key], new[key]) for key in old)
@@ -368,7 +368,7 @@ class Updater:
         if name == "__module__" and name not in pair.new_members:
             return  # if it is another, that was told to the class from elsewhere
         if (
-            is_a(value, staticmethod | classmethod)
+            is_a(value, (staticmethod, classmethod))
             and type(before) is type(value)
             and self._matcher.final(value.__func__) is before.__func__
         ):
