@@ -342,9 +342,17 @@ class Applier:
             names.update(
                 name
                 for name in {*before, *present}
-                if name not in before or before[name] is not present.get(name)
+                if name not in before
+                or name not in present
+                or not self._is_same(name, before[name], present[name])
             )
         return names
+
+    def _is_same(self, name: str, before: Any, present: Any) -> bool:
+        """Whether an attribute is what it was, or takes an instance to the same place."""
+        if layout.is_of_the_layout(name, before) and layout.is_of_the_layout(name, present):
+            return True
+        return before is self._matcher.final(present)
 
     def former(self, value: Any) -> Any:
         """An object with the old content of `value`: itself, unless it was updated in place."""

@@ -183,8 +183,9 @@ class Matcher:
     def learn_codes(self, old: CodeType | None, new: CodeType | None) -> None:
         """Note which code of a module became which."""
         if new is not None:
-            names = Counter(code.co_qualname for code in codes.tree(new))
-            self.ambiguous |= {name for name, count in names.items() if count > 1}
+            names = [code.co_qualname for code in codes.tree(new)]
+            if len(set(names)) < len(names):
+                self.ambiguous |= {name for name, count in Counter(names).items() if count > 1}
         if old is not None:
             self._old_codes.append(old)
         if old is not None and new is not None:

@@ -12,7 +12,7 @@ from types import MethodType, TracebackType
 from typing import Any
 
 from gcremap import _native
-from gcremap._reload.kinds import is_class, subclasses
+from gcremap._reload.kinds import bases_of, is_class, mro_of, subclasses
 from gcremap._reload.match import Pair
 
 _MANY = 50_000
@@ -108,22 +108,24 @@ class Census:
         return [each for each, count in zip(wanted, excess, strict=False) if count != excess[-1]]
 
 
-def far_references(nursery: Nursery, pairs: list[Pair], near: list[Any]) -> list[Pair]:
+def far_references(
+    nursery: Nursery, pairs: list[Pair], near: list[Any], ours: list[list[tuple[Any, ...]]]
+) -> list[Pair]:
     """The pairs whose new side is code, or goes, and an older object refers to it: itself
-    or through a tuple or a bound method."""
+    or through a tuple or a bound method, but for those that are ours or a class's own."""
     chosen = [pair for pair in pairs if not pair.data or pair.keep]
     wanted = [pair.new for pair in chosen]
-    near = [*near, wanted]
+    near = [*near, *ours, wanted]
     census = Census(nursery, wanted, near)
     far = set(map(id, census.strays))
-    if len(far) < len(wanted):
-        entries = [each for each in census.holders if type(each) in ENTRIES]
-        inside = [
-            hits
-            for holder, hits in zip(census.holders, census.hits, strict=True)
-            if type(holder) in ENTRIES
-        ]
-        del census
+    own = {id(part) for each in wanted if is_class(each) for part in (mro_of(each), bases_of(each))}
+    own.update(id(each) for entries in ours for each in entries)
+    found = zip(census.holders, census.hits, strict=True)
+    registered = [each for each in found if type(each[0]) in ENTRIES and id(each[0]) not in own]
+    if registered and len(far) < len(wanted):
+        entries = [holder for holder, _ in registered]
+        inside = [hits for _, hits in registered]
+        del census, registered, found
         further = Census(nursery, entries, near)
         strays = set(map(id, further.strays))
         for entry, hits in zip(entries, inside, strict=True):

@@ -402,7 +402,7 @@ class Transaction:
         ]
         # These were made before the nursery.
         lists = [job.dropped for job in jobs]
-        repeated = far_references(self._nursery, [*self._matcher.pairs, *twins], [*near, *lists])
+        repeated = far_references(self._nursery, [*self._matcher.pairs, *twins], near, lists)
         drop_repeats(repeated, [job.snapshot.namespace for job in jobs], self._undo)
         del repeated, twins, lists
         applier.decide()
