@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import gcremap
+from gcremap import _native
 
 SOURCE = """
     from functools import lru_cache
@@ -71,6 +72,28 @@ def test_a_function_that_is_replaced_takes_no_look_at_the_heap(
     assert report.remap is not None
     assert report.remap.scanned < len(gc.get_objects()) // 10
     assert whole_heap == []
+
+
+def test_a_class_that_is_replaced_has_no_tables_indexed_anew(
+    project: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.load(
+        elsewhere="""
+            class Key:
+                def __eq__(self, other): return self.__dict__ == other.__dict__
+                def __hash__(self): return len(self.__dict__)
+        """
+    )
+    source = "class Class:\n    def to_be_edited(self): return {0}\n    def stays(self): return 1\n"
+    mod = project.load(mod=source.format(1))
+    instance = mod.Class()
+    indexed: list[Any] = []
+    monkeypatch.setattr(_native, "_rehash", indexed.append)
+    project.write(mod=source.format(2))
+    [report] = gcremap.Reloader(identity="replace").reload("mod")
+    assert (instance.to_be_edited(), type(instance)) == (2, mod.Class)
+    assert report.remap is not None
+    assert indexed == []
 
 
 def test_what_a_reload_has_made_is_gone_with_it(project: Any) -> None:
