@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import traceback
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -83,6 +82,8 @@ def _succeeds(job: Job, execute: Callable[[Job], None], first: Exception) -> boo
     try:
         execute(job)
     except Exception as error:
+        import traceback
+
         if (type(error), str(error)) != (type(first), str(first)):
             *_, place = traceback.format_tb(error.__traceback__)
             said = "".join(traceback.format_exception_only(error))

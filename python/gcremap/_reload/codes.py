@@ -5,7 +5,6 @@ from __future__ import annotations
 import dis
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from difflib import SequenceMatcher
 from types import CodeType
 
 Shape = tuple[object, ...]
@@ -113,6 +112,8 @@ def _align(olds: list[CodeType], news: list[CodeType]) -> Iterator[tuple[CodeTyp
     if len(olds) == len(news) == 1:
         yield olds[0], news[0]
         return
+    from difflib import SequenceMatcher
+
     matcher = SequenceMatcher(
         None, [shape(code) for code in olds], [shape(code) for code in news], autojunk=False
     )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib.util
 import os
 import sys
-import sysconfig
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -94,10 +94,14 @@ def _is_library(name: str) -> bool:
     if name.partition(".")[0] not in sys.stdlib_module_names:
         return False
     path = getattr(sys.modules.get(name), "__file__", None)
-    return path is None or path.startswith(_LIBRARY)
+    return path is None or path.startswith(_library())
 
 
-_LIBRARY = (os.path.dirname(os.__file__) + os.sep, sysconfig.get_path("platstdlib") + os.sep)
+@functools.cache
+def _library() -> tuple[str, str]:
+    import sysconfig
+
+    return (os.path.dirname(os.__file__) + os.sep, sysconfig.get_path("platstdlib") + os.sep)
 
 
 def _text_of(module: ModuleType, known: source.Source | None) -> str | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from gcremap import _html
 from gcremap._report import RemapReport
 
 
@@ -30,6 +29,8 @@ class ReloadReport:
     seconds: float = 0.0
 
     def _repr_html_(self) -> str:
+        from gcremap import _html
+
         return _html.table(
             f"{self.module.__name__} reloaded in {self.seconds:.3f} s",
             [
