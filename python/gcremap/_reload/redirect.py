@@ -140,8 +140,11 @@ class Redirection:
             if id(value) in hits:
                 self._places.append((_SLOT, holder, slot))
         attributes = dict_of(holder)
-        if attributes is not None and not any(each is attributes for each in parts):
-            # Values that were in the object itself until it was asked for its dict.
+        if attributes is not None and (
+            not any(each is attributes for each in parts)
+            or not any(id(each) in hits for each in gc.get_referents(attributes))
+        ):
+            # The values are, or were until it was asked for its dict, in the object itself.
             found = [key for key, value in dict.items(attributes) if id(value) in hits]
             self._places += [(_DICT, attributes, key) for key in found]
 
