@@ -286,3 +286,60 @@ def test_names_that_a_star_does_not_bring_any_more(project: Any) -> None:
     assert vars(user).keys() & {"a", "b", "f", "own", "added"} == {"a", "own", "added"}
     project.reload("mod", "user", mod="a = 2\nb = 3\n")
     assert (mod.b, user.b, user.a) == (3, 3, 2)
+
+
+def test_module_that_becomes_a_package(project: Any) -> None:
+    source = "class C:\n    v = {0}\ndef f(): return {0}\n"
+    project.load(thing=source.format(1), user="from thing import C, f\n")
+    import thing  # type: ignore[import-not-found]
+    import user  # type: ignore[import-not-found]
+
+    held = thing.C()
+    (project.root / "thing.py").unlink()
+    project.write(thing_impl=source.format(2))
+    project.reload(thing_="from .impl import C, f\n")
+    assert (thing.__package__, thing.__name__) == ("thing", "thing")
+    assert thing.C is user.C is thing.impl.C
+    assert (held.v, user.f()) == (2, 2)
+
+
+@pytest.mark.parametrize("said", ["__all__ = ['f']\n", ""])
+def test_submodule_stays_an_attribute_of_its_package(project: Any, said: str) -> None:
+    """The import system has put it there, whatever else brings the same name."""
+    project.load(
+        pkg_="from . import two\nfrom .one import *\n",
+        pkg_one=said + "from . import two\ndef f(): return 1\n",
+        pkg_two="def g(): return 1\n",
+    )
+    import pkg.two
+
+    project.reload(pkg_="from .one import *\n", pkg_one=said + "def f(): return 2\n")
+    assert pkg.two.g() == 1
+    assert pkg.f() == 2
+
+
+def test_star_loses_what_went(project: Any) -> None:
+    core = "def f(): return 1\ndef g(): return {0}\n"
+    project.load(
+        pkg_="from .core import *\n",
+        pkg_core="__all__ = ['f', 'g']\n" + core.format(1),
+        user="from pkg import *\n",
+    )
+    import pkg
+    import user
+
+    project.reload("pkg", "pkg.core", pkg_core="__all__ = ['f']\n" + core.format(2))
+    assert not hasattr(pkg, "g")
+    assert not hasattr(user, "g")
+
+
+def test_value_made_of_a_definition_that_is_imported_from_elsewhere(project: Any) -> None:
+    source = "class C: pass\n"
+    project.load(mod="from one import C\nTABLE = {C: 1}\n", one=source, two=source)
+    import mod
+    import one  # type: ignore[import-not-found]
+    import two  # type: ignore[import-not-found]
+
+    assert one.C in mod.TABLE
+    project.reload(mod="from two import C\nTABLE = {C: 1}\n")
+    assert mod.TABLE == {two.C: 1}

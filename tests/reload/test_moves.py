@@ -58,3 +58,28 @@ def test_another_name_is_no_move(project: Any) -> None:
     held = mod.f
     project.reload(mod="from other import g as f\n")
     assert (held(), mod.f()) == (1, 2)
+
+
+def test_module_gets_another_name(project: Any) -> None:
+    source = """
+        class C:
+            def m(self): return {0}
+        def f(): return {0}
+    """
+    user = """
+        from {0} import C, f
+        TABLE = {{C: 1}}
+        made = C()
+    """
+    mod = project.load(mod=user.format("one"), one=source.format(1))
+    instance, made, f = mod.C(), mod.made, mod.f
+    (project.root / "one.py").unlink()
+    project.write(two=source.format(2))
+    project.reload(mod=user.format("two"))
+    import two
+
+    assert mod.C is two.C
+    assert mod.TABLE == {two.C: 1}
+    assert type(instance) is type(made) is two.C
+    assert instance.m() == f() == 2
+    assert mod.made is made

@@ -214,6 +214,7 @@ def _set_origin(module: Any, source: Source) -> None:
         return
     module.__spec__ = spec
     module.__loader__ = spec.loader
+    module.__package__ = spec.parent
     if spec.submodule_search_locations is not None:
         module.__path__ = spec.submodule_search_locations
     if spec.has_location and spec.origin is not None:

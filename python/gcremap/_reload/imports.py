@@ -32,9 +32,10 @@ def starred(
             present = namespaces.get(name)
             if present is None:
                 present = vars(sys.modules[name]) if name in sys.modules else {}
-            for key, value in list(present.items()):
-                if not key.startswith("__"):
-                    yield key, value
+            public = [key for key in present if not key.startswith("_")]
+            for key in list(present.get("__all__", public)):
+                if key in present:
+                    yield key, present[key]
 
 
 class FromImport(NamedTuple):
@@ -138,8 +139,14 @@ class Followers:
     The value itself cannot be remapped: ten in one module is ten in all of them.
     """
 
-    def __init__(self, undo: list[Callable[[], Any]], skip: Iterable[ModuleType]) -> None:
+    def __init__(
+        self,
+        undo: list[Callable[[], Any]],
+        skip: Iterable[ModuleType],
+        final: Callable[[Any], Any] = lambda value: value,
+    ) -> None:
         self._undo = undo
+        self._final = final
         self._skip = {id(module) for module in skip}
 
     def follow(self, module: ModuleType, olds: dict[str, Any], news: dict[str, Any]) -> None:
@@ -160,7 +167,8 @@ class Followers:
         self, module: ModuleType, changed: set[str], olds: dict[str, Any], news: dict[str, Any]
     ) -> Iterator[tuple[ModuleType, dict[str, Any], dict[str, Any]]]:
         name = record.module_name(module)
-        held = {id(olds[key]) for key in changed if key in olds}
+        was = [olds[key] for key in changed if key in olds]
+        held = {id(each) for old in was for each in (old, self._final(old))}
         if changed - olds.keys():
             # The importer of `*` gets what is new; it shows by what it has got already.
             held.update(id(v) for k, v in news.items() if not k.startswith("_"))
@@ -200,7 +208,7 @@ class Followers:
     def _rebind(self, holder: Any, name: str, old: Any, new: Any) -> None:
         """Unless the importer has bound the name anew, or the remap has been there already."""
         present = vars(holder).get(name, _MISSING)
-        if present is not old or present is new:
+        if present is new or (present is not old and present is not self._final(old)):
             return
         if new is _MISSING:
             delattr(holder, name)

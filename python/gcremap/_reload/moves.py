@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gcremap._reload.definitions import CLASS, DEF, Definition
 from gcremap._reload.kinds import is_class, is_function, is_of_a_statement, module_of
 from gcremap._reload.match import Matcher, Site
+from gcremap._reload.source import is_orphaned
 
 if TYPE_CHECKING:
     from gcremap._reload.transaction import Job
@@ -27,8 +28,7 @@ def match_moved(jobs: Iterable[Job], matcher: Matcher) -> None:
                 is_class(old) and is_class(new) and is_of_a_statement(new)
             ):
                 continue
-            home = by_name.get(module_of(old))
-            if home is None or not _is_moved(name, old, new, home, matcher):
+            if not _is_moved(name, old, new, matcher) or not _has_left(name, old, new, by_name):
                 continue
             first = len(matcher.pairs)
             sides = (_definition(name, old, by_name, now=False), _definition(name, new, by_name))
@@ -38,14 +38,22 @@ def match_moved(jobs: Iterable[Job], matcher: Matcher) -> None:
                 pair.keep, pair.changed = False, True
 
 
-def _is_moved(name: str, old: Any, new: Any, home: Job, matcher: Matcher) -> bool:
+def _is_moved(name: str, old: Any, new: Any, matcher: Matcher) -> bool:
     return (
         old is not new
         and module_of(old) != module_of(new)
         and old.__qualname__ == new.__qualname__ == name
         and id(new) not in matcher.by_new
-        and home.snapshot.namespace.get(name) is old
-        and (name not in home.stored or home.namespace.get(name) is new)
+    )
+
+
+def _has_left(name: str, old: Any, new: Any, jobs: dict[str, Job]) -> bool:
+    """Whether the module that `old` is of has something else in its place, or is no more."""
+    home = jobs.get(module_of(old))
+    if home is None:
+        return is_orphaned(old)
+    return home.snapshot.namespace.get(name) is old and (
+        name not in home.stored or home.namespace.get(name) is new
     )
 
 

@@ -7,6 +7,7 @@ import importlib.machinery
 import importlib.util
 import linecache
 import marshal
+import os
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from weakref import WeakKeyDictionary, ref
 
 from gcremap._reload import bytecode, codes, record
 from gcremap._reload.definitions import Index, index_of
+from gcremap._reload.kinds import is_a, is_class, is_function, module_of
 from gcremap._reload.outline import Outline, Statement
 from gcremap._reload.recompile import code_after
 from gcremap._reload.record import Note, module_name, stamp_of
@@ -259,6 +261,22 @@ def is_stale(module: ModuleType) -> bool:
     known = noted(module)
     then = known.stamp if known is not None else _stamps.get(module)
     return then is not None and now != then
+
+
+def is_orphaned(value: Any) -> bool:
+    """Whether the file is gone that a function or class comes from."""
+    spec = getattr(sys.modules.get(module_of(value)), "__spec__", None)
+    if spec is None or not is_a(spec.loader, importlib.machinery.SourceFileLoader):
+        return False
+    return not os.path.exists(spec.origin)
+
+
+def is_in_place(value: Any) -> bool:
+    """Whether the module that defines it still has a function or class."""
+    if not (is_class(value) or is_function(value)) or is_orphaned(value):
+        return False
+    module = sys.modules.get(module_of(value))
+    return module is not None and vars(module).get(value.__qualname__) is value
 
 
 def _find_spec(module: ModuleType, name: str) -> importlib.machinery.ModuleSpec | None:

@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType, ModuleType
 from typing import Any, Literal, cast
 
+from gcremap._reload.contents import inside
 from gcremap._reload.definitions import Index
 from gcremap._reload.kinds import is_a, is_class, is_function
+from gcremap._reload.source import is_in_place
 
 State = Literal["keep-unchanged", "replace", "keep"]
 
@@ -158,8 +160,12 @@ class Values:
         if name not in self._olds or name not in self._news:
             return name in self._news
         old, new = self._olds[name], self._news[name]
-        if old is new or self._final(new) is self._final(old) or callable(new):
+        if old is new or self._final(new) is self._final(old):
             return False
+        if callable(new):
+            before = (self._old_index or {}).get(name)
+            imported = definition.is_import and before is not None and before.is_import
+            return imported and is_in_place(old)
         if definition.is_import or not self._is_unchanged(name):
             return not _equal(old, new)
         return False
@@ -198,7 +204,7 @@ def merge(
 ) -> None:
     """Give a container that stays what the new source registered in it.
 
-    Only entries that refer to code of the new source: a function added to it, or a key
+    Only entries that lead to code of the new source: a function added to it, or a key
     that leads to another function. Plain data stays what the program made of it.
     """
     if type(old) is not type(new) or not is_a(old, _CONTAINERS):
@@ -207,6 +213,8 @@ def merge(
         before = dict(old)
         for key, value in new.items():
             if not is_code(value) and not _mentions(key, is_new):
+                if key not in old and _mentions(value, is_new):
+                    old[final(key)] = value
                 continue
             key, wanted = final(key), final(value)
             if key not in old or (is_code(value) and old[key] is not wanted):
@@ -236,7 +244,5 @@ def _refill(container: Any, content: Any) -> None:
 
 
 def _mentions(item: Any, is_new: Callable[[Any], bool]) -> bool:
-    """Whether an entry is, or directly holds, something that the new source added."""
-    if is_a(item, tuple):
-        return any(_mentions(part, is_new) for part in item)
-    return (is_class(item) or is_function(item)) and is_new(item)
+    """Whether an entry is, or consists of, something that the new source added."""
+    return any((is_class(part) or is_function(part)) and is_new(part) for part in inside(item))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -374,6 +375,8 @@ class Transaction:
             before = job.snapshot.namespace.get(key, _MISSING)
             if key not in brought and values.stands(key):
                 continue
+            if is_a(before, ModuleType) and sys.modules.get(f"{job.name}.{key}") is before:
+                continue  # the import system puts submodules into their package
             if namespace.get(key, namespace) is before:
                 del namespace[key]
                 job.report.removed.append(key)
@@ -448,7 +451,7 @@ class Transaction:
         applier.settle_abstract()
         applier.settle_leftovers(report)
         applier.fill_fields()
-        followers = Followers(self._undo, [job.module for job in jobs])
+        followers = Followers(self._undo, [job.module for job in jobs], self._matcher.final)
         for job in jobs:
             job.report.remap = report
             module = job.module.module if isinstance(job.module, Script) else job.module
