@@ -168,3 +168,79 @@ def test_what_an_instance_registers_when_it_is_made_is_there_once(project: Any) 
     assert [mod.view, other] == registry.ALL
     assert [callback() for callback in registry.CALLBACKS] == [2, 2]
     assert [callback.__self__ for callback in registry.CALLBACKS] == [mod.view, other]
+
+
+def test_keys_with_a_field_that_a_dataclass_got(project: Any) -> None:
+    source = """
+        from dataclasses import dataclass
+        @dataclass(frozen=True, slots=True)
+        class P:
+            x: int
+            {0}
+    """
+    mod = project.load(mod=source.format(""))
+    held = mod.P(1)
+    table = {held: "value"}
+    project.reload(mod=source.format("y: int = 7"))
+    assert table == {mod.P(1, 7): "value"}
+    assert type(held) is mod.P
+
+
+def test_an_application_in_its_module(project: Any) -> None:
+    """As with Flask: it is called, and what was added to it is in all references to it."""
+    source = """
+        from framework import App
+        app = App()
+        @app.route("/a")
+        def a(): return {0}
+    """
+    framework = """
+        class App:
+            def __init__(self): self.routes = {}
+            def route(self, path):
+                def deco(f):
+                    self.routes[path] = f
+                    return f
+                return deco
+            def __call__(self, path): return self.routes[path]()
+    """
+    mod = project.load(
+        mod=source.format(1),
+        framework=framework,
+        server="import mod\nfrom mod import app\nclass Server: app = mod.app\nserver = Server()\n",
+    )
+    import server  # type: ignore[import-not-found]
+
+    held = [mod.app]
+    more = "    @app.route('/b')\n        def b(): return {0}\n"
+    project.reload(mod=source.format(2) + more.format(2))
+    for app in (mod.app, server.app, server.server.app, *held):
+        assert app is mod.app
+        assert (app("/a"), app("/b")) == (2, 2)
+
+
+def test_records_in_a_registry_that_stays(project: Any) -> None:
+    source = """
+        ROUTES = []
+        BY_PATH = {{}}
+        class Route:
+            def __init__(self, path, view): self.path, self.view = path, view
+        def route(path):
+            def deco(f):
+                ROUTES.append(Route(path, f))
+                BY_PATH[path] = {{"view": f}}
+                return f
+            return deco
+        @route("/a")
+        def a(): return {0}
+    """
+    mod = project.load(mod=source.format(1))
+    routes, by_path = mod.ROUTES, mod.BY_PATH
+    more = "    @route('/b')\n        def b(): return {0}\n"
+    for version in (2, 3):
+        project.reload(mod=(source + more).format(version))
+        assert mod.ROUTES is routes
+        assert mod.BY_PATH is by_path
+        assert [(each.path, each.view()) for each in routes] == [("/a", version), ("/b", version)]
+        assert [each["view"] for each in by_path.values()] == [mod.a, mod.b]
+        assert {type(each) for each in routes} == {mod.Route}

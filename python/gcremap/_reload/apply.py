@@ -234,16 +234,19 @@ class Applier:
         for instance in migrate.instances(old):
             if id(instance) in self._matcher.by_old:
                 continue
-            self._migrated.append((instance, migrate.rebuild_instance(instance, new)))
+            made = migrate.rebuild_instance(instance, new)
+            # Now: if it is a key, its hash may need them.
+            migrate.fill(made, migrate.added_fields(new, vars(old)), self._undo)
+            self._migrated.append((instance, made))
             self._migrations[module] = self._migrations.get(module, 0) + 1
         sub: type
         for sub in type.__subclasses__(old):
             if id(sub) in self._matcher.by_old or any(sub is was for was, _ in self._migrated):
                 continue
             bases = tuple(new if base is old else self._rebuilt(base) for base in sub.__bases__)
-            made = migrate.rebuild_class(sub, bases)
-            self._migrated.append((sub, made))
-            self._migrate(module, sub, made)
+            rebuilt = migrate.rebuild_class(sub, bases)
+            self._migrated.append((sub, rebuilt))
+            self._migrate(module, sub, rebuilt)
 
     def _rebuilt(self, cls: type) -> type:
         for old, new in self._migrated:

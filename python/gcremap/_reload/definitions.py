@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from gcremap._reload.kinds import is_class, is_function
+
 DEF = "def"
 CLASS = "class"
 IMPORT = "import"
@@ -274,7 +276,8 @@ def succeeds(old: Any, new: Any, before: Definition | None, now: Definition | No
     """Whether a value takes the place of another: both were made by the statement that binds
     their name, so that nothing else can be meant by them."""
     fresh = before is not None and now is not None and before.fresh and now.fresh
-    return fresh and type(old).__name__ == type(new).__name__ and not callable(new)
+    code = is_class(new) or is_function(new)
+    return fresh and type(old).__name__ == type(new).__name__ and not code
 
 
 def same_attributes(old_index: Index, new_index: Index) -> dict[str, frozenset[str]]:

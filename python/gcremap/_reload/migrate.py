@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from gcremap import _native
@@ -139,19 +139,32 @@ def _slot_values(instance: Any) -> Iterator[tuple[str, Any]]:
 def fill_fields(cls: type, former: Mapping[str, Any], undo: list[Callable[[], Any]]) -> None:
     """Instances of a dataclass get the defaults of the fields that it had not in its `former`
     namespace."""
+    added = added_fields(cls, former)
+    for owner in [cls, *subclasses(cls)] if added else ():
+        for instance in instances(owner):
+            fill(instance, added, undo)
+
+
+def added_fields(cls: type, former: Mapping[str, Any]) -> list[Any]:
+    """The fields that a dataclass had not in its `former` namespace, where instances lack them."""
     before = former.get("__dataclass_fields__", {})
     added = [
         field
         for name, field in vars(cls).get("__dataclass_fields__", {}).items()
         if name not in before
     ]
-    made = [each for each in added if each.default_factory is not dataclasses.MISSING]
     # A default is an attribute of the class, but where that has a slot.
-    made += [each for each in added if each.name in _slot_names(cls) and each not in made]
-    for owner in [cls, *subclasses(cls)] if made else ():
-        for instance in instances(owner):
-            for field in made:
-                _fill(instance, field, undo)
+    slots = _slot_names(cls)
+    return [
+        each
+        for each in added
+        if each.default_factory is not dataclasses.MISSING or each.name in slots
+    ]
+
+
+def fill(instance: Any, fields: Iterable[Any], undo: list[Callable[[], Any]]) -> None:
+    for field in fields:
+        _fill(instance, field, undo)
 
 
 def _fill(instance: Any, field: Any, undo: list[Callable[[], Any]]) -> None:
