@@ -106,6 +106,35 @@ pub(crate) unsafe extern "C" fn holders_of(
     returned(result.map(Owned::into_ptr))
 }
 
+/// `_exit_callbacks()`: what C code has for atexit: of each callback the function, the
+/// arguments, and the keywords if there are any, in one list. Since 3.14 that is a list of tuples.
+///
+/// # Safety
+/// Called by CPython as a METH_NOARGS function.
+pub(crate) unsafe extern "C" fn exit_callbacks(
+    _module: *mut PyObject,
+    _nothing: *mut PyObject,
+) -> *mut PyObject {
+    let mut found = Vec::new();
+    // SAFETY: I1 by the GIL, which CPython holds; I3, since `ready` has checked it; what stands
+    // in a root is alive until this thread runs Python.
+    let result = unsafe {
+        ready().and_then(|()| {
+            ffi::roots(|slot| {
+                if slot.name().is_some_and(|name| name.to_bytes().starts_with(ATEXIT)) {
+                    found.push(Owned::borrow(slot.load() as *mut PyObject));
+                }
+                ControlFlow::Continue(())
+            });
+            list(found.into_iter().map(Ok))
+        })
+    };
+    returned(result.map(Owned::into_ptr))
+}
+
+/// How csrc/roots.c names the slots.
+const ATEXIT: &[u8] = b"atexit callback";
+
 /// # Safety
 /// I1, and `holder` is alive.
 unsafe fn refers(holder: *mut PyObject, map: &ForwardingMap) -> bool {

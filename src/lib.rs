@@ -102,7 +102,7 @@ const fn door(name: &'static std::ffi::CStr, function: PyCFunction, flags: c_int
     }
 }
 
-static METHODS: Shared<[PyMethodDef; 20]> = Shared(std::cell::UnsafeCell::new([
+static METHODS: Shared<[PyMethodDef; 21]> = Shared(std::cell::UnsafeCell::new([
     PyMethodDef {
         ml_name: c"remap".as_ptr(),
         ml_meth: PyMethodDefPointer {
@@ -115,6 +115,7 @@ static METHODS: Shared<[PyMethodDef; 20]> = Shared(std::cell::UnsafeCell::new([
     door(c"_entries_with", hashes::entries_with, METH_VARARGS),
     door(c"_holders", census::holders, METH_VARARGS),
     door(c"_holders_of", census::holders_of, METH_VARARGS),
+    door(c"_exit_callbacks", census::exit_callbacks, METH_NOARGS),
     door(c"_rehash", api::rehash, METH_O),
     PyMethodDef {
         ml_name: c"_is_a".as_ptr(),

@@ -12,7 +12,9 @@ import gcremap
 from gcremap import _native
 
 SOURCE = """
-    from functools import lru_cache
+    from dataclasses import dataclass
+    from enum import Enum
+    from functools import lru_cache, wraps
     STATE = {{}}
     ROWS = []
     def __before_reload__():
@@ -25,6 +27,17 @@ SOURCE = """
         def method(self): return {0}
         @property
         def value(self): return {0}
+    @dataclass
+    class Data:
+        field: int = {0}
+    class Kind(Enum):
+        ONE = 1
+    def wrapped(f):
+        @wraps(f)
+        def wrapper(): return (f(), {0})
+        return wrapper
+    @wrapped
+    def decorated(): return {0}
 """
 
 
@@ -41,7 +54,14 @@ def whole_heap(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         asked.extend(map(repr, objects))
         return referrers(*objects)
 
+    holders_of = _native._holders_of
+
+    def look(*wanted: Any) -> list[Any]:
+        asked.extend(map(repr, wanted))
+        return holders_of(*wanted)
+
     monkeypatch.setattr(gc, "get_referrers", spy)
+    monkeypatch.setattr(_native, "_holders_of", look)
     return asked
 
 

@@ -89,7 +89,7 @@ def inside(value: Any, apart: Collection[int] = ()) -> Iterator[Any]:
     level = [value]
     for _ in range(_DEPTH + 1):
         yield from level
-        below = [part for each in level for part in _parts(each)]
+        below = [part for each in level for part in parts(each)]
         level = []
         for part in below:
             if id(part) not in seen and id(part) not in apart and len(seen) < _MANY:
@@ -97,7 +97,8 @@ def inside(value: Any, apart: Collection[int] = ()) -> Iterator[Any]:
                 level.append(part)
 
 
-def _parts(value: Any) -> Iterable[Any]:
+def parts(value: Any) -> Iterable[Any]:
+    """What a value consists of, in an order that values of one make have in common."""
     if is_a(value, ATOMS) or is_class(value) or is_a(value, ModuleType) or value is None:
         return ()
     if is_a(value, _COLLECTIONS):

@@ -46,6 +46,11 @@ def module_of(value: type | FunctionType) -> Any:
     return namespace_of(value).get("__module__") if is_class(value) else value.__module__
 
 
+def is_own(value: object) -> bool:
+    """Whether it is an object of this package."""
+    return str(module_of(type(value))).startswith("gcremap.")
+
+
 def subclasses(cls: type) -> list[type]:
     """All subclasses, nearest first."""
     found: list[type] = type.__subclasses__(cls)

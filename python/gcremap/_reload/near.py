@@ -8,18 +8,31 @@ from __future__ import annotations
 
 import gc
 import sys
-from types import MethodType, TracebackType
+import weakref
+from types import (
+    CoroutineType,
+    FrameType,
+    GeneratorType,
+    MethodType,
+    ModuleType,
+    TracebackType,
+)
 from typing import Any
 
 from gcremap import _native
-from gcremap._reload.kinds import bases_of, is_class, mro_of, subclasses
+from gcremap._reload.contents import is_namespace
+from gcremap._reload.kinds import bases_of, is_a, is_class, is_own, mro_of, subclasses
 from gcremap._reload.match import Pair
 
 _MANY = 50_000
 """Of more young objects than these it is no gain to look at them alone."""
 
 ENTRIES = (tuple, MethodType)
-"""What is registered elsewhere on behalf of something that it holds."""
+"""What is registered elsewhere on behalf of something that it holds, however old it looks."""
+DEPTH = 4
+"""So many holders are between a definition and an entry: a cell, its tuple, a function, a route."""
+APART = (FrameType, TracebackType, GeneratorType, CoroutineType, ModuleType, BaseException)
+"""What is no part of an entry."""
 
 
 class Nursery:
@@ -112,23 +125,46 @@ def far_references(
     nursery: Nursery, pairs: list[Pair], near: list[Any], ours: list[list[tuple[Any, ...]]]
 ) -> list[Pair]:
     """The pairs whose new side is code, or goes, and an older object refers to it: itself
-    or through a tuple or a bound method, but for those that are ours or a class's own."""
+    or through what was made together with it, as an entry of a registry. None of what is
+    ours, and no class's own tuples, are such."""
     chosen = [pair for pair in pairs if not pair.data or pair.keep]
-    wanted = [pair.new for pair in chosen]
-    near = [*near, *ours, wanted]
-    census = Census(nursery, wanted, near)
-    far = set(map(id, census.strays))
-    own = {id(part) for each in wanted if is_class(each) for part in (mro_of(each), bases_of(each))}
+    near = [*near, *ours]
+    own = {id(part) for p in chosen if is_class(p.new) for part in (mro_of(p.new), bases_of(p.new))}
     own.update(id(each) for entries in ours for each in entries)
-    found = zip(census.holders, census.hits, strict=True)
-    registered = [each for each in found if type(each[0]) in ENTRIES and id(each[0]) not in own]
-    if registered and len(far) < len(wanted):
-        entries = [holder for holder, _ in registered]
-        inside = [hits for _, hits in registered]
-        del census, registered, found
-        further = Census(nursery, entries, near)
-        strays = set(map(id, further.strays))
-        for entry, hits in zip(entries, inside, strict=True):
-            if id(entry) in strays:
-                far.update(hits)
+    far: set[int] = set()
+    level = [pair.new for pair in chosen]
+    roots = {id(each): {id(each)} for each in level}
+    """For each that leads to new sides, to which."""
+    roots.update({id(ref): {id(each)} for each in level for ref in references(each)})
+    level += [ref for each in level for ref in references(each)]
+    for _ in range(DEPTH):
+        census = Census(nursery, level, [*near, level])
+        far.update(*(roots[id(each)] for each in census.strays))
+        known = {*roots, *map(id, near), id(level)}
+        found = [
+            (each, set().union(*map(roots.__getitem__, hits)))
+            for each, hits in zip(census.holders, census.hits, strict=True)
+            if id(each) not in known and id(each) not in own and is_part(each)
+        ]
+        roots.update({id(each): led for each, led in found})
+        level = [each for each, _ in found]
+        del census, found
+        if not level or len(far) == len(chosen):
+            break
     return [pair for pair in chosen if id(pair.new) in far]
+
+
+def is_part(value: Any) -> bool:
+    """Whether an object can be part of an entry."""
+    return not (is_a(value, APART) or is_class(value) or is_namespace(value) or is_own(value))
+
+
+def references(value: Any) -> list[Any]:
+    """The weak references to a definition that someone may have registered: a class knows
+    its subclasses by references without a callback."""
+    return [
+        reference
+        for reference in weakref.getweakrefs(value)
+        if not is_class(value)
+        or (is_a(reference, weakref.ref) and reference.__callback__ is not None)
+    ]

@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import ast
-import functools
-import sys
-from collections import Counter, deque
-from collections.abc import Callable, Iterable
-from types import CodeType, MethodType
-from typing import Any
+from collections import Counter
+from collections.abc import Callable
+from types import CodeType
 
-from gcremap import _native
-from gcremap._reload.attributes import set_attribute
 from gcremap._reload.definitions import DATA, Index
 from gcremap._reload.effects import names_read, root_name
-from gcremap._reload.kinds import is_a, is_class
-from gcremap._reload.match import Pair
-from gcremap._reload.near import ENTRIES
 from gcremap._reload.outline import Statements
 
 
@@ -109,83 +101,3 @@ def _is_same(name: str, old_index: Index, new_index: Index) -> bool:
     if new.is_code and old.is_code:
         return True
     return old.same(new)
-
-
-def drop_repeats(pairs: Iterable[Pair], own: list[Any], undo: list[Callable[[], Any]]) -> None:
-    """Take from lists elsewhere what a decorator, or a constructor, has added once more.
-
-    A list that holds the old object and the new one had the old one registered, and the new
-    source registered the same definition again: it is one entry in a fresh start.
-    """
-    pairs = list(pairs)
-    olds = {id(pair.new): pair.old for pair in pairs}
-    news = [pair.new for pair in pairs]
-    if not news:
-        return
-    for pair in pairs:
-        if is_class(pair.new) and is_class(pair.old):
-            _drop_base(pair.old, pair.new, undo)
-    ignored = {id(each) for each in (own, news, sys._getframe(), *own)}
-    found = _native._holders_of(*news)
-    entries = {id(holder): holder for holder in found if type(holder) in ENTRIES}
-    if entries:
-        del found  # it would be among the lists
-        found = _native._holders_of(*news, *entries.values())
-    lists = [
-        holder for holder in found if type(holder) in (list, deque) and id(holder) not in ignored
-    ]
-    for holder in lists:
-        _drop(holder, olds, entries, undo)
-
-
-def _drop_base(old: type, new: type, undo: list[Callable[[], Any]]) -> None:
-    """Take a class out of the bases of others to which it was added once more."""
-    sub: type
-    for sub in type.__subclasses__(new):
-        before = sub.__bases__
-        if old in before:
-            set_attribute(sub, "__bases__", tuple(each for each in before if each is not new))
-            undo.append(functools.partial(set_attribute, sub, "__bases__", before))
-
-
-def _drop(
-    holder: Any, olds: dict[int, Any], entries: dict[int, Any], undo: list[Callable[[], Any]]
-) -> None:
-    before = list(holder)
-    present = Counter(map(_key, before))
-    kept = []
-    for item in before:
-        was = _before(item, olds) if id(item) in olds or id(item) in entries else None
-        if was is not None and present[was] > 0:
-            present[was] -= 1
-            continue
-        kept.append(item)
-    if len(kept) == len(before):
-        return
-
-    def put(items: list[Any]) -> None:
-        holder.clear()
-        holder.extend(items)
-
-    put(kept)
-    undo.append(lambda: put(before))
-
-
-def _before(item: Any, olds: dict[int, Any]) -> object:
-    """The key of the entry that was registered for the old definition."""
-    if is_a(item, tuple):
-        return tuple(_key(olds.get(id(part), part)) for part in item)
-    if is_a(item, MethodType):
-        parts = (item.__self__, item.__func__)
-        return tuple(_key(olds.get(id(part), part)) for part in parts)
-    return _key(olds[id(item)])
-
-
-def _key(item: Any) -> object:
-    if type(item) is tuple:
-        return tuple(_key(part) for part in item)
-    if is_a(item, MethodType):
-        return (_key(item.__self__), _key(item.__func__))
-    if is_a(item, (str, int, float, bytes)):
-        return (type(item), item)
-    return id(item)

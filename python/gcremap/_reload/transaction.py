@@ -25,7 +25,8 @@ from gcremap._reload.moves import match_moved
 from gcremap._reload.near import Nursery, far_references
 from gcremap._reload.order import in_order
 from gcremap._reload.redirect import Redirection
-from gcremap._reload.registrations import drop_repeats, without_repeats
+from gcremap._reload.registrations import without_repeats
+from gcremap._reload.repeats import drop_repeats
 from gcremap._reload.report import ReloadReport
 from gcremap._reload.script import Script
 from gcremap._reload.source import Source
@@ -396,18 +397,7 @@ class Transaction:
         self._matcher.forget(made)
         applier = Applier(self._matcher, self._undo, self._identity)
         near = [job.namespace for job in jobs]
-        # An instance that the module made before stays; the new one goes unless it is held.
-        twins = [
-            Pair(old, new, "", job.name, data=True)
-            for job in jobs
-            for old, new in job.dropped
-            if module_of(type(old)) == job.name and id(new) not in self._matcher.by_new
-        ]
-        # These were made before the nursery.
-        lists = [job.dropped for job in jobs]
-        repeated = far_references(self._nursery, [*self._matcher.pairs, *twins], near, lists)
-        drop_repeats(repeated, [job.snapshot.namespace for job in jobs], self._undo)
-        del repeated, twins, lists
+        self._drop_repeats(jobs)
         applier.decide()
         applier.apply(jobs)
         names = applier.changed_names()
@@ -427,6 +417,24 @@ class Transaction:
         report = remap(pairs, exclude=kept)
         self._undo.append(report.undo)
         return applier, report
+
+    def _drop_repeats(self, jobs: list[Job]) -> None:
+        # An instance that the module made before stays; the new one goes unless it is held.
+        twins = [
+            Pair(old, new, "", job.name, data=True)
+            for job in jobs
+            for old, new in job.dropped
+            if module_of(type(old)) == job.name and id(new) not in self._matcher.by_new
+        ]
+        pairs = self._matcher.pairs
+        # These were made before the nursery.
+        near, ours = [job.namespace for job in jobs], [job.dropped for job in jobs]
+        repeated = far_references(self._nursery, [*pairs, *twins], near, ours)
+        if repeated:
+            own = [*(job.snapshot.namespace for job in jobs), *near, *ours]
+            keep = self._identity == "keep"
+            young = self._nursery.young()
+            drop_repeats(repeated, pairs, twins, young, own, self._undo, keep=keep)
 
     def _redirected(self, near: list[Any], applier: Applier) -> bool:
         """Whether the pairs whose old sides stay need no remap any more."""
