@@ -244,3 +244,42 @@ def test_records_in_a_registry_that_stays(project: Any) -> None:
         assert [(each.path, each.view()) for each in routes] == [("/a", version), ("/b", version)]
         assert [each["view"] for each in by_path.values()] == [mod.a, mod.b]
         assert {type(each) for each in routes} == {mod.Route}
+
+
+def test_a_group_of_commands_made_by_a_decorator(project: Any) -> None:
+    """As with click: what is added to it is in all references to it."""
+    source = """
+        from framework import group
+        @group
+        def cli(): return 1
+        @cli.command
+        def a(): return {0}
+    """
+    framework = """
+        class Command:
+            def __init__(self, f): self.f = f
+            def __call__(self): return self.f()
+        class Group(Command):
+            def __init__(self, f):
+                super().__init__(f)
+                self.commands = {}
+            def command(self, f):
+                self.commands[f.__name__] = Command(f)
+                return self.commands[f.__name__]
+        group = Group
+    """
+    mod = project.load(mod=source.format(1), framework=framework, user="from mod import cli, a\n")
+    import user  # type: ignore[import-not-found]
+
+    held, first = [mod.cli, mod.a], mod.cli
+    project.reload(mod=source.format(2))
+    assert mod.cli is user.cli is held[0] is first
+    assert user.a() == held[1]() == mod.cli.commands["a"]() == 2
+    more = "    @cli.command\n        def b(): return {0}\n"
+    for version in (3, 4):
+        project.reload(mod=(source + more).format(version))
+        assert mod.cli is user.cli is held[0]
+        assert mod.a is user.a is held[1] is mod.cli.commands["a"]
+        assert [each() for each in mod.cli.commands.values()] == [version, version]
+    project.reload(mod=source.format(5))
+    assert list(held[0].commands) == ["a"]

@@ -128,6 +128,8 @@ class Definition:
     """What the class body defines."""
     ways: list[Way] = field(default_factory=list)
     """The statements that define it as code, where the source is known."""
+    touches: list[Print] = field(default_factory=list)
+    """What builds up the object that a decorator has made of it: `@NAME.command`."""
 
     @property
     def are_exclusive(self) -> bool:
@@ -141,7 +143,7 @@ class Definition:
         """What there is to say if it was this way."""
         return Definition(
             self.name, {way.kind}, [way.said], self.reads, way.decorators,
-            members=way.members, ways=[way],
+            members=way.members, ways=[way], touches=self.touches,
         )  # fmt: skip
 
     @property
@@ -188,7 +190,7 @@ class Definition:
         members = ways[0].members if self.members is not None else None
         return Definition(
             self.name, self.kinds, self.prints, self.reads, self.decorators,
-            self.fresh, self.touched, members, ways,
+            self.fresh, self.touched, members, ways, self.touches,
         )  # fmt: skip
 
 
@@ -246,6 +248,8 @@ class Touch:
             definition.prints.append(self.said)
             definition.reads |= self.reads
             definition.touched = True
+        elif definition is not None and definition.decorators:
+            definition.touches.append(self.said)
         if self.path is not None:
             index.setdefault(self.path, Definition(self.path)).prints.append(self.said)
 

@@ -105,6 +105,10 @@ class Site:
         return self.old.same(self.new)
 
     @property
+    def same_touches(self) -> bool:
+        return self.old is None or self.new is None or self.old.touches == self.new.touches
+
+    @property
     def same_decorators(self) -> bool:
         if self.old is None or self.new is None:
             return True
@@ -225,6 +229,7 @@ class Matcher:
         if inner is not None or not site.is_code:
             return inner
         pair = self._add(old, new, site)
+        pair.same_definition &= site.same_touches
         if type(old).__qualname__ == type(new).__qualname__:
             self._parts(old, new, site)
         else:
