@@ -346,3 +346,46 @@ def test_namespaces_keep_what_they_have_imported(project: Any) -> None:
     assert {"kept": mod.kept} == module.KNOWN
     assert user.kept is mod.kept
     assert user.kept() == 2
+
+
+def test_what_a_metaclass_registers_for_a_class(project: Any) -> None:
+    """As the tables of SQLAlchemy, which the metadata knows by name."""
+    registry = """
+        TABLES = {}
+        class Table:
+            def __init__(self, name):
+                if name in TABLES: raise ValueError(name)
+                TABLES[name] = self
+        class Meta(type):
+            def __init__(cls, name, bases, space):
+                cls.__table__ = Table(name)
+                for each in space.values():
+                    if isinstance(each, Column): each.owner, each.table = cls, cls.__table__
+        class Column: pass
+    """
+    source = """
+        from registry import Column, Meta
+        class A(metaclass=Meta):
+            key = Column()
+            known = []
+            def m(self): return {0}
+        class B(metaclass=Meta):
+            key = Column()
+            def m(self): return 1
+    """
+    mod = project.load(mod=source.format(1), registry=registry)
+    import registry as module  # type: ignore[import-not-found]
+
+    held, known = mod.A(), mod.A.known
+    for version in (2, 3):
+        project.reload(mod=source.format(version))
+        assert {"A": mod.A.__table__, "B": mod.B.__table__} == module.TABLES
+        for each in (mod.A, mod.B):
+            assert (each.key.owner, each.key.table) == (each, each.__table__)
+        assert mod.A.known is known
+        assert type(held) is mod.A
+        assert held.m() == version
+    tables = dict(module.TABLES)
+    with pytest.raises(ValueError, match="A"):
+        project.reload(mod=source.format(4) + "    1/0\n")
+    assert tables == module.TABLES

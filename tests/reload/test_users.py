@@ -283,3 +283,40 @@ def test_a_group_of_commands_made_by_a_decorator(project: Any) -> None:
         assert [each() for each in mod.cli.commands.values()] == [version, version]
     project.reload(mod=source.format(5))
     assert list(held[0].commands) == ["a"]
+
+
+@pytest.mark.parametrize("said", ["M", "'M'", "list[M]"])
+def test_what_a_metaclass_computes_of_classes_that_changed(project: Any, said: str) -> None:
+    """As the validators of pydantic: made of the fields of a class and of those within them."""
+    models = """
+        class Schema:
+            def __init__(self, names): self.names = names
+        class Meta(type):
+            known = {}
+            def __init__(cls, name, bases, space):
+                cls.known[name] = cls
+                said = " ".join(map(str, getattr(cls, "__annotations__", {}).values()))
+                inner = [each for n, each in cls.known.items() if f"{n}" in said and n != name]
+                names = {n for n in vars(cls) if n.startswith("field")}
+                cls.schema = Schema(names.union(*(each.schema.names for each in inner)))
+                cls.made = []
+    """
+    source = """
+        from models import Meta
+        class M(metaclass=Meta):
+            {0}
+        class N(metaclass=Meta):
+            m: {1}
+        class Outer(metaclass=Meta):
+            n: N
+        class Apart(metaclass=Meta):
+            field_of_mine: int = 1
+    """
+    mod = project.load(mod=source.format("field_a = 1", said), models=models)
+    mod.N.made.append(1)
+    apart = mod.Apart.schema
+    project.reload(mod=source.format("field_a = field_b = 1", said))
+    for each in (mod.M, mod.N, mod.Outer):
+        assert each.schema.names == {"field_a", "field_b"}
+    assert mod.N.made == [1]
+    assert mod.Apart.schema is apart

@@ -45,6 +45,7 @@ class Attempts:
                 raise
             self._dropped.update(map(id, made))
             self._refusals.append(refusal)
+            self._matcher.registered_anew.add(job.name)
 
     def forget(self) -> None:
         """Free what attempts that were refused have made, so that nothing takes it for new."""

@@ -39,6 +39,10 @@ class Print:
         self.text = text
 
     @property
+    def node(self) -> ast.AST:
+        return self._node
+
+    @property
     def said(self) -> str:
         if self._dump is None:
             self._dump = ast.dump(self._node)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator
 
 from gcremap._reload.definitions import (
@@ -259,6 +260,23 @@ def names_read(node: ast.AST) -> frozenset[str]:
             found.add(f"{this.value.id}.{this.attr}")
         todo.extend(ast.iter_child_nodes(this))
     return frozenset(found)
+
+
+def names_in_class(node: ast.AST) -> frozenset[str]:
+    """The names that a class is made of: its bases, decorators, annotations and values."""
+    if not isinstance(node, ast.ClassDef):
+        return frozenset()
+    read: list[ast.AST] = [*node.bases, *node.keywords, *node.decorator_list]
+    read += [each for each in node.body if isinstance(each, ast.Assign | ast.AnnAssign | ast.Expr)]
+    said = [
+        part.value
+        for each in node.body
+        if isinstance(each, ast.AnnAssign)
+        for part in ast.walk(each.annotation)
+        if isinstance(part, ast.Constant) and isinstance(part.value, str)
+    ]
+    names = {name for text in said for name in re.findall(r"\w+", text)}
+    return frozenset(names).union(*map(names_read, read))
 
 
 def root_name(target: ast.expr) -> str | None:

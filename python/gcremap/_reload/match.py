@@ -51,6 +51,8 @@ class Pair:
     changed: bool = False
     data: bool = False
     """A value, not code: nothing of it is taken over."""
+    definition: Definition | None = None
+    """The new one, where it is known."""
 
     @property
     def final(self) -> Any:
@@ -169,6 +171,8 @@ class Matcher:
         self._old_codes: list[CodeType] = []
         self.ambiguous: set[str] = set()
         """Qualified names that several functions have: these match by their code alone."""
+        self.registered_anew: set[str] = set()
+        """The modules whose definitions were withdrawn from registries, for new ones."""
         self.values: dict[str, Values] = {}
         """What is known of the data of each module."""
         self.orphans: list[tuple[FunctionType, CodeType, Parts | None]] = []
@@ -257,7 +261,7 @@ class Matcher:
     def _add(self, old: Any, new: Any, site: Site) -> Pair:
         pair = Pair(
             old, new, site.path, site.module, site.same, site.same_decorators,
-            _members(site.old), _members(site.new),
+            _members(site.old), _members(site.new), definition=site.new,
         )  # fmt: skip
         self.pairs.append(pair)
         self.by_old[id(old)] = pair

@@ -92,7 +92,7 @@ class Refusal:
         job, fresh = self._job, set(map(id, new))
         index = job.old_index or {}
         found: list[Any] = [cls for cls in subclasses(object) if module_of(cls) == job.name]
-        values = []
+        values = [value for cls in found for value in namespace_of(cls).values()]
         for key, value in job.snapshot.namespace.items():
             if key in index and not index[key].is_import and key not in state.RESERVED:
                 values.append(value)

@@ -15,7 +15,7 @@ from gcremap._reload.source import is_in_place
 
 State = Literal["keep-unchanged", "replace", "keep"]
 
-_CONTAINERS = (list, dict, set, deque, defaultdict, OrderedDict)
+CONTAINERS = (list, dict, set, deque, defaultdict, OrderedDict)
 SCALARS = (str, bytes, int, float, complex, bool, tuple, frozenset, type(None))
 
 RESERVED = frozenset(
@@ -86,6 +86,9 @@ class Values:
         self._policy = policy
         self._final = final
         self._decided: dict[str, bool] = {}
+
+    def new(self, name: str) -> Any:
+        return self._news.get(name)
 
     @property
     def state(self) -> State:
@@ -207,7 +210,7 @@ def merge(
     Only entries that lead to code of the new source: a function added to it, or a key
     that leads to another function. Plain data stays what the program made of it.
     """
-    if type(old) is not type(new) or not is_a(old, _CONTAINERS):
+    if type(old) is not type(new) or not is_a(old, CONTAINERS):
         return
     if is_a(old, dict):
         before = dict(old)

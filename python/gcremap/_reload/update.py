@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from types import FunctionType
 from typing import Any
 
-from gcremap._reload import codes, state
+from gcremap._reload import codes, dependents, state
 from gcremap._reload.attributes import UNSETTABLE, delete_attribute, set_attribute
+from gcremap._reload.contents import attributes
 from gcremap._reload.defaults import Parts
 from gcremap._reload.functions import Undo, carry_attributes, copy_of, refill, swap
 from gcremap._reload.kinds import is_a, is_class
@@ -377,6 +378,8 @@ class Updater:
             return
         if before is not _MISSING and not callable(value):
             made_by_same = pair.same_definition and name not in pair.new_members
+            if made_by_same and id(pair) in self._made_anew:
+                made_by_same = is_a(before, state.CONTAINERS) and not name.startswith("__")
             if self._equal(before, value) or (
                 (made_by_same or name in pair.attributes)
                 and type(before) is self._matcher.final(type(value))
@@ -392,6 +395,10 @@ class Updater:
             return
         pair.changed = True
         self._assign(pair.old, name, before, wanted)
+
+    @functools.cached_property
+    def _made_anew(self) -> set[int]:
+        return dependents.made_anew(self._matcher)
 
     def _assign(self, owner: type, name: str, before: Any, value: Any) -> None:
         set_attribute(owner, name, value)
@@ -436,6 +443,7 @@ def class_values(pair: Pair, matcher: Matcher) -> set[str]:
     if is_a(pair.new, enum.EnumType):
         return set()
     olds, news = vars(pair.old), vars(pair.new)
+    anew = pair.module in matcher.registered_anew
     names = [
         name
         for name, definition in pair.new_members.items()
@@ -446,6 +454,7 @@ def class_values(pair: Pair, matcher: Matcher) -> set[str]:
         and not (name.startswith("__") and callable(news[name]))
         and not is_of_the_layout(name, news[name])
         and type(news[name]).__name__ != "_tuplegetter"
+        and not (anew and _is_of(pair.new, news[name]))
     ]
     if not names:
         return set()
@@ -455,6 +464,11 @@ def class_values(pair: Pair, matcher: Matcher) -> set[str]:
         dict(olds), dict(news), pair.old_members, pair.new_members, policy, matcher.final, outer
     )
     return set(filter(values.keeps, names))
+
+
+def _is_of(cls: type, value: Any) -> bool:
+    """Whether a value was told the class that it stands in, which has registered it as well."""
+    return any(each is cls for each in attributes(value))
 
 
 def is_gone(pair: Pair, name: str, olds: Mapping[str, Any]) -> bool:

@@ -1,0 +1,38 @@
+"""Classes that say what they said, and are made of others that do not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gcremap._reload.effects import names_in_class
+from gcremap._reload.kinds import is_class
+
+if TYPE_CHECKING:
+    from gcremap._reload.match import Matcher, Pair
+
+
+def made_anew(matcher: Matcher) -> set[int]:
+    """The pairs of classes that changed, or name others that did, by identity: what a metaclass
+    or a decorator has computed of these is another."""
+    classes = [pair for pair in matcher.pairs if is_class(pair.new)]
+    found = {id(pair) for pair in classes if _is_another(pair, matcher)}
+    left = {id(pair): _named(pair, matcher) for pair in classes if id(pair) not in found}
+    while more := [key for key, named in left.items() if not named.isdisjoint(found)]:
+        found.update(more)
+        for key in more:
+            del left[key]
+    return found
+
+
+def _is_another(pair: Pair, matcher: Matcher) -> bool:
+    return not pair.same_definition or pair.module in matcher.registered_anew
+
+
+def _named(pair: Pair, matcher: Matcher) -> set[int]:
+    """The pairs of what the statement of a class names."""
+    values, definition = matcher.values.get(pair.module), pair.definition
+    if values is None or definition is None:
+        return set()
+    names = {name for each in definition.prints for name in names_in_class(each.node)}
+    named = [matcher.by_new.get(id(values.new(name))) for name in names]
+    return {id(each) for each in named if each is not None}
