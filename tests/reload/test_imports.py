@@ -296,8 +296,9 @@ def test_module_that_becomes_a_package(project: Any) -> None:
 
     held = thing.C()
     (project.root / "thing.py").unlink()
-    project.write(thing_impl=source.format(2))
-    project.reload(thing_="from .impl import C, f\n")
+    project.write(thing_impl=source.format(2), thing_="from .impl import C, f\n")
+    [report] = gcremap.Reloader(identity=project.identity).reload()
+    assert report.module is thing
     assert (thing.__package__, thing.__name__) == ("thing", "thing")
     assert thing.C is user.C is thing.impl.C
     assert (held.v, user.f()) == (2, 2)

@@ -257,10 +257,19 @@ def is_stale(module: ModuleType) -> bool:
         return False
     now = stamp_of(path)
     if now is None:
-        return False
+        return _has_moved(module, path)
     known = noted(module)
     then = known.stamp if known is not None else _stamps.get(module)
     return then is not None and now != then
+
+
+def _has_moved(module: ModuleType, path: str) -> bool:
+    """Whether another file than that at `path`, which is gone, has the source: a package's."""
+    try:
+        spec = _find_spec(module, module_name(module))
+    except ImportError:
+        return False
+    return spec is not None and spec.origin != path
 
 
 def is_orphaned(value: Any) -> bool:
