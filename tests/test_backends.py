@@ -2,12 +2,16 @@
 
 A child process imports the standard library and asks all three about every object on the
 collector's lists: what a traversal tells is what the walker shows, and where there is no
-walker what the probe finds.
+walker what the probe finds. `gc.remap`, which is there too, does what `gcremap.remap` does.
 """
 
 from __future__ import annotations
 
+import collections
+import gc
 import json
+import weakref
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -104,3 +108,56 @@ def test_walkers_show_the_slots_that_are_told(verdict: dict[str, Any]) -> None:
 @needs_patched
 def test_the_probe_finds_the_slots_that_are_told(verdict: dict[str, Any]) -> None:
     assert verdict["unlike_probe"] == {}
+
+
+class Thing:
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+HOLDERS: dict[str, Callable[[Thing, Thing], Any]] = {
+    "dict": lambda old, new: {"a": 0, old: 1, "m": 5, new: 2, "z": 9},
+    "new first": lambda old, new: {new: 1, "m": 5, old: 2},
+    "tuples": lambda old, new: {(old, 1): 1, "m": 5, (new, 1): 2},
+    "frozensets": lambda old, new: {frozenset({old}): 1, frozenset({new}): 2},
+    "ordered": lambda old, new: collections.OrderedDict({old: 1, "m": 5, new: old}),
+    "set": lambda old, new: {(old, 1), (new, 1)},
+    "values": lambda old, new: {"a": old, "b": [old, new]},
+    "references": lambda old, new: [weakref.ref(old), weakref.ref(new)],
+    "proxies": lambda old, new: [weakref.proxy(old), weakref.proxy(new)],
+    "reference keys": lambda old, new: {weakref.ref(old): 1, weakref.ref(new): 2},
+    "in a key": lambda old, new: {(weakref.ref(old), 1): 1, (weakref.ref(new), 1): 2},
+    "weak keys": lambda old, new: weakref.WeakKeyDictionary({old: 1, new: 2}),
+    "weak values": lambda old, new: weakref.WeakValueDictionary({1: old, 2: new}),
+    "weak set": lambda old, new: weakref.WeakSet([old, new]),
+    "method": lambda old, new: weakref.WeakMethod(old.__repr__),
+}
+
+
+def shown(holder: Any) -> Any:
+    if isinstance(holder, weakref.ref):
+        return ["refers to", repr(holder())]
+    if isinstance(holder, (dict, weakref.WeakKeyDictionary, weakref.WeakValueDictionary)):
+        found = [shown(holder[key]) for key in holder]
+        return [[shown(key), shown(value)] for key, value in holder.items()], found
+    if isinstance(holder, (list, tuple, set, frozenset, weakref.WeakSet)):
+        return sorted(map(repr, map(shown, holder)))
+    return str(holder)
+
+
+def outcome(remap: Callable[[Any], Any], make: Callable[[Thing, Thing], Any]) -> Any:
+    old, new = Thing("old"), Thing("new")
+    holder = make(old, new)
+    collisions = remap([(old, new)])
+    return shown(holder), [(shown(key), shown(lost)) for _, key, lost in collisions]
+
+
+@pytest.mark.skipif(not hasattr(gc, "remap"), reason="gc.remap is in the patches only")
+@pytest.mark.parametrize("make", HOLDERS.values(), ids=HOLDERS)
+def test_gc_remap_does_the_same(make: Callable[[Thing, Thing], Any]) -> None:
+    native: Any = getattr(gc, "remap", None)
+    expected = outcome(lambda pairs: gcremap.remap(pairs).collisions, make)
+    assert outcome(lambda pairs: native(pairs)["collisions"], make) == expected
