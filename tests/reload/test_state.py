@@ -362,3 +362,19 @@ def test_list_made_by_an_expression_is_new_wherever_it_is_held(project: Any) -> 
     project.reload(mod=source.format(2))
     assert holder[0] == ([2], [2, 2], [0, 2])
     assert holder[0][0] is mod.one
+
+
+def test_a_dict_that_refuses_changes_stays_as_it_is(project: Any) -> None:
+    source = """
+        from frozen import Frozen
+        def f(): pass
+        TABLE = Frozen({name: value for name, value in list(globals().items()) if name in "fg"})
+    """
+    frozen = """
+        class Frozen(dict):
+            def __setitem__(self, key, value): raise TypeError("it is frozen")
+    """
+    mod = project.load(mod=source, frozen=frozen)
+    project.reload(mod=source.replace("TABLE", "def g(): pass\n        TABLE", 1))
+    assert mod.TABLE["f"] is mod.f
+    assert callable(mod.g)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from types import MappingProxyType, ModuleType
 from typing import Any, Literal, cast
 
@@ -197,6 +198,10 @@ def _equal(old: Any, new: Any) -> bool:
         return False
 
 
+_REFUSALS = (AttributeError, NotImplementedError, TypeError)
+"""What dicts raise that do not want to be changed."""
+
+
 def merge(
     old: Any,
     new: Any,
@@ -214,14 +219,15 @@ def merge(
         return
     if is_a(old, dict):
         before = dict(old)
-        for key, value in new.items():
-            if not is_code(value) and not _mentions(key, is_new):
-                if key not in old and _mentions(value, is_new):
-                    old[final(key)] = value
-                continue
-            key, wanted = final(key), final(value)
-            if key not in old or (is_code(value) and old[key] is not wanted):
-                old[key] = wanted
+        with suppress(*_REFUSALS):
+            for key, value in new.items():
+                if not is_code(value) and not _mentions(key, is_new):
+                    if key not in old and _mentions(value, is_new):
+                        old[final(key)] = value
+                    continue
+                key, wanted = final(key), final(value)
+                if key not in old or (is_code(value) and old[key] is not wanted):
+                    old[key] = wanted
         if len(before) != len(old) or any(old[key] is not before[key] for key in before):
             undo.append(functools.partial(_refill, old, before))
         return
