@@ -118,3 +118,18 @@ def test_report(project: Any) -> None:
     # What stays takes over the new content: no reference has to move but near ones.
     assert (report.remap is None) == (project.identity == "keep")
     assert report.warnings == []
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_other_threads_wait_while_a_source_runs(project: Any, fails: bool) -> None:
+    source = "import sys\nINTERVAL = sys.getswitchinterval()\nVERSION = {}\n"
+    mod = project.load(mod=source.format(1))
+    usual = sys.getswitchinterval()
+    assert usual == mod.INTERVAL
+    if fails:
+        with pytest.raises(ZeroDivisionError):
+            project.reload(mod=source.format("1 / 0"))
+    else:
+        project.reload(mod=source.format("2 if sys.getswitchinterval() > 0.01 else 0"))
+        assert mod.VERSION == 2
+    assert sys.getswitchinterval() == usual

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import _thread
 import dis
 import operator
 import sys
+import time
 from collections.abc import Iterator, MutableMapping
 from types import CodeType, FunctionType
 from typing import Any
 
+from gcremap import _native
 from gcremap._reload.attributes import delete_attribute, set_attribute
 from gcremap._reload.kinds import is_a, is_class, is_function, module_of
 from gcremap._reload.source import Source
@@ -147,6 +150,25 @@ def _key_of(module: Any) -> str | None:
     if sys.modules.get(name) is module:
         return name
     return next((name for name, value in list(sys.modules.items()) if value is module), None)
+
+
+class FewSwitches:
+    """While a module's names are bound anew, other threads could find half of them: they wait
+    for some time, unless this thread itself waits for something."""
+
+    _SECONDS = 0.1
+    """Longer than most modules run. It is also how long a thread that computes keeps this one
+    waiting, each time that this one has read a file."""
+
+    def __enter__(self) -> None:
+        self._before = sys.getswitchinterval()
+        sys.setswitchinterval(max(self._before, self._SECONDS))
+        if _thread._count():
+            _native._classes_with()  # the engine's first use of all imports modules
+            time.sleep(self._before)  # who waits already does so for as long as was said before
+
+    def __exit__(self, *_: object) -> None:
+        sys.setswitchinterval(self._before)
 
 
 def execute(

@@ -15,7 +15,7 @@ from gcremap._reload import hooks, record, source, state
 from gcremap._reload.apply import Applier
 from gcremap._reload.attempts import Attempts
 from gcremap._reload.definitions import IMPORT, Definition, Index, same_attributes, succeeds
-from gcremap._reload.execute import Snapshot, execute
+from gcremap._reload.execute import FewSwitches, Snapshot, execute
 from gcremap._reload.hashing import Reindexing
 from gcremap._reload.imports import Followers, starred
 from gcremap._reload.kinds import is_a, is_class, module_of
@@ -98,7 +98,7 @@ class Transaction:
         remembered: list[Job] = []
         current = [job.was for job in jobs]
         try:
-            with self._nursery:
+            with FewSwitches(), self._nursery:
                 for job in jobs:
                     done.append(job)
                     self._attempts.run(job, self._execute)
