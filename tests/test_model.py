@@ -16,18 +16,29 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 import gcremap
 from gcremap import _native
 from graph import ATOMS, DICTS, SEQUENCES, SETS, CycleError, Graph, Node, RefusedError
 
 # A weak table that became something else is still told of keys that end.
-pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored.*WeakKeyDictionary")
+pytestmark = [pytest.mark.filterwarnings("ignore:Exception ignored.*WeakKeyDictionary")]
 
 STEPS = int(os.environ.get("GCREMAP_STEPS", "300"))
 STEPS_OF_A_RUN = 50
+STEPS_OF_A_PART = 5_000
+"""Hypothesis remembers each step: with more of them, that is most of the heap."""
 RUNS = max(1, STEPS // STEPS_OF_A_RUN)
+PARTS = max(1, STEPS // STEPS_OF_A_PART)
+IS_LONG = "GCREMAP_STEPS" in os.environ
 NUMBERS = st.integers(0, 255)
 ALL_KINDS = [*SEQUENCES, *SETS, *DICTS, "class", "instance"]
 KINDS = st.sampled_from(ALL_KINDS)
@@ -194,26 +205,30 @@ def walk(seed: int) -> None:
     machine.teardown()
 
 
-def test_random_walks() -> None:
-    first = random.randrange(1 << 32) if "GCREMAP_STEPS" in os.environ else 0
-    for seed in range(first, first + 2 * RUNS):
+@pytest.mark.parametrize("part", range(PARTS))
+def test_random_walks(part: int) -> None:
+    first = random.randrange(1 << 32) if IS_LONG else 0
+    for seed in range(first, first + 2 * RUNS // PARTS):
         try:
             walk(seed)
         except Exception as error:
             raise AssertionError(f"walk({seed}) fails") from error
 
 
-TestModel = Machine.TestCase
-TestModel.settings = settings(
-    max_examples=RUNS,
-    stateful_step_count=STEPS_OF_A_RUN,
-    deadline=None,
-    database=None,
-    derandomize="GCREMAP_STEPS" not in os.environ,
-    # To shrink what fails takes minutes.
-    phases=[Phase.generate, *([Phase.shrink] if "GCREMAP_STEPS" in os.environ else [])],
-    suppress_health_check=list(HealthCheck),
-)
-if "GCREMAP_STEPS" in os.environ:
-    TestModel = pytest.mark.timeout(0)(TestModel)
-    test_random_walks = pytest.mark.timeout(0)(test_random_walks)
+@pytest.mark.parametrize("part", range(PARTS))
+def test_model(part: int) -> None:
+    chosen = settings(
+        max_examples=RUNS // PARTS,
+        stateful_step_count=STEPS_OF_A_RUN,
+        deadline=None,
+        database=None,
+        derandomize=not IS_LONG,
+        # To shrink what fails takes minutes.
+        phases=[Phase.generate, *([Phase.shrink] if IS_LONG else [])],
+        suppress_health_check=list(HealthCheck),
+    )
+    run_state_machine_as_test(Machine, settings=chosen)
+
+
+if IS_LONG:
+    pytestmark.append(pytest.mark.timeout(0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import sys
 import types
 import zipfile
@@ -136,6 +137,10 @@ def test_zip_file(project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     gcremap.reload(zipped)
     assert f() == 2000
     assert zipped.CACHE == {"k": 1}
+    assert gcremap.reload_all() == []
+    write(3)
+    assert len(gcremap.reload_all()) == 1
+    assert f() == 3
 
 
 def test_custom_finder_and_loader(project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -344,3 +349,26 @@ def test_value_made_of_a_definition_that_is_imported_from_elsewhere(project: Any
     assert one.C in mod.TABLE
     project.reload(mod="from two import C\nTABLE = {C: 1}\n")
     assert mod.TABLE == {two.C: 1}
+
+
+def test_a_file_that_is_touched_is_not_changed(project: Any) -> None:
+    mod = project.load(mod="COUNT = []\n")
+    project.write(mod="COUNT = []\n")
+    assert gcremap.reload_all() == []
+    project.reload(mod="COUNT = []\nOTHER = 1\n")
+    project.write(mod="COUNT = []\nOTHER = 1\n")
+    assert gcremap.reload_all() == []
+    assert mod.OTHER == 1
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_an_edit_whose_time_is_put_back_is_found(project: Any, again: bool) -> None:
+    mod = project.load(mod="X = 0\n")
+    if again:
+        project.reload(mod="X = 1\n")
+    path = project.root / "mod.py"
+    before = path.stat().st_mtime_ns
+    path.write_text("X = 2\n")
+    os.utime(path, ns=(before, before))
+    (report,) = gcremap.reload_all()
+    assert (mod.X, report.updated) == (2, ["X"])

@@ -65,6 +65,17 @@ class Source:
         except (SyntaxError, ValueError):
             pass
 
+    def is_of(self, path: str) -> bool:
+        """Whether the file has this source."""
+        try:
+            with open(path, "rb") as file:
+                data = file.read()
+            if self.data is not None:
+                return data == self.data
+            return importlib.util.decode_source(data) == self.text
+        except (OSError, SyntaxError, ValueError):
+            return False
+
     @property
     def statements(self) -> list[Statement] | None:
         """Those of the text, or None where that is unknown or another language's."""
@@ -257,19 +268,31 @@ def is_stale(module: ModuleType) -> bool:
         return False
     now = stamp_of(path)
     if now is None:
-        return _has_moved(module, path)
+        return _is_stale_elsewhere(module, path)
     known = noted(module)
+    if known is not None and (known.data is not None or known.text is not None):
+        # A file is touched without an edit, and edited with its time put back.
+        return not known.is_of(path)
     then = known.stamp if known is not None else _stamps.get(module)
     return then is not None and now != then
 
 
-def _has_moved(module: ModuleType, path: str) -> bool:
-    """Whether another file than that at `path`, which is gone, has the source: a package's."""
+def _is_stale_elsewhere(module: ModuleType, path: str) -> bool:
+    """The same of a source that is no file at `path`: it has become a package's, or is in an
+    archive."""
+    name = module_name(module)
     try:
-        spec = _find_spec(module, module_name(module))
+        spec = _find_spec(module, name)
+        if spec is None or spec.origin != path:
+            return spec is not None
+        loader: Any = spec.loader
+        text = loader.get_source(name) if hasattr(loader, "get_source") else None
     except ImportError:
         return False
-    return spec is not None and spec.origin != path
+    known = noted(module)
+    if known is None or known.text is None or text is None:
+        return False
+    return bool(text != known.text)
 
 
 def is_orphaned(value: Any) -> bool:
