@@ -208,20 +208,26 @@ stack_pointer(pid_t tid)
  * frame address stands for the stack pointer, the registers just saved. */
 #define RED_ZONE 512
 
-/* What stands on the stack above `sp`, which is 0 if unknown. Returns 0 if the thread's
- * stack could not be found. */
-typedef int (*thread_visitor)(const mappings *maps, pid_t tid, uintptr_t sp, void *arg);
+/* Where a thread stands; what is not known of that is 0. */
+typedef struct standing {
+    range native;  /* the stack that it was started with */
+    range current; /* what `sp` points into */
+    uintptr_t sp;
+} standing;
+
+/* Returns 0 if what it needs to know is not known. */
+typedef int (*thread_visitor)(standing thread, void *arg);
 
 static int
-scan_thread(const mappings *maps, pid_t tid, uintptr_t sp, void *arg)
+scan_thread(standing thread, void *arg)
 {
     const targets *t = arg;
-    range native = native_stack(maps, tid);
-    range current = sp ? mapping_of(maps, sp) : (range){0, 0};
+    range native = thread.native, current = thread.current;
     if (current.end == 0) {
         return native.end != 0 && scan(t, native.start, native.end);
     }
-    uintptr_t low = sp - current.start > RED_ZONE ? sp - RED_ZONE : current.start;
+    uintptr_t low =
+        thread.sp - current.start > RED_ZONE ? thread.sp - RED_ZONE : current.start;
     if (!scan(t, low, current.end)) {
         return 0;
     }
@@ -245,7 +251,9 @@ each_thread(thread_visitor visit, uintptr_t own_sp, void *arg)
     while (complete && (entry = readdir(tasks)) != NULL) {
         pid_t tid = (pid_t)atol(entry->d_name);
         if (tid > 0) {
-            complete = visit(&maps, tid, tid == own ? own_sp : stack_pointer(tid), arg);
+            uintptr_t sp = tid == own ? own_sp : stack_pointer(tid);
+            range current = sp ? mapping_of(&maps, sp) : (range){0, 0};
+            complete = visit((standing){native_stack(&maps, tid), current, sp}, arg);
         }
     }
     if (tasks != NULL) {
@@ -261,17 +269,16 @@ typedef struct places {
 } places;
 
 static int
-show_stack(const mappings *maps, pid_t tid, uintptr_t sp, void *arg)
+show_stack(standing thread, void *arg)
 {
     const places *places = arg;
-    range native = native_stack(maps, tid);
-    range found[] = {native, sp ? mapping_of(maps, sp) : native};
-    for (size_t i = 0; i < 2; i++) {
-        if (found[i].end != 0) {
-            places->visit(found[i].start, places->arg);
-        }
+    if (thread.native.end != 0) {
+        places->visit(thread.native.start, places->arg);
     }
-    return found[0].end != 0 || found[1].end != 0;
+    if (thread.current.end != 0) {
+        places->visit(thread.current.start, places->arg);
+    }
+    return thread.native.end != 0 || thread.current.end != 0;
 }
 
 int

@@ -33,39 +33,17 @@ impl Pairs {
         let mut holders = FxHashSet::from_iter([mapping as usize]);
         // SAFETY: the caller's promise; every object is owned while it is used.
         unsafe {
-            let mut sides;
             let mut given = Vec::new();
-            if py::PyDict_CheckExact(mapping) != 0 {
-                sides = sides_of_dict(mapping);
+            let sides = if py::PyDict_CheckExact(mapping) != 0 {
+                sides_of_dict(mapping)
+            } else if is_mapping(mapping)? {
+                holders.extend(containers_of(mapping));
+                let items = Owned::steal(py::PyMapping_Items(mapping))?;
+                // They were made for this call and go with it.
+                sides_of_items(items.as_ptr(), drop)?
             } else {
-                let items = if is_mapping(mapping)? {
-                    holders.extend(containers_of(mapping));
-                    Owned::steal(py::PyMapping_Items(mapping))?
-                } else {
-                    Owned::borrow(mapping)
-                };
-                // Of anything else, it would be user code that says it.
-                let length = match py::PyList_CheckExact(items.as_ptr()) {
-                    0 => 0,
-                    _ => py::PyList_GET_SIZE(items.as_ptr()) as usize,
-                };
-                sides = Sides::with_room_for(length);
-                // The pairs of a mapping were made for this call and go with it.
-                let is_callers = items.as_ptr() == mapping;
-                given.reserve(if is_callers { length } else { 0 });
-                each(
-                    items.as_ptr(),
-                    c"remap() takes a mapping or an iterable of (old, new) pairs",
-                    |item| {
-                        let (old, new) = read_pair(&item)?;
-                        sides.push(old, new);
-                        if is_callers {
-                            given.push(item);
-                        }
-                        Ok(())
-                    },
-                )?;
-            }
+                sides_of_items(mapping, |item| given.push(item))?
+            };
             let map = ForwardingMap::new(sides.pairs().iter().copied())
                 .map_err(|conflict| raise_conflict(&conflict))?;
             // Repeated pairs, and those of one object with itself, are left out.
@@ -129,6 +107,33 @@ unsafe fn sides_of_dict(dict: *mut PyObject) -> Sides {
             sides.push(Owned::borrow(old), Owned::borrow(new));
         }
         sides
+    }
+}
+
+/// The pairs of an iterable; `seen` is given what each is written in.
+///
+/// # Safety
+/// The GIL is held; `items` is alive.
+unsafe fn sides_of_items(
+    items: *mut PyObject,
+    mut seen: impl FnMut(Owned),
+) -> Result<Sides, Raised> {
+    const SENTENCE: &CStr = c"remap() takes a mapping or an iterable of (old, new) pairs";
+    // SAFETY: the caller's promise.
+    unsafe {
+        // Of anything else, it would be user code that says it.
+        let length = match py::PyList_CheckExact(items) {
+            0 => 0,
+            _ => py::PyList_GET_SIZE(items) as usize,
+        };
+        let mut sides = Sides::with_room_for(length);
+        each(items, SENTENCE, |item| {
+            let (old, new) = read_pair(&item)?;
+            sides.push(old, new);
+            seen(item);
+            Ok(())
+        })?;
+        Ok(sides)
     }
 }
 

@@ -212,16 +212,18 @@ impl<'a> Planner<'a> {
         // SAFETY: the caller's promise, for every call in this function.
         unsafe {
             let class = (*instance).ob_type as usize;
-            if self.last_class.is_none_or(|(last, _)| last != class) {
-                let Some(pair) = self.map.find(class) else { return };
-                self.last_class = Some((class, pair));
-            }
-            if let Some((_, pair)) = self.last_class {
-                self.counts.explain(pair, 1);
-                match self.is_excluded(instance) {
-                    true => self.taken.push(instance as usize),
-                    false => self.take_instance(instance, pair),
+            let pair = match self.last_class {
+                Some((last, pair)) if last == class => pair,
+                _ => {
+                    let Some(pair) = self.map.find(class) else { return };
+                    self.last_class = Some((class, pair));
+                    pair
                 }
+            };
+            self.counts.explain(pair, 1);
+            match self.is_excluded(instance) {
+                true => self.taken.push(instance as usize),
+                false => self.take_instance(instance, pair),
             }
         }
     }

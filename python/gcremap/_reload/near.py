@@ -135,8 +135,10 @@ def far_references(
     level = [pair.new for pair in chosen]
     roots = {id(each): {id(each)} for each in level}
     """For each that leads to new sides, to which."""
-    roots.update({id(ref): {id(each)} for each in level for ref in references(each)})
-    level += [ref for each in level for ref in references(each)]
+    weak = [(ref, each) for each in level for ref in references(each)]
+    roots.update({id(ref): {id(each)} for ref, each in weak})
+    level += [ref for ref, _ in weak]
+    del weak  # or it would count as one who refers to them
     for _ in range(DEPTH):
         census = Census(nursery, level, [*near, level])
         far.update(*(roots[id(each)] for each in census.strays))
