@@ -3,8 +3,8 @@
 #include "rehash.h"
 #include "types_internal.h"
 
-static const char *
-refusal_of_old(PyObject *old)
+const char *
+gcr_refusal_of_old(PyObject *old)
 {
     if (gcr_is_immortal(old)) {
         return "it is immortal: the interpreter and C code compare to it by address";
@@ -30,15 +30,24 @@ refusal_of_old(PyObject *old)
     return NULL;
 }
 
-void
-gcr_look_at_old(PyObject *old, PyObject *later, gcr_old *look)
+static int
+hashes_by_address(PyObject *object)
 {
-    __builtin_prefetch(later);
+    return Py_TYPE(object)->tp_hash == PyBaseObject_Type.tp_hash;
+}
+
+void
+gcr_look_at_old(gcr_pair pair, gcr_pair later, gcr_old *look)
+{
+    PyObject *old = pair.old;
+    __builtin_prefetch(later.old);
+    __builtin_prefetch(later.new_);
     look->count = (size_t)Py_REFCNT(old);
     look->weakrefs = gcr_weakref_count(old);
-    look->refusal = refusal_of_old(old);
+    look->refusal = gcr_refusal_of_old(old);
     look->is_class = PyType_Check(old);
     look->is_text = PyUnicode_Check(old) || PyBytes_Check(old);
+    look->hashes_by_address = hashes_by_address(old) && hashes_by_address(pair.new_);
 }
 
 /* The nearest base whose layout C code may rely on: instances of classes made
@@ -148,7 +157,7 @@ gcr_hash_depends(PyObject *object)
 {
     hashfunc hash = Py_TYPE(object)->tp_hash;
     return hash != NULL && hash != PyObject_HashNotImplemented
-           && hash != PyBaseObject_Type.tp_hash;
+           && !hashes_by_address(object);
 }
 
 int

@@ -141,17 +141,26 @@ void gcr_extent(PyObject *object, char **start, char **end);
 
 /* ---- checks ------------------------------------------------------------ */
 
+/* Why an object may not be remapped at all; NULL when it may. */
+const char *gcr_refusal_of_old(PyObject *old);
+
 /* What one look tells of an object that is to be replaced. */
 typedef struct gcr_old {
     size_t count;        /* of references to it */
     size_t weakrefs;     /* of all kinds: proxies, subclasses, with callback or not */
-    const char *refusal; /* why it may not be remapped at all; NULL when it may */
+    const char *refusal; /* as above */
     uint8_t is_class;
-    uint8_t is_text; /* str or bytes */
+    uint8_t is_text;           /* str or bytes */
+    uint8_t hashes_by_address; /* its new too */
 } gcr_old;
 
-/* `later` is what will be looked at some calls from now, or NULL. */
-void gcr_look_at_old(PyObject *old, PyObject *later, gcr_old *look);
+typedef struct gcr_pair {
+    PyObject *old;
+    PyObject *new_;
+} gcr_pair;
+
+/* `later` is a pair that will be looked at some calls from now. */
+void gcr_look_at_old(gcr_pair pair, gcr_pair later, gcr_old *look);
 
 /* Why a slot that holds `old` cannot take `new_`; NULL when it can, as for GCR_ANY. */
 const char *gcr_accept_refusal(gcr_accepts accepts, PyObject *old, PyObject *new_);

@@ -250,6 +250,9 @@ pub(crate) struct Changes {
     /// other changes tell nothing.
     pub(crate) rehash: Vec<*mut PyObject>,
     pub(crate) refusals: Vec<Refusal>,
+    /// The olds, if they and their news hash by their address, in the order in which the
+    /// caller's dict has them.
+    pub(crate) hashed_by_address: Vec<usize>,
     /// What a deep search found out about untracked containers.
     pub(crate) holders: Holders,
     /// What the search found out about the rest of the heap, if there was one.

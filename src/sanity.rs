@@ -214,8 +214,8 @@ impl Survey {
 unsafe fn is_uncounted(object: *mut PyObject) -> bool {
     // SAFETY: the caller's promise.
     unsafe {
-        let is_interned = py::PyUnicode_CheckExact(object) != 0
-            && !ffi::look_at_old(object, ptr::null_mut()).refusal.is_null();
+        let is_interned =
+            py::PyUnicode_CheckExact(object) != 0 && !c::gcr_refusal_of_old(object).is_null();
         is_interned
             || c::gcr_is_immortal(object) != 0
             || (py::PyType_Check(object) != 0

@@ -456,6 +456,21 @@ def test_a_hash_changes_through_a_class() -> None:
     assert (new(), 1) in members
 
 
+def test_keys_of_the_mapping_hash_differently() -> None:
+    """All that is mapped hashes by its address as long as nothing has changed."""
+
+    class New:
+        def __hash__(self) -> int:
+            return -hash(id(self))
+
+    old = type("Old", (), {})
+    keys, others = ([old() for _ in range(50)] for _ in range(2))
+    table, mapping = dict.fromkeys(keys, 1), {**dict(zip(keys, others, strict=True)), old: New}
+    gcremap.remap(mapping, exclude=[keys], frames=False)
+    assert all(table[other] == 1 for other in others)
+    assert all(mapping[key] is other for key, other in zip(keys, others, strict=True))
+
+
 def test_a_hash_changes_through_a_base() -> None:
     old, new = type("Old", (First,), {}), type("New", (Second,), {})
     key = type("Sub", (old,), {})()

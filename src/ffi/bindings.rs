@@ -212,6 +212,9 @@ unsafe extern "C" {
         end: *mut *mut ::std::os::raw::c_char,
     );
 }
+unsafe extern "C" {
+    pub fn gcr_refusal_of_old(old: *mut PyObject) -> *const ::std::os::raw::c_char;
+}
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
 pub struct gcr_old {
@@ -220,9 +223,16 @@ pub struct gcr_old {
     pub refusal: *const ::std::os::raw::c_char,
     pub is_class: u8,
     pub is_text: u8,
+    pub hashes_by_address: u8,
+}
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct gcr_pair {
+    pub old: *mut PyObject,
+    pub new_: *mut PyObject,
 }
 unsafe extern "C" {
-    pub fn gcr_look_at_old(old: *mut PyObject, later: *mut PyObject, look: *mut gcr_old);
+    pub fn gcr_look_at_old(pair: gcr_pair, later: gcr_pair, look: *mut gcr_old);
 }
 unsafe extern "C" {
     pub fn gcr_accept_refusal(

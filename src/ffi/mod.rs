@@ -17,7 +17,7 @@ use std::ops::ControlFlow;
 use pyo3_ffi::PyObject;
 use rustc_hash::FxHashSet;
 
-use crate::forwarding::Sieve;
+use crate::forwarding::{Pair, Sieve};
 use crate::slot::Slot;
 use bindings as c;
 
@@ -184,12 +184,16 @@ pub(crate) unsafe fn roots<F: FnMut(Slot) -> ControlFlow<()>>(mut visit: F) {
 /// What one look tells of an object that is to be replaced.
 ///
 /// # Safety
-/// I1, and `old` is alive; `later` is what will be looked at some calls from now, or null.
-pub(crate) unsafe fn look_at_old(old: *mut PyObject, later: *mut PyObject) -> c::gcr_old {
+/// I1, and the sides of `pair` are alive; `later` will be looked at some calls from now.
+pub(crate) unsafe fn look_at_old(pair: Pair, later: Pair) -> c::gcr_old {
+    let sides = |pair: Pair| c::gcr_pair {
+        old: pair.old as *mut PyObject,
+        new_: pair.new as *mut PyObject,
+    };
     let mut look = std::mem::MaybeUninit::uninit();
     // SAFETY: the caller's promise; the call fills all of it.
     unsafe {
-        c::gcr_look_at_old(old, later, look.as_mut_ptr());
+        c::gcr_look_at_old(sides(pair), sides(later), look.as_mut_ptr());
         look.assume_init()
     }
 }

@@ -144,14 +144,20 @@ pub(super) unsafe fn spread(
     // SAFETY: the caller's promise.
     let (hashed, namespaces) = unsafe { world.hashed() };
     let holders = &changes.holders;
-    let mut graph = Graph::new(Origin { changed, classes, namespaces });
+    let plain: &[usize] = match classes.is_empty() && changed.besides.is_empty() {
+        true => &changes.hashed_by_address,
+        false => &[],
+    };
+    let mut graph = Graph::new(Origin { changed, classes, namespaces, plain });
     // SAFETY: the caller's promise, for every call in this function.
     unsafe {
         for &stores in hashed {
             graph.add_root(stores);
         }
-        for object in incoming(changes, changed) {
-            graph.node(object, 0);
+        if plain.is_empty() {
+            for object in incoming(changes, changed) {
+                graph.node(object, 0);
+            }
         }
         if graph.origin.may_be_in_unlisted() {
             let searched;
@@ -188,6 +194,9 @@ struct Origin<'a> {
     classes: &'a FxHashSet<usize>,
     /// Dicts on which no hash depends.
     namespaces: &'a FxHashSet<usize>,
+    /// Olds whose hashes stay, as those of their news: they are not looked at, as there may
+    /// be as many in a table as there are pairs.
+    plain: &'a [usize],
 }
 
 impl Origin<'_> {
@@ -265,7 +274,11 @@ impl<'a> Graph<'a> {
             if c::gcr_is_table(stores) == 0 {
                 return;
             }
+            let mut plain = self.origin.plain.iter();
             for_each_entry(stores, |_, key, _| {
+                if plain.next() == Some(&(key as usize)) {
+                    return;
+                }
                 if let Some(node) = self.node(key, 0) {
                     self.keys.push((stores as usize, node));
                 }

@@ -97,6 +97,9 @@ struct Planner<'a> {
     taken: Vec<usize>,
     /// An old class, and its pair: an instance is rarely the only one in a row.
     last_class: Option<(usize, usize)>,
+    /// The pair after the one found last: what a holder has many olds in is often in the
+    /// order of the pairs, as the caller's own dict is.
+    next_pair: usize,
     /// By pair of classes: what becomes of the instances.
     classes: BTreeMap<usize, Class>,
     counts: Counts,
@@ -136,6 +139,7 @@ impl<'a> Planner<'a> {
             namespaces: FxHashSet::default(),
             taken: Vec::new(),
             last_class: None,
+            next_pair: 0,
             classes: BTreeMap::new(),
             counts,
             plan: Plan::default(),
@@ -248,12 +252,22 @@ impl<'a> Planner<'a> {
                 return self.take_located(holder);
             }
             ffi::walk_sieved(holder.object, &map.sieve(), |slot| {
-                if let Some(pair) = map.find(slot.load()) {
+                if let Some(pair) = self.find(slot.load()) {
                     self.take_slot(holder, slot, pair);
                 }
                 ControlFlow::Continue(())
             });
         }
+    }
+
+    /// As `ForwardingMap::find`.
+    fn find(&mut self, address: usize) -> Option<usize> {
+        let pair = match self.map.pairs().get(self.next_pair) {
+            Some(next) if next.old == address => self.next_pair,
+            _ => self.map.find(address)?,
+        };
+        self.next_pair = pair + 1;
+        Some(pair)
     }
 
     /// # Safety
@@ -398,6 +412,10 @@ impl<'a> Planner<'a> {
     fn finish(mut self) -> Plan {
         self.plan.changes.refusals.append(&mut self.olds.refusals);
         self.plan.leftovers = self.counts.rest();
+        if self.olds.hash_by_address {
+            let olds = self.map.pairs().iter().map(|pair| pair.old);
+            self.plan.changes.hashed_by_address = olds.collect();
+        }
         let classes = self.classes.into_values().filter(|class| class.refusal.is_none());
         self.plan.changes.instances = classes.map(|class| class.instances).collect();
         self.plan

@@ -1,10 +1,6 @@
 //! What is to be known of the olds themselves. One look at each tells all of it: they may
 //! be many, and anywhere in memory.
 
-use std::ptr;
-
-use pyo3_ffi::PyObject;
-
 use crate::error::Refusal;
 use crate::ffi;
 use crate::forwarding::{ForwardingMap, Pair};
@@ -24,19 +20,22 @@ pub(super) struct Olds {
     pub(super) weakly_referenced: Vec<(Pair, usize)>,
     /// Whether one is a str or bytes.
     pub(super) have_text: bool,
+    /// Whether all of them hash by their address, and their news as well.
+    pub(super) hash_by_address: bool,
 }
 
 impl Olds {
     /// # Safety
-    /// I1, and the olds are alive.
+    /// I1 and I2.
     pub(super) unsafe fn of(map: &ForwardingMap) -> Self {
         let pairs = map.pairs();
-        let mut olds = Olds { counts: Vec::with_capacity(pairs.len()), ..Olds::default() };
+        let counts = Vec::with_capacity(pairs.len());
+        let mut olds = Olds { counts, hash_by_address: true, ..Olds::default() };
         for (at, &pair) in pairs.iter().enumerate() {
-            let later = pairs.get(at + AHEAD).map_or(ptr::null_mut(), |later| later.old as _);
+            let later = pairs.get(at + AHEAD).copied().unwrap_or(pair);
             // SAFETY: the caller's promise; the refusals of csrc are static.
             let (look, refusal) = unsafe {
-                let look = ffi::look_at_old(pair.old as *mut PyObject, later);
+                let look = ffi::look_at_old(pair, later);
                 (look, ffi::sentence(look.refusal))
             };
             olds.counts.push(look.count as isize);
@@ -51,6 +50,7 @@ impl Olds {
                 olds.weakly_referenced.push((pair, look.weakrefs));
             }
             olds.have_text |= look.is_text != 0;
+            olds.hash_by_address &= look.hashes_by_address != 0;
         }
         olds
     }
