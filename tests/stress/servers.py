@@ -15,7 +15,6 @@ import asyncio
 import http.client
 import importlib
 import json
-import subprocess
 import sys
 import tempfile
 import threading
@@ -28,10 +27,10 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import gcremap
 import server_sources
+from child_table import print_table
 
 CLIENTS = 4
 MODES = ("keep", "replace")
-SECONDS = 600
 
 
 class Threaded(ThreadingMixIn, WSGIServer):
@@ -165,24 +164,14 @@ def main() -> int:
             traceback.print_exc()
             return 1
         return 0
-    failed = 0
-    print("| server | " + " | ".join(MODES) + " |")
-    print("|---" * (len(MODES) + 1) + "|")
-    for name in names:
-        row = []
-        for mode in MODES:
-            command = [sys.executable, "-X", "faulthandler", "-W", "ignore", __file__, name]
-            done = subprocess.run(
-                [*command, "--here", mode, "--rounds", str(options.rounds)],
-                capture_output=True, text=True, timeout=SECONDS, stdin=subprocess.DEVNULL,
-            )  # fmt: skip
-            lines = done.stdout.strip().splitlines() or [""]
-            row.append(lines[-1] if done.returncode == 0 else f"exit {done.returncode}")
-            if not row[-1].startswith(("ok", "not installed")):
-                failed += 1
-                print(done.stdout[-2000:], done.stderr[-3000:], file=sys.stderr)
-        print(f"| {name} | " + " | ".join(row) + " |", flush=True)
-    return min(failed, 1)
+    rounds = str(options.rounds)
+    wrong = print_table(
+        "server",
+        names,
+        MODES,
+        lambda name, mode: [__file__, name, "--here", mode, "--rounds", rounds],
+    )
+    return min(wrong, 1)
 
 
 if __name__ == "__main__":

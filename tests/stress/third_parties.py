@@ -10,16 +10,15 @@ left out.
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import traceback
 from collections.abc import Iterator
 from types import ModuleType
 
 import third_party_uses as uses
+from child_table import print_table
 
 MODES = ("gcremap-keep", "gcremap-replace", "importlib")
-SECONDS = 900
 
 
 def loaded(use: uses.Use) -> list[ModuleType]:
@@ -95,26 +94,13 @@ def run_tests(use: uses.Use) -> None:
 
 
 def main(*names: str) -> int:
-    wrong = 0
-    print("| package | " + " | ".join(MODES) + " |")
-    print("|---" * (len(MODES) + 1) + "|")
-    for name in names or uses.USES:
-        row = []
-        for mode in MODES:
-            command = [sys.executable, "-X", "faulthandler", "-W", "ignore", __file__]
-            done = subprocess.run(
-                [*command, "--here", name, mode],
-                capture_output=True, text=True, timeout=SECONDS, stdin=subprocess.DEVNULL,
-            )  # fmt: skip
-            lines = done.stdout.strip().splitlines() or [""]
-            said = lines[-1] if done.returncode == 0 else f"exit {done.returncode}"
-            row.append(said)
-            if uses.USES[name].refuses:
-                continue
-            if mode != "importlib" and not said.startswith(("ok", "not installed")):
-                wrong += 1
-                print(done.stdout[-2000:], done.stderr[-3000:], file=sys.stderr)
-        print(f"| {name} | " + " | ".join(row) + " |", flush=True)
+    wrong = print_table(
+        "package",
+        names or uses.USES,
+        MODES,
+        lambda name, mode: [__file__, "--here", name, mode],
+        lambda name, mode: mode != "importlib" and not uses.USES[name].refuses,
+    )
     return min(wrong, 1)
 
 
