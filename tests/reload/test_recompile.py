@@ -7,6 +7,7 @@ import os
 import random
 import sys
 import time
+import warnings
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import CodeType
@@ -21,12 +22,14 @@ from gcremap._reload.recompile import code_after
 F = "def f():\n    return 1\n"
 A = "async def f():  # why\n    # how\n    yield 1\n"
 FUTURE = "from __future__ import annotations\n"
+IT = "def it(a,\n       b):\n    '''it\nis'''\n"
 C = "class C:\n    def m(self):\n        return super().m()\n"
 
 
 def after(old: str, new: str, path: str = "<mod>") -> CodeType | None:
-    before = Outline(old)
-    return code_after(Outline(new, before), "<mod>", before, compiled(old, path))
+    code = compiled(old, path)
+    before = Outline(old, None, code)
+    return code_after(Outline(new, before), "<mod>", before, code)
 
 
 def compiled(text: str, path: str = "<mod>") -> CodeType:
@@ -42,6 +45,10 @@ def compiled(text: str, path: str = "<mod>") -> CodeType:
         ("x = 1\n" + F, "\n\n" + F),
         (F + "def g(a=lambda: 1, *b): return a\nx = 1", F + "def g(a=lambda: 1, *b): return a\n"),
         ("def f(\n    a\n):\n    '''it'''\nx = 1\n", "def f(\n    a\n):\n    '''it'''\n"),
+        (IT + "    return 1\n" + F, IT + "    return 2\n" + F),
+        (IT + "    x: int\n    return 1\n" + F, IT + "    x: int\n    return 2\n" + F),
+        ("def g(a,\n      b): return 1\n" + F, "def g(a,\n      b): return 1\n" + F + "x = 1\n"),
+        (F + "def g(): return (\n    1)\n", "def f():\n    return 2\ndef g(): return (\n    1)\n"),
         (A + "x = 1\n", A + "x = 2\n"),
         (F + "import x\ndef g():\n    1\n", F + "import x\ndef g():\n    x.y()\n"),
         (
@@ -85,7 +92,8 @@ def test_a_file_at_another_path_is_compiled_as_a_whole() -> None:
 def test_any_edits_compile_to_what_the_whole_does(module: Any) -> None:
     path = sys.modules[module.__module__].__file__ if isinstance(module, type) else module.__file__
     chance, text = random.Random(path), Path(path).read_text()
-    outline, code, reused = Outline(text), compiled(text), 0
+    code, reused = compiled(text), 0
+    outline = Outline(text, None, code)
     for _ in range(20):
         lines = text.split("\n")
         at = chance.randrange(len(lines))
@@ -177,3 +185,14 @@ def told(code: CodeType) -> list[Any]:
 
 def constants(code: CodeType) -> list[str]:
     return [repr(each) for each in code.co_consts if not isinstance(each, CodeType)]
+
+
+def test_what_the_compiler_warns_of_is_said_once(
+    project: Any, recwarn: pytest.WarningsRecorder
+) -> None:
+    project.load(mod="def f():\n    return '\\('\n")
+    recwarn.clear()
+    filters = list(warnings.filters)
+    project.reload(mod="def f():\n    return '\\(' + ''\nx = 1\n")
+    assert [Path(said.filename).name for said in recwarn] == ["mod.py"]
+    assert warnings.filters == filters

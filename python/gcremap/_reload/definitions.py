@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gcremap._reload.kinds import is_class, is_function
+from gcremap._reload.skeleton import type_of
 
 DEF = "def"
 CLASS = "class"
@@ -57,7 +58,7 @@ class Print:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Print):
             return NotImplemented
-        if self.context != other.context or type(self._node) is not type(other._node):
+        if self.context != other.context or type_of(self._node) is not type_of(other._node):
             return False
         return (self.text is not None and self.text == other.text) or self.said == other.said
 

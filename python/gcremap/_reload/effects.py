@@ -242,7 +242,7 @@ class _Reader:
 def first_line(node: ast.stmt | ast.expr) -> int:
     """The line that a statement starts on, decorators counted."""
     decorators: list[ast.expr] = getattr(node, "decorator_list", [])
-    return min([node.lineno, *(each.lineno for each in decorators)])
+    return min(node.lineno, decorators[0].lineno) if decorators else node.lineno
 
 
 def names_read(node: ast.AST) -> frozenset[str]:
@@ -320,7 +320,7 @@ def _target_names(target: ast.expr | None) -> Iterator[str]:
 def imports_of(tree: ast.AST, path: str = "") -> Iterator[tuple[str, ast.Import | ast.ImportFrom]]:
     """Every import statement that runs outside of functions, in order, with the class path it
     stands in."""
-    for child in ast.iter_child_nodes(tree):
+    for child in tree.body if isinstance(tree, ast.Module) else ast.iter_child_nodes(tree):
         match child:
             case ast.FunctionDef() | ast.AsyncFunctionDef():
                 continue

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from gcremap._reload import outline, record, source
+from gcremap._reload import outline, parse, record, source
 from gcremap._reload.effects import imports_of
 from gcremap._reload.kinds import is_a, is_class, module_of, namespace_of
 from gcremap._reload.outline import Statement
@@ -79,7 +79,7 @@ def _read(module: ModuleType, known: source.Source | None) -> dict[str, list[Fro
     if text is None:
         return found
     try:
-        tree = ast.parse(text)
+        tree = parse.tree_of(text)
     except (SyntaxError, ValueError):
         return found
     for path, node in imports_of(tree):

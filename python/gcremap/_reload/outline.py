@@ -10,11 +10,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import CodeType
 
-from gcremap._reload import effects
+from gcremap._reload import effects, parse, skeleton
 from gcremap._reload.definitions import Effect
 
 Import = tuple[str, ast.Import | ast.ImportFrom]
 """The path of the class that it stands in, `C.D.`, and the statement."""
+
+
+@dataclass(slots=True, frozen=True)
+class Header:
+    """What stands before the body of a function or class."""
+
+    lines: int
+    """0 if the body cannot be told from it by lines."""
+    names_class: bool
+    """Whether the word stands anywhere in the statement."""
 
 
 @dataclass(slots=True, eq=False)
@@ -29,6 +39,8 @@ class Statement:
     moved: int = 0
     """How many lines further down than `node` says."""
     _imports: tuple[Import, ...] | None = None
+    header: Header | None = None
+    """Once somebody has looked."""
 
     @property
     def imports(self) -> tuple[Import, ...]:
@@ -48,6 +60,7 @@ class Statement:
             (first + lines, last + lines),
             self.moved + lines,
             self._imports,
+            self.header,
         )
 
 
@@ -61,18 +74,23 @@ def imports_of(statements: Iterable[Statement]) -> Iterator[Import]:
 
 
 class Outline:
-    """The statements of a text; those that stand in `before` as well are taken from there.
+    """The statements of a text, whose code may be known; those that stand in `before` as well are
+    taken from there.
 
     SyntaxError or ValueError if it is not Python's.
     """
 
-    def __init__(self, text: str, before: Outline | None = None) -> None:
+    def __init__(
+        self, text: str, before: Outline | None = None, code: CodeType | None = None
+    ) -> None:
         # Other line ends count as such for the tree, and would not here.
         self.lines = text.split("\n") if "\r" not in text else None
         self.frame: tuple[str, CodeType] | None = None
         """The text with empty functions and classes, and the code of that."""
         with _unwatched():
-            self.statements = (before and self._edited(before)) or self._read(ast.parse(text))
+            self.statements = (before and self._edited(before)) or self._read(
+                (code and self.lines and skeleton.tree_of(self.lines, code)) or parse.tree_of(text)
+            )
 
     def _read(self, tree: ast.Module) -> list[Statement]:
         return [
@@ -99,7 +117,7 @@ class Outline:
         moved = len(self.lines) - len(before.lines)
         last = below[0].lines[0] - 1 + moved if below else len(self.lines)
         try:
-            between = ast.parse("\n" * first + "\n".join(self.lines[first:last]))
+            between = parse.tree_of("\n" * first + "\n".join(self.lines[first:last]))
         except SyntaxError:
             return None  # it goes on with what is above, or into what is below
         return [*above, *self._read(between), *(each.below(moved) for each in below)]

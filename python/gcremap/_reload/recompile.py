@@ -7,13 +7,16 @@ import __future__
 import ast
 import sys
 from types import CodeType
+from typing import Any
 
 from gcremap._reload import codes
 from gcremap._reload.effects import first_line
-from gcremap._reload.outline import Outline, Statement
+from gcremap._reload.outline import Header, Outline, Statement
 
 _Place = tuple[str, int]
 """The name of a code object and the line that it starts on, which no two of a module share."""
+
+_Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 _FEATURES = 0
 """The flags of code by which `from __future__` changes how all of a source is compiled."""
@@ -26,7 +29,7 @@ def code_after(now: Outline, path: str, before: Outline, code: CodeType) -> Code
 
     None if it takes the whole to know, or to tell what is wrong with it.
     """
-    if now.lines is None or code.co_filename != path:
+    if now.lines is None or before.lines is None or code.co_filename != path:
         return None
     if now is before:
         return _below(code, 0)
@@ -40,22 +43,25 @@ def code_after(now: Outline, path: str, before: Outline, code: CodeType) -> Code
         first, last = each.lines
         was = known.get(id(each.node))
         moved = 0 if was is None else first - was
-        name, start = _body(each, lines, moved)
-        if not name:
+        old = None if was is None else olds.get((_name_of(each), was))
+        start = _body(each, lines, moved, old)
+        if start is None:
             if each.imports:  # the compiler calls methods of what is imported another way
                 others[first - 1 : last] = lines[first - 1 : last]
             continue
         if was is None:
-            edited.add((name, first))
+            edited.add((_name_of(each), first))
             others[first - 1 : last] = lines[first - 1 : last]
-        elif (old := olds.get((name, was))) is not None:
-            bodies[name, first] = _below(old, moved)
+        elif old is not None:
+            bodies[_name_of(each), first] = _below(old, moved)
         else:
             continue
         _empty(lines, start, last)
     if not bodies:
         return None
     features = code.co_flags & _FEATURES
+    if before.frame is None:
+        before.frame = _text_of_frame(before, before.lines, olds), code
     try:
         made = _frame(now, before, "\n".join(lines), path)
         if edited:
@@ -74,8 +80,8 @@ def code_after(now: Outline, path: str, before: Outline, code: CodeType) -> Code
 
 
 def _frame(now: Outline, before: Outline, text: str, path: str) -> CodeType:
-    """The code of a source whose functions and classes are empty: an edit of a body leaves it
-    as it was."""
+    """The code of a source whose functions and classes are empty, or may be: an edit of a body
+    leaves the rest of it as it was."""
     if before.frame is None or before.frame[0] != text:
         now.frame = text, compile(text, path, "exec", dont_inherit=True)
     else:
@@ -83,30 +89,65 @@ def _frame(now: Outline, before: Outline, text: str, path: str) -> CodeType:
     return now.frame[1]
 
 
+def _text_of_frame(outline: Outline, lines: list[str], olds: dict[_Place, CodeType]) -> str:
+    """The text of a source of which all is known, with empty functions and classes."""
+    emptied = list(lines)
+    for each in outline.statements:
+        first, last = each.lines
+        old = olds.get((_name_of(each), first))
+        start = _body(each, lines, 0, old)
+        if start is not None and old is not None:
+            _empty(emptied, start, last)
+    return "\n".join(emptied)
+
+
 def _place(code: CodeType) -> _Place:
     return code.co_name, code.co_firstlineno
 
 
-def _body(statement: Statement, lines: list[str], moved: int) -> _Place:
-    """The name of a function or class, and the line its body starts on.
+def _name_of(statement: Statement) -> str:
+    """The name of a function or class."""
+    node = statement.node
+    return node.name if isinstance(node, _Definition) else ""
 
-    No name where the code is not of the body alone: that of a generic one is within another, and
+
+def _body(statement: Statement, lines: list[str], moved: int, old: CodeType | None) -> int | None:
+    """The line that the body of a function or class starts on, whose code is perhaps `old`.
+
+    None where the code is not of the body alone: that of a generic one is within another, and
     a `global` in a body decides how the module itself stores a name. Since Python 3.13 a
     class has the line that it stands on in its code.
     """
-    node, (first, last) = statement.node, statement.lines
-    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        return "", first
-    said = "\n".join(lines[first - 1 : last])
-    words = ("global", "class") if moved and _LINES_ARE_TOLD else ("global",)
-    start = first_line(node.body[0]) + statement.moved
-    if (
-        getattr(node, "type_params", None)
-        or any(word in said for word in words)
-        or node.body[0].col_offset != len(_indentation(lines[start - 1]))
-    ):
-        return "", first
-    return node.name, start
+    if not isinstance(statement.node, _Definition):
+        return None
+    if statement.header is None:
+        first, last = statement.lines
+        said = lines[first - 1 : last]
+        statement.header = Header(
+            0 if "global" in "\n".join(said) else _header_lines(statement, said, old),
+            any("class" in line for line in said),
+        )
+    header = statement.header
+    if not header.lines or (moved and header.names_class and _LINES_ARE_TOLD):
+        return None
+    return statement.lines[0] + header.lines
+
+
+def _header_lines(statement: Statement, said: list[str], old: CodeType | None) -> int:
+    """How many lines a function or class has before its body, and 0 where that shares one."""
+    node: Any = statement.node
+    name = node.lineno + statement.moved - statement.lines[0]
+    if old is not None:
+        lines = {line - old.co_firstlineno for *_, line in old.co_lines() if line is not None}
+        start = min((line for line in lines if line > name), default=0)
+        if start:  # what has no code, as a docstring, is left where it is
+            return start if any(":" in line for line in said[name:start]) else 0
+    if getattr(node, "type_params", None):
+        return 0
+    has_docstring = ast.get_docstring(node, clean=False) is not None
+    first = node.body[has_docstring and len(node.body) > 1]
+    start = first_line(first) + statement.moved - statement.lines[0]
+    return start if start > name and not said[start][: first.col_offset].strip() else 0
 
 
 _LINES_ARE_TOLD = sys.version_info >= (3, 13)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from types import CodeType
 
+from gcremap._reload import parse
 from gcremap._reload.definitions import DATA, Index
 from gcremap._reload.effects import names_read, root_name
 from gcremap._reload.outline import Statements
@@ -53,7 +54,7 @@ def without_repeats(
                 continue
     if not skipped:
         return None
-    rest = ast.parse(text)
+    rest = parse.tree_of(text)
     rest.body = [node for place, node in enumerate(rest.body) if place not in skipped]
     return compile(rest, path, "exec", dont_inherit=True)
 

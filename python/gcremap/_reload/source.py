@@ -89,7 +89,7 @@ class Source:
                 self._outline, self._index = before.outline(), before._index
                 return self._outline
             try:
-                self._outline = Outline(self.text, before.outline() if before else None)
+                self._outline = Outline(self.text, before.outline() if before else None, self.code)
             except (SyntaxError, ValueError):
                 self.text = None
         return self._outline
