@@ -5,7 +5,7 @@
 #include "internal/pycore_hamt.h"
 
 /* Modules/_functoolsmodule.c, lru_list_elem; the same from 3.11 to 3.15. The cache
- * itself begins with the first of the ring. The dict owns the links. */
+ * itself begins with the first of the ring. The dict and the ring own the links. */
 typedef struct lru_link {
     PyObject_HEAD
     struct lru_link *prev, *next;

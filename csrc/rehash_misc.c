@@ -136,7 +136,7 @@ gcr_odict_restore(gcr_rehash *rehash, Py_ssize_t entry, PyObject *key, Py_hash_t
 /* ---- lru_cache ---------------------------------------------------------- */
 
 /* Modules/_functoolsmodule.c, lru_list_elem; the same from 3.11 to 3.15. The
- * values of an lru_cache's dict, in a ring in order of use that owns no counts. */
+ * values of an lru_cache's dict, in a ring in order of use that owns a count of each. */
 typedef struct lru_link {
     PyObject_HEAD
     struct lru_link *prev, *next;
@@ -168,6 +168,8 @@ gcr_lru_link_unlink(PyObject *object)
      * every link in the ring. */
     link->prev->next = link->next;
     link->next->prev = link->prev;
+    /* Not the last count: the entry's own goes to the caller. */
+    Py_DECREF(object);
 }
 
 /* ---- cached hashes ------------------------------------------------------ */

@@ -7,6 +7,7 @@ import contextvars
 import functools
 import gc
 import itertools
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -207,6 +208,19 @@ def test_lru_cache_entries_that_become_equal() -> None:
     assert cached.cache_info().currsize == 3
     assert cached(4) == 6
     assert cached(new) == 7
+
+
+def test_a_lost_result_of_an_lru_cache_dies_with_the_report() -> None:
+    cached = functools.lru_cache(maxsize=3)(lambda key: Thing())
+    old, new = Thing("old"), Thing("new")
+    lost, kept = weakref.ref(cached(old)), weakref.ref(cached(new))
+    report = gcremap.remap([(old, new)], frames=False)
+    assert report.collisions
+    assert lost() is not None
+    del report
+    gc.collect()
+    assert lost() is None
+    assert kept() is cached(new)
 
 
 def test_context_variables_that_become_equal() -> None:
