@@ -575,9 +575,10 @@ def test_a_generator_is_one_holder_while_a_profiler_is_told_that_it_yields() -> 
     def profile(frame: types.FrameType, event: str, _: object) -> None:
         if event == "return" and frame.f_code is generator.__code__:
             sys.setprofile(None)
-            replaced.append(gcremap.remap(pairs).replaced)
+            report = gcremap.remap(pairs)
+            done.append((report.replaced, report.pinned))
 
-    replaced: list[int] = []
+    done: list[tuple[int, int]] = []
     running = generator(pairs[0][0])
     counts = [sys.getrefcount(side) for side in pairs[0]]
     sys.setprofile(profile)
@@ -585,6 +586,9 @@ def test_a_generator_is_one_holder_while_a_profiler_is_told_that_it_yields() -> 
         next(running)
     finally:
         sys.setprofile(None)
-    assert replaced == [1]
-    assert [sys.getrefcount(side) for side in pairs[0]] == [counts[0] - 1, counts[1] + 1]
+    # A word that C code has left on the stack may pin what it points to.
+    [(replaced, pinned)] = done
+    assert replaced == 1
+    after = [sys.getrefcount(side) for side in pairs[0]]
+    assert after == [counts[0] - 1 + pinned, counts[1] + 1]
     assert next(running) == "new"
