@@ -1,6 +1,6 @@
 /* Where the collector's lists begin, and the visit of what is on them.
  *
- * The layout of its state is the same from 3.11 to 3.13, where the public visitor passes over
+ * The fields of its state are the same from 3.11 to 3.13, where the public visitor passes over
  * frozen objects or is not there, and changed more than once within 3.14. That visitor takes
  * and gives back a count of each object, and so writes to the whole heap: a pass by the lists
  * takes half the time. All collectors have the heads side by side, the youngest first, where
@@ -15,12 +15,15 @@ gcr_lists_init(void)
 {
 }
 
+/* By the pointer to the first: a distribution's build may align the heads less than the
+ * headers do (Debian's 3.13.15), and then they begin elsewhere. */
 int
 gcr_list_heads(PyGC_Head *heads[GCR_LISTS])
 {
     struct _gc_runtime_state *gc = &PyThreadState_Get()->interp->gc;
+    struct gc_generation *youngest = (struct gc_generation *)gc->generation0;
     for (int i = 0; i < NUM_GENERATIONS; i++) {
-        heads[i] = &gc->generations[i].head;
+        heads[i] = &youngest[i].head;
     }
     heads[NUM_GENERATIONS] = &gc->permanent_generation.head;
     return 1;
