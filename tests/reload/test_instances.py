@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
@@ -257,3 +258,30 @@ def test_instances_of_a_class_that_becomes_abstract(project: Any) -> None:
     assert instance.f() == 2
     with pytest.raises(TypeError, match="abstract"):
         user.Sub()
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "P = collections.namedtuple('P', {0!r}, defaults=({1!r},))",
+        "class P(collections.namedtuple('P', {0!r}, defaults=({1!r},))):\n    __slots__ = ()",
+        "class P(collections.namedtuple('P', {0!r}, defaults=({1!r},))):\n    pass",
+    ],
+)
+def test_items_of_a_namedtuple_follow_their_fields(project: Any, source: str) -> None:
+    source = "import collections\n" + source + "\n"
+    user = "from mod import P\nclass Q(P): pass\n"
+    mod = project.load(mod=source.format("x y", 0), user=user)
+    held = {mod.P(1, 2): "p", sys.modules["user"].Q(3, 4): "q"}
+    project.reload(mod=source.format("y x z", 9))
+    p, q = held
+    assert (p.x, p.y, p.z) == (1, 2, 9)
+    assert (q.x, q.y, q.z) == (3, 4, 9)
+    assert held[mod.P(x=1, y=2)] == "p"
+    assert mod.P(5, 6) == (5, 6, 9)
+    project.reload(mod=source.format("y w z", 9))
+    p, q = held
+    assert (p.y, p.w, p.z) == (2, 1, 9)  # another name of the field at that place
+    assert (q.y, q.w, q.z) == (4, 3, 9)
+    assert isinstance(p, mod.P)
+    assert isinstance(q, sys.modules["user"].Q)

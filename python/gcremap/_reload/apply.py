@@ -20,6 +20,7 @@ from gcremap._reload.kinds import (
     is_class,
     is_function,
     mro_of,
+    namespace_of,
     subclasses,
 )
 from gcremap._reload.match import Matcher, Pair
@@ -190,13 +191,15 @@ class Applier:
 
     def refresh_caches(self) -> None:
         """Of answers by class, where no remap has done it."""
-        changed = [pair for pair in self._matcher.pairs if pair.changed]
-        if any(
-            pair.path.endswith(".__subclasshook__")
-            or (is_class(pair.old) and _may_be_remembered(pair.old))
-            for pair in changed
+        changed = any(pair.changed for pair in self._matcher.pairs)
+        classes = [pair for pair in self._matcher.pairs if is_class(pair.old)]
+        if any(_may_be_remembered(pair.old) for pair in classes if pair.changed) or (
+            changed and any(_asks(pair.old) or self._asked(pair) for pair in classes)
         ):
             _dispatch._refresh()
+
+    def _asked(self, pair: Pair) -> bool:
+        return "__subclasshook__" in self._updater.former_attributes(pair)
 
     def _replace_class(self, pair: Pair) -> None:
         """Give a new class what the program has made of the old one, and its instances."""
@@ -440,6 +443,12 @@ def _is_changed(pair: Pair) -> bool:
 
 def _registry(cls: abc.ABCMeta) -> Iterable[Any]:
     return abc._get_dump(cls)[0]  # type: ignore[attr-defined,no-any-return]
+
+
+def _asks(cls: type) -> bool:
+    """Whether an ABC remembers what code of its own has answered, `__subclasshook__`."""
+    asked = any("__subclasshook__" in namespace_of(base) for base in mro_of(cls)[:-1])
+    return asked and is_a(cls, abc.ABCMeta)
 
 
 def _may_be_remembered(cls: type) -> bool:

@@ -34,6 +34,7 @@ def same_layout(old: type, new: type) -> bool:
         and old.__flags__ & _LAYOUT_FLAGS == new.__flags__ & _LAYOUT_FLAGS
         and _slots(old) == _slots(new)
         and _fields(old) == _fields(new)
+        and field_names(old) == field_names(new)
     )
 
 
@@ -75,6 +76,13 @@ def _fields(cls: type) -> list[tuple[str, str]]:
     if "_fields_" not in vars(cls):
         return []
     return [(k, repr(v)) for k, v in vars(cls).items() if type(v).__name__ == "CField"]
+
+
+def field_names(cls: type) -> tuple[str, ...] | None:
+    """Those of a namedtuple, by which its items are found."""
+    if tuple not in mro_of(cls):
+        return None
+    return next((own["_fields"] for own in map(namespace_of, mro_of(cls)) if "_fields" in own), None)
 
 
 def _slots(cls: type) -> list[str]:

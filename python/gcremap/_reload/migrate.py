@@ -10,7 +10,7 @@ from typing import Any
 from gcremap import _native
 from gcremap._reload.attributes import set_attribute
 from gcremap._reload.kinds import is_a, subclasses
-from gcremap._reload.layout import is_of_the_layout
+from gcremap._reload.layout import field_names, is_of_the_layout
 from gcremap._slots import referrers
 
 _HAVE_GC = 1 << 14
@@ -91,8 +91,25 @@ def _blank(instance: Any, cls: type) -> Any:
         base.__init__(made, instance)
         return made
     if is_a(instance, base):
-        return base.__new__(cls, instance)  # type: ignore[call-arg]
+        content = _arranged(instance, cls) if base is tuple else instance
+        return base.__new__(cls, content)  # type: ignore[call-arg]
     return base.__new__(cls)
+
+
+def _arranged(instance: tuple[Any, ...], cls: type) -> tuple[Any, ...]:
+    """The items of a namedtuple, each at the place that its field has in `cls`.
+
+    A field that is new has its default, or else the item of the one that is gone from its place.
+    """
+    olds, news = field_names(type(instance)), field_names(cls)
+    if olds is None or news is None or len(olds) != len(instance):
+        return instance
+    values = dict(getattr(cls, "_field_defaults", {}))
+    for name, before, value in zip(news, olds, instance, strict=False):
+        if before not in news:
+            values.setdefault(name, value)
+    values |= zip(olds, instance, strict=True)
+    return tuple(map(values.get, news))
 
 
 def _bare(cls: type) -> Any:
