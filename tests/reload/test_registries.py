@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import typing
 from typing import Any
 
 import pytest
@@ -389,3 +390,28 @@ def test_what_a_metaclass_registers_for_a_class(project: Any) -> None:
     with pytest.raises(ValueError, match="A"):
         project.reload(mod=source.format(4) + "    1/0\n")
     assert tables == module.TABLES
+
+
+def test_overloads_are_those_of_the_source(project: Any) -> None:
+    source = """
+        import typing
+        {0}
+        class C:
+            @typing.overload
+            def f(self, x: int) -> int: ...
+            @typing.overload
+            def f(self, x: str) -> str: ...
+            def f(self, x): return x
+        {1}
+    """
+    mod = project.load(mod=source.format("", ""))
+    assert len(typing.get_overloads(mod.C.f)) == 2
+    project.reload(mod=source.format("N = 1\n        M = 2", ""))
+    found = typing.get_overloads(mod.C.f)
+    assert [each.__annotations__["x"] for each in found] == [int, str]
+    assert [each.__code__.co_firstlineno for each in found] == [5, 7]
+    with pytest.raises(ZeroDivisionError):
+        project.reload(mod=source.format("", "1 / 0"))
+    assert typing.get_overloads(mod.C.f) == found
+    project.reload(mod="class C:\n    def f(self, x): return x\n")
+    assert typing.get_overloads(mod.C.f) == []

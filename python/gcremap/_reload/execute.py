@@ -8,7 +8,7 @@ import operator
 import sys
 import time
 from collections.abc import Iterator, MutableMapping
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from gcremap import _native
@@ -69,6 +69,7 @@ class Snapshot:
             if _is_small(value, module.__name__)
         ]
         self._references = self._count()
+        self._overloads = _overloads().get(module.__name__)
 
     def holders(self) -> list[Any]:
         """What refers to what the module had."""
@@ -102,6 +103,8 @@ class Snapshot:
                 namespace[name] = namespace.pop(name)
         if self._key is not None and sys.modules.get(self._key) is not self.module:
             sys.modules[self._key] = self.module
+        if self._overloads is not None:
+            _overloads()[self.module.__name__] = self._overloads
 
 
 _MUCH = 10_000
@@ -152,6 +155,12 @@ def _key_of(module: Any) -> str | None:
     return next((name for name, value in list(sys.modules.items()) if value is module), None)
 
 
+def _overloads() -> dict[str, Any]:
+    """Where `typing` has the `@overload`s of each module, by lines: entries of other lines are
+    not overwritten."""
+    return getattr(sys.modules.get("typing"), "_overload_registry", {})
+
+
 class FewSwitches:
     """While a module's names are bound anew, other threads could find half of them: they wait
     for some time, unless this thread itself waits for something."""
@@ -181,6 +190,8 @@ def execute(
     namespace = vars(module)
     if source.spec is not None:
         _set_origin(module, source)
+    if is_a(module, ModuleType):
+        _overloads().pop(module.__name__, None)
     for name in ("__annotations__", "__annotate__", "__conditional_annotations__"):
         namespace.pop(name, None)
     if code is None:
