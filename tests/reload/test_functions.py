@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from typing import Any
 
 import pytest
@@ -36,6 +37,27 @@ def test_name_bound_to_another_function_is_no_new_version(project: Any) -> None:
     assert mod.f is mod.bar
     assert foo is mod.foo
     assert (foo(), mod.f()) == ("foo2", "bar2")
+
+
+_FORMS = [
+    "def f(): return {0}",
+    "f = lambda: {0}",
+    "class f:\n    def __new__(cls): return {0}",
+    "class Made:\n    def __call__(self): return {0}\nf = Made()",
+    "import functools\ndef g(n): return n\nf = functools.partial(g, {0})",
+]
+
+
+@pytest.mark.parametrize("before", _FORMS)
+@pytest.mark.parametrize("after", _FORMS)
+def test_definition_in_another_form(project: Any, before: str, after: str) -> None:
+    mod = project.load(
+        mod=before.format(1), user="from mod import f\ndef use(g=f): return g()\nkept = [f]\n"
+    )
+    held = {"f": mod.f}
+    user = sys.modules["user"]
+    project.reload(mod=after.format(2))
+    assert [mod.f(), user.f(), user.use(), user.kept[0](), held["f"]()] == [2] * 5
 
 
 def test_decorator_added_and_removed(project: Any) -> None:

@@ -186,6 +186,11 @@ class Definition:
     def is_lambda(self) -> bool:
         return self.kinds == {LAMBDA}
 
+    @property
+    def makes_its_own(self) -> bool:
+        """Whether the statements that bind the name make what nothing else has yet."""
+        return self.fresh or self.is_code or self.is_lambda
+
     def same(self, other: Definition) -> bool:
         return self.prints == other.prints
 
@@ -287,6 +292,15 @@ def succeeds(old: Any, new: Any, before: Definition | None, now: Definition | No
     fresh = before is not None and now is not None and before.fresh and now.fresh
     code = is_class(new) or is_function(new)
     return fresh and type(old).__name__ == type(new).__name__ and not code
+
+
+def gives_way(old: Any, new: Any, before: Definition | None, now: Definition | None) -> bool:
+    """Whether what is called takes another form: a function becomes an object with `__call__`."""
+    return (
+        (callable(old) and callable(new))
+        and (before is not None and before.makes_its_own)
+        and (now is not None and now.makes_its_own)
+    )
 
 
 def same_attributes(old_index: Index, new_index: Index) -> dict[str, frozenset[str]]:

@@ -25,6 +25,7 @@ from gcremap._reload.definitions import (
 _DISPLAYS = (ast.List, ast.Dict, ast.Set)
 _FRESH_CALLS = frozenset(
     {
+        "attrgetter",
         "bytearray",
         "copy",
         "deepcopy",
@@ -32,7 +33,11 @@ _FRESH_CALLS = frozenset(
         "deque",
         "dict",
         "fromkeys",
+        "itemgetter",
         "list",
+        "methodcaller",
+        "partial",
+        "partialmethod",
         "set",
         "sorted",
         "OrderedDict",

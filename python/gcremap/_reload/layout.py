@@ -82,7 +82,9 @@ def field_names(cls: type) -> tuple[str, ...] | None:
     """Those of a namedtuple, by which its items are found."""
     if tuple not in mro_of(cls):
         return None
-    return next((own["_fields"] for own in map(namespace_of, mro_of(cls)) if "_fields" in own), None)
+    return next(
+        (own["_fields"] for own in map(namespace_of, mro_of(cls)) if "_fields" in own), None
+    )
 
 
 def _slots(cls: type) -> list[str]:

@@ -118,17 +118,14 @@ class Site:
 
     @property
     def is_code(self) -> bool:
-        """Both sides are `def` or `class` statements."""
-        return (
-            self.old is not None and self.new is not None and self.old.is_code and self.new.is_code
-        )
+        """Both sides are `def` or `class` statements, or give a lambda its name."""
+        sides = (self.old, self.new)
+        return all(side is not None and (side.is_code or side.is_lambda) for side in sides)
 
     def is_definition(self, old: Any, new: Any) -> bool:
         """Whether what the name of the site was and is bound to are versions of one definition."""
         if self.is_code:
             return True
-        if self.old is not None and self.new is not None and self.old.is_lambda:
-            return self.new.is_lambda
         if self.old is None and is_function(old) and is_function(new):
             # Nothing is known of the old source, or another file of the namespace had it.
             code = self.new is None or self.new.is_code

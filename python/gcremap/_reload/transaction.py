@@ -14,7 +14,14 @@ from gcremap._native import remap
 from gcremap._reload import hooks, record, source, state
 from gcremap._reload.apply import Applier
 from gcremap._reload.attempts import Attempts
-from gcremap._reload.definitions import IMPORT, Definition, Index, same_attributes, succeeds
+from gcremap._reload.definitions import (
+    IMPORT,
+    Definition,
+    Index,
+    gives_way,
+    same_attributes,
+    succeeds,
+)
 from gcremap._reload.execute import FewSwitches, Snapshot, execute
 from gcremap._reload.hashing import Reindexing
 from gcremap._reload.imports import Followers, starred
@@ -328,7 +335,7 @@ class Transaction:
             return
         job.report.updated.append(key)
         before = (job.old_index or {}).get(key)
-        if succeeds(old, new, before, definition):
+        if succeeds(old, new, before, definition) or gives_way(old, new, before, definition):
             self._matcher.add_data(old, new, site, keep=False)
 
     def _settle_class_values(self, module: str) -> None:
