@@ -285,3 +285,57 @@ def test_items_of_a_namedtuple_follow_their_fields(project: Any, source: str) ->
     assert (q.y, q.w, q.z) == (4, 3, 9)
     assert isinstance(p, mod.P)
     assert isinstance(q, sys.modules["user"].Q)
+
+
+def test_subclasses_elsewhere_get_the_metaclass_of_their_base(project: Any) -> None:
+    user = """
+        from mod import A
+        class B(A):
+            def f(self): return super().f()
+        class C(B): pass
+        held = C()
+    """
+    head, body = (
+        "class M(type):\n    def __len__(cls): return {0}\n",
+        "    def f(self): return {0}\n",
+    )
+    mod = project.load(mod="class A:\n" + body.format(1), user=user)
+    user_module = sys.modules["user"]
+    for version in (2, 3):
+        project.reload(mod=(head + "class A(metaclass=M):\n" + body).format(version))
+        assert [len(each) for each in (mod.A, user_module.B, user_module.C)] == [version] * 3
+        assert type(user_module.held) is user_module.C
+        assert user_module.held.f() == version
+        assert user_module.C.__mro__[1:3] == (user_module.B, mod.A)
+    project.reload(mod="class A:\n" + body.format(4))
+    assert {type(each) for each in (mod.A, user_module.B, user_module.C)} == {type}
+    assert user_module.held.f() == 4
+
+
+def test_subclass_that_is_rebuilt_is_registered_once(project: Any) -> None:
+    source = """
+        import abc
+        made = []
+        class M(abc.ABCMeta):
+            def __new__(cls, *rest):
+                found = super().__new__(cls, *rest)
+                made.append(found)
+                return found
+        class Named:
+            def __set_name__(self, owner, name): made.append(self)
+        class A(metaclass=M):
+            __slots__ = {0}
+            subs = []
+            def __init_subclass__(cls): A.subs.append(cls)
+    """
+    mod = project.load(
+        mod=source.format("('x',)"),
+        user="from mod import A, Named\nclass B(A):\n    name = Named()\nB.register(int)\n",
+    )
+    user = sys.modules["user"]
+    project.reload(mod=source.format("('x', 'y')"))
+    assert mod.A.subs == [user.B]
+    assert mod.made == [mod.A, user.B.name, user.B]
+    assert type(user.B) is mod.M is type(mod.A)
+    assert issubclass(int, user.B)
+    assert user.B().__class__.__mro__[1] is mod.A

@@ -154,3 +154,21 @@ def test_registry_of_a_class_that_stays_gets_what_is_new(project: Any) -> None:
     project.reload(base=base.format(2), user=sub.format(2) + more)
     assert module.Plugin.known is known == {"a": user.A, "b": user.B}
     assert known["a"].n == 2
+
+
+def test_functions_that_a_loop_registers(project: Any) -> None:
+    source = """
+        known = []
+        for i in range(3):
+            def f(i=i): return ({0}, i)
+            known.append(f)
+        def make(n):
+            def g(): return ({0}, n)
+            known.append(g)
+        make("x"), make("y")
+    """
+    mod = project.load(mod=source.format(1))
+    held = list(mod.known)
+    project.reload(mod=source.format(2))
+    assert [f() for f in mod.known] == [(2, 0), (2, 1), (2, 2), (2, "x"), (2, "y")]
+    assert held == mod.known

@@ -378,3 +378,20 @@ def test_a_dict_that_refuses_changes_stays_as_it_is(project: Any) -> None:
     project.reload(mod=source.replace("TABLE", "def g(): pass\n        TABLE", 1))
     assert mod.TABLE["f"] is mod.f
     assert callable(mod.g)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "wanted"),
+    [
+        ("class C(enum.Enum):", "class C:", 1),
+        ("@stripped\nclass C:", "class C:", 1),
+        ("class C:", "@stripped\nclass C:", "1"),
+    ],
+)
+def test_value_that_another_decorator_or_metaclass_has_made(
+    project: Any, before: str, after: str, wanted: object
+) -> None:
+    head = "import enum\ndef stripped(cls):\n    cls.x = str(cls.x)\n    return cls\n"
+    mod = project.load(mod=f"{head}{before}\n    x = 1\n")
+    project.reload(mod=f"{head}{after}\n    x = 1\n")
+    assert mod.C.x == wanted

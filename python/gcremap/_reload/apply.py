@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from gcremap import _dispatch
 from gcremap._reload import codes, functions, layout, migrate, update
-from gcremap._reload.attributes import UNSETTABLE, set_attribute
+from gcremap._reload.attributes import UNSETTABLE, set_attribute, set_class
 from gcremap._reload.kinds import (
     LRU_CACHE,
     bases_of,
@@ -155,6 +155,11 @@ class Applier:
 
     def apply(self, jobs: Iterable[Job]) -> None:
         for pair in self._matcher.pairs:
+            metaclass = self._matcher.final(type(pair.new))
+            if is_class(pair.new) and not pair.keep and metaclass is not type(pair.new):
+                # What is made over it, and over others of the metaclass, agrees on that.
+                set_class(pair.new, metaclass)
+        for pair in self._matcher.pairs:
             if pair.keep:
                 self._updater.update(pair)
             elif is_class(pair.old) and is_class(pair.new):
@@ -222,14 +227,19 @@ class Applier:
         if is_a(new, enum.EnumType):
             update.keep_pseudo_members(olds, new)
         if is_a(old, abc.ABCMeta) and is_a(new, abc.ABCMeta):
-            for reference in _registry(old):
-                registered = reference()
-                if registered is not None:
-                    new.register(registered)
+            migrate.keep_registered(old, new)
         slotted = any("__slots__" in vars(cls) for cls in new.__mro__[:-1])
         rebased = any(self._matcher.by_old.get(id(base)) is not None for base in old.__bases__)
         if not layout.same_layout(old, new) or (slotted and rebased):
             self._migrate(pair.module, old, new)
+        elif self._matcher.final(type(old)) is not self._matcher.final(type(new)):
+            self._give_metaclass(old, new)
+
+    def _give_metaclass(self, old: type, new: type) -> None:
+        """A class elsewhere has got its metaclass from its bases."""
+        for sub in self._subclasses_elsewhere(old):
+            rebuilt = self._rebuild_over(sub, old, new)
+            self._give_metaclass(sub, rebuilt)
 
     def _migrate(self, module: str, old: type, new: type) -> None:
         if is_a(new, enum.EnumType):
@@ -242,14 +252,21 @@ class Applier:
             migrate.fill(made, migrate.added_fields(new, vars(old)), self._undo)
             self._migrated.append((instance, made))
             self._migrations[module] = self._migrations.get(module, 0) + 1
-        sub: type
-        for sub in type.__subclasses__(old):
-            if id(sub) in self._matcher.by_old or any(sub is was for was, _ in self._migrated):
-                continue
-            bases = tuple(new if base is old else self._rebuilt(base) for base in sub.__bases__)
-            rebuilt = migrate.rebuild_class(sub, bases)
-            self._migrated.append((sub, rebuilt))
-            self._migrate(module, sub, rebuilt)
+        for sub in self._subclasses_elsewhere(old):
+            self._migrate(module, sub, self._rebuild_over(sub, old, new))
+
+    def _subclasses_elsewhere(self, cls: type) -> Iterator[type]:
+        known = {id(side) for pair in self._migrated for side in pair} | self._matcher.by_old.keys()
+        found: list[type] = type.__subclasses__(cls)
+        yield from (sub for sub in found if id(sub) not in known)
+
+    def _rebuild_over(self, sub: type, old: type, new: type) -> type:
+        """A class like `sub`, which derives from `old`, that derives from `new`."""
+        bases = tuple(new if base is old else self._rebuilt(base) for base in sub.__bases__)
+        own = () if type(sub) is type(old) else (self._matcher.final(type(sub)),)
+        rebuilt = migrate.rebuild_class(sub, bases, migrate.metaclass_over(bases, *own))
+        self._migrated.append((sub, rebuilt))
+        return rebuilt
 
     def _rebuilt(self, cls: type) -> type:
         for old, new in self._migrated:

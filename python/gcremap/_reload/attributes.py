@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from types import WrapperDescriptorType
+from collections.abc import Callable
+from types import BuiltinFunctionType, WrapperDescriptorType
 from typing import Any
 
 UNSETTABLE = frozenset({"__class__", "__mro__", "__name__", "__qualname__"})
@@ -11,18 +12,22 @@ a proxy's `__class__ = property(...)`."""
 
 
 def set_attribute(cls: type, name: str, value: object) -> None:
-    _nearest(type(cls), "__setattr__")(cls, name, value)
+    nearest(type(cls), "__setattr__")(cls, name, value)
 
 
 def delete_attribute(cls: type, name: str) -> None:
-    _nearest(type(cls), "__delattr__")(cls, name)
+    nearest(type(cls), "__delattr__")(cls, name)
 
 
-def _nearest(metaclass: type, name: str) -> Any:
+set_class: Callable[[Any, type], None] = vars(object)["__class__"].__set__
+"""Assign `__class__`, whatever the type of the object makes of assignments."""
+
+
+def nearest(metaclass: type, name: str) -> Any:
     """That of C code nearest to the metaclass: CPython refuses to go past it (Objects/
     typeobject.c, hackcheck), and the metaclass of ctypes' structures has one."""
     return next(
         found
         for each in metaclass.__mro__
-        if isinstance(found := vars(each).get(name), WrapperDescriptorType)
+        if isinstance(found := vars(each).get(name), WrapperDescriptorType | BuiltinFunctionType)
     )

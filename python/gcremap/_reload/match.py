@@ -317,12 +317,17 @@ class Matcher:
                         before, member, site.inside(name, bodies, (before, member)), keep=True
                     )
         for name, value in list(olds.items()):
-            if name in news and not is_a(value, _APART):
+            if name in news and not is_a(value, _APART) and not self._is_computed(name, value):
                 inside = site.inside(name, bodies, (value, news[name]))
                 if inside.is_data and not _is_own(value, news[name], name):
                     continue
                 self.match(value, news[name], inside)
         return pair
+
+    def _is_computed(self, name: str, value: Any) -> bool:
+        """Whether it gives annotations that code elsewhere has made, as those of a TypedDict by
+        call (3.14): they are all that it is made of."""
+        return name == "__annotate_func__" and module_of(value) not in self._modules
 
     def _bases(self, old: type, new: type, site: Site) -> None:
         """Bases that no name leads to: `class P(namedtuple("P", "x y"))`, or an earlier class

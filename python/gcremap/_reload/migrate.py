@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import _abc  # type: ignore[import-not-found]
+import abc
 import dataclasses
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from gcremap import _native
-from gcremap._reload.attributes import set_attribute
-from gcremap._reload.kinds import is_a, subclasses
+from gcremap._reload.attributes import nearest, set_attribute
+from gcremap._reload.kinds import is_a, is_of_a_statement, mro_of, subclasses
 from gcremap._reload.layout import field_names, is_of_the_layout
 from gcremap._slots import referrers
 
@@ -27,20 +30,64 @@ def instances(cls: type) -> list[Any]:
     return [each for each in _native._holders_of(cls) if type(each) is cls]
 
 
-def rebuild_class(cls: type, bases: tuple[type, ...]) -> type:
-    """A class like `cls` on other bases, laid out anew."""
-    namespace = {
-        name: value
-        for name, value in vars(cls).items()
-        if not is_of_the_layout(name, value) or name == "__slots__"
-    }
-    cell = _class_cell(cls)
-    if cell is not None:
+def rebuild_class(cls: type, bases: tuple[type, ...], metaclass: type) -> type:
+    """A class like `cls` on other bases, laid out anew.
+
+    It is made without code that would register it: `__init_subclass__`, `__set_name__`, and
+    the `__new__` of a metaclass.
+    """
+    namespace: dict[str, Any] = {"__qualname__": cls.__qualname__}
+    late = {}
+    for name, value in vars(cls).items():
+        if hasattr(type(value), "__set_name__"):
+            late[name] = value
+        elif not is_of_the_layout(name, value) or name == "__slots__":
+            namespace[name] = value
+    if _class_cell(cls) is not None:
         # Methods with super() share the cell; the class fills it, and the remap would too.
         namespace.pop("__classcell__", None)
-    namespace["__qualname__"] = cls.__qualname__
-    made: type = type(cls).__new__(type(cls), cls.__name__, bases, namespace)
+    with _without_hook(bases):
+        made: type = nearest(metaclass, "__new__")(metaclass, cls.__name__, bases, namespace)
+    for name, value in late.items():
+        set_attribute(made, name, value)
+    if is_a(made, abc.ABCMeta):
+        _abc._abc_init(made)
+        keep_registered(cls, made)
     return made
+
+
+@contextmanager
+def _without_hook(bases: tuple[type, ...]) -> Iterator[None]:
+    """Let no `__init_subclass__` be called for a class on these bases."""
+    owners = {id(base): base for one in bases for base in mro_of(one) if is_of_a_statement(base)}
+    hooks = [(each, vars(each)[_HOOK]) for each in owners.values() if _HOOK in vars(each)]
+    try:
+        for owner, _ in hooks:
+            set_attribute(owner, _HOOK, _NO_HOOK)
+        yield
+    finally:
+        for owner, hook in hooks:
+            set_attribute(owner, _HOOK, hook)
+
+
+_HOOK = "__init_subclass__"
+_NO_HOOK = classmethod(lambda cls: None)
+
+
+def keep_registered(old: type, new: type) -> None:
+    """What was registered with an ABC is so with the one that takes its place."""
+    for reference in _abc._get_dump(old)[0] if is_a(old, abc.ABCMeta) else ():
+        registered = reference()
+        if registered is not None:
+            abc.ABCMeta.register(new, registered)  # type: ignore[arg-type]
+
+
+def metaclass_over(bases: Iterable[type], *others: type) -> type:
+    """The metaclass of a class on these bases, `others` being what it says itself."""
+    found: type = type
+    for each in (*others, *map(type, bases)):
+        found = each if issubclass(each, found) else found
+    return found
 
 
 def _class_cell(cls: type) -> types.CellType | None:
@@ -91,12 +138,12 @@ def _blank(instance: Any, cls: type) -> Any:
         base.__init__(made, instance)
         return made
     if is_a(instance, base):
-        content = _arranged(instance, cls) if base is tuple else instance
+        content: Any = _arranged(instance, cls) if base is tuple else instance
         return base.__new__(cls, content)  # type: ignore[call-arg]
     return base.__new__(cls)
 
 
-def _arranged(instance: tuple[Any, ...], cls: type) -> tuple[Any, ...]:
+def _arranged(instance: Any, cls: type) -> Any:
     """The items of a namedtuple, each at the place that its field has in `cls`.
 
     A field that is new has its default, or else the item of the one that is gone from its place.

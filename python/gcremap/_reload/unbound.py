@@ -9,7 +9,7 @@ import functools
 import gc
 import sys
 import types
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable
 from itertools import chain
 from types import CodeType, FunctionType
@@ -18,6 +18,7 @@ from weakref import WeakValueDictionary
 
 from gcremap import _native
 from gcremap._reload import codes
+from gcremap._reload.contents import ATOMS, parts
 from gcremap._reload.defaults import Defaults
 from gcremap._reload.kinds import (
     LRU_CACHE,
@@ -133,15 +134,43 @@ def match_unbound(jobs: Iterable[Job], matcher: Matcher, nursery: Nursery) -> No
             if became is None:
                 continue
             twins = news.get(id(became), [])
+            site = Site(became.co_qualname, job.name)
             if len(functions) == len(twins) == 1:
-                site = Site(became.co_qualname, job.name)
                 matcher.match(functions[0], twins[0], site)
                 continue
+            for old, new in _of_one_making(functions, twins, matcher):
+                matcher.match(old, new, site)
+                functions.remove(old)
             same = code == became and code.co_filename == became.co_filename
             for function in functions:
                 parts = defaults.of(function, became)
                 if parts is not None or not same:
                     matcher.orphans.append((function, became, parts))
+
+
+def _of_one_making(
+    olds: list[FunctionType], news: list[FunctionType], matcher: Matcher
+) -> list[tuple[FunctionType, FunctionType]]:
+    """Of the functions that a loop, say, has made of one code, old and new ones with the same
+    defaults and variables; each old one has one such."""
+    if len(olds) * len(news) > _ENOUGH:
+        return []
+    like = {id(new): [old for old in olds if _has_the_same(old, new, matcher)] for new in news}
+    chosen = Counter(id(old) for found in like.values() for old in found)
+    return [
+        (found[0], new)
+        for new in news
+        if len(found := like[id(new)]) == 1 and chosen[id(found[0])] == 1
+    ]
+
+
+def _has_the_same(old: FunctionType, new: FunctionType, matcher: Matcher) -> bool:
+    olds, news = list(parts(old)), list(parts(new))
+    return len(olds) == len(news) and all(
+        matcher.final(mine) is matcher.final(other)
+        or (type(mine) is type(other) and is_a(mine, ATOMS) and bool(mine == other))
+        for mine, other in zip(olds, news, strict=True)
+    )
 
 
 _ENOUGH = 10_000

@@ -391,6 +391,7 @@ class Updater:
         ):
             return
         if name in ("__firstlineno__", "__annotations_cache__", "__annotate_func__"):
+            pair.changed |= not pair.same_definition
             self._assign(pair.old, name, before, value)
             return
         pair.changed = True
@@ -443,6 +444,8 @@ def class_values(pair: Pair, matcher: Matcher) -> set[str]:
     if is_a(pair.new, enum.EnumType):
         return set()
     olds, news = vars(pair.old), vars(pair.new)
+    # A decorator or a metaclass may have made something else of what a statement says.
+    same_makers = pair.same_decorators and type(pair.old) is matcher.final(type(pair.new))
     anew = pair.module in matcher.registered_anew
     names = [
         name
@@ -455,6 +458,7 @@ def class_values(pair: Pair, matcher: Matcher) -> set[str]:
         and not is_of_the_layout(name, news[name])
         and type(news[name]).__name__ != "_tuplegetter"
         and not (anew and _is_of(pair.new, news[name]))
+        and (same_makers or type(olds[name]) is matcher.final(type(news[name])))
     ]
     if not names:
         return set()
