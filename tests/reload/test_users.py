@@ -320,3 +320,31 @@ def test_what_a_metaclass_computes_of_classes_that_changed(project: Any, said: s
         assert each.schema.names == {"field_a", "field_b"}
     assert mod.N.made == [1]
     assert mod.Apart.schema is apart
+
+
+def test_tables_that_a_metaclass_makes_of_inherited_fields(project: Any) -> None:
+    models = """
+        class Field: pass
+        class Meta(type):
+            def __new__(cls, name, bases, space):
+                made = super().__new__(cls, name, bases, space)
+                own = [k for k, v in space.items() if isinstance(v, Field)]
+                made.fields = [*getattr(made, "fields", ()), *own]
+                made.seen = []
+                return made
+    """
+    source = """
+        from models import Meta, Field
+        class User(metaclass=Meta):
+            {0}
+        class Admin(User):
+            level = Field()
+    """
+    mod = project.load(mod=source.format("name = Field()"), models=models)
+    admin = mod.Admin()
+    mod.Admin.seen.append(1)
+    project.reload(mod=source.format("name = mail = Field()"))
+    assert admin.fields == ["name", "mail", "level"]
+    project.reload(mod=source.format("mail = Field()"))
+    assert admin.fields == ["mail", "level"]
+    assert admin.seen == [1]

@@ -11,7 +11,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from gcremap import _dispatch
-from gcremap._reload import codes, functions, layout, migrate, update
+from gcremap._reload import codes, dependents, functions, layout, migrate, update
 from gcremap._reload.attributes import UNSETTABLE, set_attribute, set_class
 from gcremap._reload.kinds import (
     LRU_CACHE,
@@ -222,7 +222,7 @@ class Applier:
             stays = stays and name not in UNSETTABLE
             if stays:
                 self._updater.merge(value, news[name])
-            if stays or dynamic:
+            if stays or dynamic or dependents.fills_up(pair, name, value, news.get(name)):
                 set_attribute(new, name, value)
         if is_a(new, enum.EnumType):
             update.keep_pseudo_members(olds, new)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gcremap._reload.effects import names_in_class
-from gcremap._reload.kinds import is_class
+from gcremap._reload.kinds import is_a, is_class
+from gcremap._reload.state import CONTAINERS
 
 if TYPE_CHECKING:
     from gcremap._reload.match import Matcher, Pair
@@ -22,6 +23,15 @@ def made_anew(matcher: Matcher) -> set[int]:
         for key in more:
             del left[key]
     return found
+
+
+def fills_up(pair: Pair, name: str, before: Any, value: Any) -> bool:
+    """Whether a class that says what it said was given, by a metaclass or a decorator, an empty
+    container for what the program puts there. One that is not empty says something of the class.
+    """
+    own = name in pair.new_members or name.startswith("__")
+    like = type(before) is type(value) and is_a(value, CONTAINERS) and not value
+    return pair.same_definition and like and not own
 
 
 def _is_another(pair: Pair, matcher: Matcher) -> bool:

@@ -379,7 +379,7 @@ class Updater:
         if before is not _MISSING and not callable(value):
             made_by_same = pair.same_definition and name not in pair.new_members
             if made_by_same and id(pair) in self._made_anew:
-                made_by_same = is_a(before, state.CONTAINERS) and not name.startswith("__")
+                made_by_same = dependents.fills_up(pair, name, before, value)
             if self._equal(before, value) or (
                 (made_by_same or name in pair.attributes)
                 and type(before) is self._matcher.final(type(value))
