@@ -395,3 +395,27 @@ def test_value_that_another_decorator_or_metaclass_has_made(
     mod = project.load(mod=f"{head}{before}\n    x = 1\n")
     project.reload(mod=f"{head}{after}\n    x = 1\n")
     assert mod.C.x == wanted
+
+
+def test_values_computed_from_containers_and_objects_that_changed(project: Any) -> None:
+    source = """
+        import helper
+        class Box:
+            def __init__(self, n): self.n = n
+        numbers = [{0}, 2]
+        box = Box({0})
+        total = sum(numbers) + box.n
+        same = sorted([3, 4])
+        count = len(same)
+        seen = helper.note(same)
+        class C:
+            inner = [n * {0} for n in range(3)]
+            total = sum(inner)
+    """
+    helper = "notes = []\ndef note(x):\n    notes.append(x)\n    return object()\n"
+    mod = project.load(mod=source.format(1), helper=helper)
+    seen, held = mod.seen, [mod.numbers]
+    project.reload(mod=source.format(10))
+    assert (mod.total, mod.C.total, mod.count) == (22, 30, 2)
+    assert held == [[10, 2]]
+    assert mod.seen is seen

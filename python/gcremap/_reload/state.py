@@ -164,7 +164,8 @@ class Values:
         if name not in self._olds or name not in self._news:
             return name in self._news
         old, new = self._olds[name], self._news[name]
-        if old is new or self._final(new) is self._final(old):
+        final = self._final(new)
+        if final is old or (callable(new) and final is self._final(old)):
             return False
         if callable(new):
             before = (self._old_index or {}).get(name)
