@@ -45,3 +45,15 @@ def test_enum_made_of_constants_by_a_call_stays_where_nothing_is_different(proje
     project.reload("constants", "mod", constants="RED, GREEN = 3, 2")
     assert type(mod.RED) is mod.Color
     assert mod.RED == mod.paint() == mod.Color.RED == 3
+
+
+def test_member_that_is_called_otherwise(project: Any) -> None:
+    source = "from enum import Enum\nclass E(Enum):\n    {0} = 1\n    {1} = 2\n    ALIAS = 1\n"
+    mod = project.load(mod=source.format("A", "B"))
+    first, second = held = [mod.E.A, mod.E.B]
+    table = {first: "a", second: "b"}
+    project.reload(mod=source.format("FIRST", "B"))
+    assert list(mod.E) == held
+    assert mod.E.FIRST is mod.E(1) is mod.E.ALIAS is held[0]
+    assert (held[0].name, table[mod.E.FIRST], table[mod.E.B]) == ("FIRST", "a", "b")
+    assert not hasattr(mod.E, "A")

@@ -82,7 +82,10 @@ class Applier:
             pair.changed = True
 
     def _member_stays(self, old: Any, new: Any) -> bool:
-        """A member's attributes can be taken over, what it is by a mixed-in int or str cannot."""
+        """A member's attributes can be taken over, what it is by a mixed-in int or str cannot, nor
+        the name that it hashes by."""
+        if old._name_ != new._name_:
+            return False
         owner = self._matcher.by_new.get(id(type(new)))
         if owner is not None:
             self._decide(owner)

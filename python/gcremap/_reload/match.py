@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from gcremap._reload import codes
 from gcremap._reload.alternatives import is_certain, made_by
+from gcremap._reload.contents import ATOMS
 from gcremap._reload.defaults import Parts
 from gcremap._reload.definitions import Definition, Index
 from gcremap._reload.kinds import LRU_CACHE, is_a, is_class, is_function, module_of
@@ -309,13 +310,9 @@ class Matcher:
         bodies = (pair.old_members, pair.new_members)
         olds, news = vars(old), vars(new)
         if is_a(old, enum.EnumType) and is_a(new, enum.EnumType):
-            member: Any
-            for name, member in new.__members__.items():
-                before: Any = old.__members__.get(name)
-                if before is not None and before.name == name:
-                    self.add_data(
-                        before, member, site.inside(name, bodies, (before, member)), keep=True
-                    )
+            for before, member in _same_members(old, new):
+                inside = site.inside(member.name, bodies, (before, member))
+                self.add_data(before, member, inside, keep=True)
         for name, value in list(olds.items()):
             if name in news and not is_a(value, _APART) and not self._is_computed(name, value):
                 inside = site.inside(name, bodies, (value, news[name]))
@@ -364,6 +361,25 @@ class Matcher:
                 is_a(value, (*_WRAPPERS, property)) and type(value) is type(inner)
             ):
                 self.match(value, inner, site)
+
+
+def _same_members(old: enum.EnumType, new: enum.EnumType) -> Iterator[tuple[Any, Any]]:
+    """The members of two versions of an Enum that have one name, or else one value: a member
+    that is called otherwise now."""
+    gone: list[Any] = []
+    before: Any
+    member: Any
+    for name, before in old.__members__.items():
+        member = new.__members__.get(name)
+        if before.name == name and member is not None:
+            yield before, member
+        elif before.name == name:
+            gone.append(before)
+    for name, member in new.__members__.items():
+        for before in gone if name not in old.__members__ else ():
+            value = before.value
+            if member.name == name and is_a(value, ATOMS) and value == member.value:
+                yield before, member
 
 
 def _members(side: Definition | None) -> Index:
