@@ -20,9 +20,13 @@ import agent
 import integrity
 
 
+def id_of(test: unittest.TestCase) -> str:
+    return type(test).id(test)  # a test may have an attribute of that name
+
+
 def recorder(out: TextIO) -> type[unittest.TextTestResult]:
     def record(test: unittest.TestCase, outcome: str, detail: str = "") -> None:
-        print(json.dumps([test.id(), outcome, detail[-4000:]]), file=out, flush=True)
+        print(json.dumps([id_of(test), outcome, detail[-4000:]]), file=out, flush=True)
 
     class Recorder(unittest.TextTestResult):
         def startTest(self, test: Any) -> None:  # noqa: N802
@@ -72,7 +76,7 @@ def run(options: argparse.Namespace, out: TextIO) -> dict[str, int]:
     except unittest.SkipTest:
         return {}
     if options.only:
-        suite = unittest.TestSuite(test for test in flat(suite) if options.only in test.id())
+        suite = unittest.TestSuite(test for test in flat(suite) if options.only in id_of(test))
     runner = unittest.TextTestRunner(resultclass=recorder(out), verbosity=0)
     if options.seed is None:
         runner.run(suite)
