@@ -119,7 +119,8 @@ class Machine(RuleBasedStateMachine):
         try:
             report = self.call(mapping, frames=frames, dry_run=dry_run)
         except gcremap.RemapError:
-            if not graph.has_stale_classes() or not set(mapping) & self.classes():
+            of_stale = graph.has_stale_classes() and bool(set(mapping) & self.classes())
+            if not of_stale and not self.has_forgotten():
                 raise
             return
         assert report.leftovers == ()
@@ -128,6 +129,12 @@ class Machine(RuleBasedStateMachine):
         if not dry_run:
             graph.nodes = after
             self.undoable.append((report, before))
+
+    def has_forgotten(self) -> bool:
+        """Whether a word on the stack keeps what is in the graph no more: a table, perhaps, whose
+        key would become unhashable."""
+        known = {id(each) for each in self.graph.real.values()}
+        return any(id(each) not in known for each in _native._pinned())
 
     def classes(self) -> set[int]:
         return {label for label, node in self.graph.nodes.items() if node.kind == "class"}

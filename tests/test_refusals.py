@@ -44,6 +44,21 @@ def test_an_exception_of_the_iterable_is_passed_on() -> None:
         gcremap.remap(pairs())
 
 
+def test_a_key_is_not_replaced_by_what_has_no_hash() -> None:
+    old, other, new = Thing(), Thing(), [1]
+    table, members = {old: 1}, {old, other}
+    with pytest.raises(gcremap.RemapError, match="unhashable") as caught:
+        gcremap.remap([(old, new), (other, {})], frames=False)
+    named = {
+        (id(each.pair[0]), id(each.slot.holder))
+        for each in caught.value.refusals
+        if each.slot is not None
+    }
+    assert named == {(id(old), id(table)), (id(old), id(members)), (id(other), id(members))}
+    assert table == {old: 1}
+    assert members == {old, other}
+
+
 def test_exclude_must_be_iterable() -> None:
     with pytest.raises(TypeError, match="exclude must be"):
         gcremap.remap({}, exclude=5)  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ use pyo3_ffi::PyObject;
 use rustc_hash::FxHashSet;
 
 use crate::counts::Counts;
-use crate::edit::{Changes, Edit, Instances, Variables};
+use crate::edit::{Changes, Edit, Instances, Variables, KEYS};
 use crate::error::{Place, Refusal};
 use crate::ffi::{self, bindings as c};
 use crate::forwarding::ForwardingMap;
@@ -373,6 +373,9 @@ impl<'a> Planner<'a> {
                 {
                     return Some("it is placed by its hash, which cannot be repaired here");
                 }
+                role if KEYS.contains(&role) && self.has_no_hash(new) => {
+                    return Some("it is a key there, and what is to replace it is unhashable");
+                }
                 _ => {}
             }
             if holder.is_particular {
@@ -386,6 +389,15 @@ impl<'a> Planner<'a> {
             }
             ffi::sentence(c::gcr_accept_refusal(slot.accepts(), old, new))
         }
+    }
+
+    /// Whether it has none, now and after the remap.
+    ///
+    /// # Safety
+    /// I2; `new` is one of the news.
+    unsafe fn has_no_hash(&self, new: *mut PyObject) -> bool {
+        // SAFETY: the caller's promise.
+        self.olds.classes.is_empty() && unsafe { c::gcr_is_unhashable(new) != 0 }
     }
 
     /// Contexts get mappings made anew, in which all pairs are replaced.

@@ -461,10 +461,6 @@ def _is_changed(pair: Pair) -> bool:
     return not (codes.same(pair.old.__code__, pair.new.__code__) and pair.same_decorators)
 
 
-def _registry(cls: abc.ABCMeta) -> Iterable[Any]:
-    return abc._get_dump(cls)[0]  # type: ignore[attr-defined,no-any-return]
-
-
 def _asks(cls: type) -> bool:
     """Whether an ABC remembers what code of its own has answered, `__subclasshook__`."""
     asked = any("__subclasshook__" in namespace_of(base) for base in mro_of(cls)[:-1])
