@@ -225,7 +225,13 @@ class Applier:
             stays = stays and name not in UNSETTABLE
             if stays:
                 self._updater.merge(value, news[name])
-            if stays or dynamic or dependents.fills_up(pair, name, value, news.get(name)):
+            if (
+                stays
+                or dynamic
+                or dependents.stays_as_made(
+                    pair, name, value, news.get(name), self._updater.made_anew
+                )
+            ):
                 set_attribute(new, name, value)
         if is_a(new, enum.EnumType):
             update.keep_pseudo_members(olds, new)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gcremap._reload.match import Matcher
 from gcremap._reload.near import Nursery
+from gcremap._reload.outside import register_the_same
 from gcremap._reload.refusals import Refusal
 from gcremap._reload.sweep import Sweep, made_by
 
@@ -45,7 +46,10 @@ class Attempts:
                 raise
             self._dropped.update(map(id, made))
             self._refusals.append(refusal)
-            self._matcher.registered_anew.add(job.name)
+            if register_the_same(job.was.statements, job.now.statements):
+                refusal.is_unfounded = True
+            else:
+                self._matcher.registered_anew.add(job.name)
 
     def forget(self) -> None:
         """Free what attempts that were refused have made, so that nothing takes it for new."""

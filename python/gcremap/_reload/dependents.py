@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gcremap._reload.effects import names_in_class
-from gcremap._reload.kinds import is_a, is_class
+from gcremap._reload.kinds import is_a, is_class, is_of_a_statement
+from gcremap._reload.outside import differ_in_bodies
 from gcremap._reload.state import CONTAINERS
 
 if TYPE_CHECKING:
@@ -25,6 +26,18 @@ def made_anew(matcher: Matcher) -> set[int]:
     return found
 
 
+def stays_as_made(pair: Pair, name: str, before: Any, value: Any, anew: set[int]) -> bool:
+    """Whether what code elsewhere has made of the old class stays with the class that goes on;
+    `anew` as of `made_anew`."""
+    return fills_up(pair, name, before, value) or (
+        id(pair) not in anew
+        and name not in pair.new_members
+        and type(before) is type(value)
+        and is_of_a_statement(type(value))
+        and differ_in_bodies(pair.former, pair.definition)
+    )
+
+
 def fills_up(pair: Pair, name: str, before: Any, value: Any) -> bool:
     """Whether a class that says what it said was given, by a metaclass or a decorator, an empty
     container for what the program puts there. One that is not empty says something of the class.
@@ -35,7 +48,8 @@ def fills_up(pair: Pair, name: str, before: Any, value: Any) -> bool:
 
 
 def _is_another(pair: Pair, matcher: Matcher) -> bool:
-    return not pair.same_definition or pair.module in matcher.registered_anew
+    is_same = pair.same_definition or differ_in_bodies(pair.former, pair.definition)
+    return not is_same or pair.module in matcher.registered_anew
 
 
 def _named(pair: Pair, matcher: Matcher) -> set[int]:

@@ -54,6 +54,8 @@ class Pair:
     """A value, not code: nothing of it is taken over."""
     definition: Definition | None = None
     """The new one, where it is known."""
+    former: Definition | None = None
+    """The old one."""
 
     @property
     def final(self) -> Any:
@@ -259,7 +261,7 @@ class Matcher:
     def _add(self, old: Any, new: Any, site: Site) -> Pair:
         pair = Pair(
             old, new, site.path, site.module, site.same, site.same_decorators,
-            _members(site.old), _members(site.new), definition=site.new,
+            _members(site.old), _members(site.new), definition=site.new, former=site.old,
         )  # fmt: skip
         self.pairs.append(pair)
         self.by_old[id(old)] = pair

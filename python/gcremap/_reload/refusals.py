@@ -62,6 +62,8 @@ class Refusal:
         self._seen = {id(each): each for each in _reachable(_roots(error, job.namespace))}
         self._withdrawn: list[tuple[Any, list[Any], set[int]]] = []
         """Containers, with the entries that they had and the places of those withdrawn."""
+        self.is_unfounded = False
+        """Whether the old code had registered the very same."""
 
     def withdraw(self, new: Iterable[Any], undo: list[Callable[[], Any]]) -> bool:
         """Take out the entries of the old definitions, all that are not `new`; whether there
@@ -110,6 +112,9 @@ class Refusal:
         while self._withdrawn:
             container, before, gone = self._withdrawn.pop()
             now = entries(container)
+            if self.is_unfounded:
+                refill(container, before)
+                continue
             merge = _merged_dict if is_a(container, dict) else _merged
             wanted = merge(before, now, gone, matcher)
             if len(wanted) != len(now) or any(a is not b for a, b in zip(wanted, now, strict=True)):

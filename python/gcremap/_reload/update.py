@@ -378,8 +378,8 @@ class Updater:
             return
         if before is not _MISSING and not callable(value):
             made_by_same = pair.same_definition and name not in pair.new_members
-            if made_by_same and id(pair) in self._made_anew:
-                made_by_same = dependents.fills_up(pair, name, before, value)
+            if not made_by_same or id(pair) in self.made_anew:
+                made_by_same = dependents.stays_as_made(pair, name, before, value, self.made_anew)
             if self._equal(before, value) or (
                 (made_by_same or name in pair.attributes)
                 and type(before) is self._matcher.final(type(value))
@@ -398,7 +398,7 @@ class Updater:
         self._assign(pair.old, name, before, wanted)
 
     @functools.cached_property
-    def _made_anew(self) -> set[int]:
+    def made_anew(self) -> set[int]:
         return dependents.made_anew(self._matcher)
 
     def _assign(self, owner: type, name: str, before: Any, value: Any) -> None:
