@@ -98,18 +98,28 @@ impl Edits {
 
     /// Adds the edit of one more slot: to the last run, where it goes on with it.
     pub(crate) fn add(&mut self, edit: Edit) {
-        if let (Some(last), Some(group)) = (self.edits.last_mut(), self.groups.last_mut()) {
-            let same = |edit: &Edit| (edit.holder, edit.old, edit.new);
-            if same(last) == same(&edit)
-                && last.length < u32::MAX
-                && last.slot.goes_on_with(&edit.slot, last.length as usize)
-            {
-                last.length += 1;
-                group.slots += 1;
-                return;
-            }
+        if !self.go_on(edit.holder, &edit.slot, (edit.old, edit.new)) {
+            self.push(edit);
         }
-        self.push(edit);
+    }
+
+    /// Adds one more slot, with its old and new, to the last run, if it goes on with it; then
+    /// all that was asked of the slots of that run has the same answer for this one.
+    pub(crate) fn go_on(
+        &mut self,
+        holder: *mut PyObject,
+        slot: &Slot,
+        sides: (*mut PyObject, *mut PyObject),
+    ) -> bool {
+        let (Some(last), Some(group)) = (self.edits.last_mut(), self.groups.last_mut()) else {
+            return false;
+        };
+        let goes_on = (last.holder, (last.old, last.new)) == (holder, sides)
+            && last.length < u32::MAX
+            && last.slot.goes_on_with(slot, last.length as usize);
+        last.length += u32::from(goes_on);
+        group.slots += usize::from(goes_on);
+        goes_on
     }
 
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Edit> {

@@ -313,6 +313,9 @@ impl<'a> Planner<'a> {
             return;
         }
         let (old, new) = (sides.old as *mut PyObject, sides.new as *mut PyObject);
+        if self.plan.changes.edits.go_on(holder.object, &slot, (old, new)) {
+            return;
+        }
         // SAFETY: the caller's promise.
         unsafe {
             if slot.role() == c::GCR_OB_TYPE {
