@@ -327,7 +327,7 @@ impl<'a> Planner<'a> {
                     self.change_contexts();
                 }
                 None => {
-                    self.plan.changes.edits.add(Edit::new(holder.object, slot, old, new));
+                    self.plan.changes.edits.push(Edit::new(holder.object, slot, old, new));
                 }
             }
         }

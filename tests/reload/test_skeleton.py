@@ -13,7 +13,7 @@ import pytest
 
 from gcremap._reload.definitions import index_of
 from gcremap._reload.outline import Outline
-from gcremap._reload.skeleton import is_unread, tree_of
+from gcremap._reload.skeleton import tree_of, type_of
 
 SOURCE = '''
 import functools
@@ -60,6 +60,10 @@ def shown(tree: ast.AST | None) -> str:
 
 def code_of(text: str) -> CodeType:
     return compile(text, "<mod>", "exec", dont_inherit=True)
+
+
+def is_unread(node: ast.AST) -> bool:
+    return type_of(node) is not type(node)
 
 
 def test_functions_are_read_when_somebody_asks() -> None:

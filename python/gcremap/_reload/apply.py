@@ -235,7 +235,7 @@ class Applier:
                 set_attribute(new, name, value)
         if is_a(new, enum.EnumType):
             update.keep_pseudo_members(olds, new)
-        if is_a(old, abc.ABCMeta) and is_a(new, abc.ABCMeta):
+        if is_a(new, abc.ABCMeta):
             migrate.keep_registered(old, new)
         slotted = any("__slots__" in vars(cls) for cls in new.__mro__[:-1])
         rebased = any(self._matcher.by_old.get(id(base)) is not None for base in old.__bases__)

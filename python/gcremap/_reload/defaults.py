@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from types import CodeType, FunctionType
 from typing import Any
 
-from gcremap._reload.effects import first_line
 from gcremap._reload.outline import Statements
+from gcremap._reload.parse import first_line
 
 Parts = tuple[tuple[Any, ...] | None, dict[str, Any] | None]
 """`__defaults__` and `__kwdefaults__`."""

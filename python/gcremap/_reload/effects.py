@@ -21,6 +21,7 @@ from gcremap._reload.definitions import (
     Way,
     index_of,
 )
+from gcremap._reload.parse import first_line
 
 _DISPLAYS = (ast.List, ast.Dict, ast.Set)
 _FRESH_CALLS = frozenset(
@@ -244,12 +245,6 @@ class _Reader:
                         self._bind(inner.target.id, DATA, said, found)
 
 
-def first_line(node: ast.stmt | ast.expr) -> int:
-    """The line that a statement starts on, decorators counted."""
-    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
-    return min(node.lineno, decorators[0].lineno) if decorators else node.lineno
-
-
 def names_read(node: ast.AST) -> frozenset[str]:
     """The names that evaluating `node` reads, and `name.attribute`; what runs only later is
     left out."""
@@ -325,7 +320,7 @@ def _target_names(target: ast.expr | None) -> Iterator[str]:
 def imports_of(tree: ast.AST, path: str = "") -> Iterator[tuple[str, ast.Import | ast.ImportFrom]]:
     """Every import statement that runs outside of functions, in order, with the class path it
     stands in."""
-    for child in tree.body if isinstance(tree, ast.Module) else ast.iter_child_nodes(tree):
+    for child in ast.iter_child_nodes(tree):
         match child:
             case ast.FunctionDef() | ast.AsyncFunctionDef():
                 continue

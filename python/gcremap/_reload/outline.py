@@ -97,7 +97,7 @@ class Outline:
             Statement(
                 node,
                 effects.effects_of([node], self.lines),
-                (effects.first_line(node), node.end_lineno or node.lineno),
+                (parse.first_line(node), node.end_lineno or node.lineno),
             )
             for node in tree.body
         ]

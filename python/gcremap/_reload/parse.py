@@ -22,3 +22,9 @@ def tree_of(text: str) -> ast.Module:
     finally:
         with suppress(ValueError):  # another thread has emptied the list
             filters.remove(_SILENCE)
+
+
+def first_line(node: ast.stmt | ast.expr) -> int:
+    """The line that a statement starts on, decorators counted."""
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+    return min(node.lineno, decorators[0].lineno) if decorators else node.lineno

@@ -10,8 +10,8 @@ from types import CodeType
 from typing import Any
 
 from gcremap._reload import codes
-from gcremap._reload.effects import first_line
 from gcremap._reload.outline import Header, Outline, Statement
+from gcremap._reload.parse import first_line
 
 _Place = tuple[str, int]
 """The name of a code object and the line that it starts on, which no two of a module share."""
@@ -43,17 +43,18 @@ def code_after(now: Outline, path: str, before: Outline, code: CodeType) -> Code
         first, last = each.lines
         was = known.get(id(each.node))
         moved = 0 if was is None else first - was
-        old = None if was is None else olds.get((_name_of(each), was))
+        name = _name_of(each)
+        old = None if was is None else olds.get((name, was))
         start = _body(each, lines, moved, old)
         if start is None:
             if each.imports:  # the compiler calls methods of what is imported another way
                 others[first - 1 : last] = lines[first - 1 : last]
             continue
         if was is None:
-            edited.add((_name_of(each), first))
+            edited.add((name, first))
             others[first - 1 : last] = lines[first - 1 : last]
         elif old is not None:
-            bodies[_name_of(each), first] = _below(old, moved)
+            bodies[name, first] = _below(old, moved)
         else:
             continue
         _empty(lines, start, last)
@@ -123,9 +124,9 @@ def _body(statement: Statement, lines: list[str], moved: int, old: CodeType | No
     if statement.header is None:
         first, last = statement.lines
         said = lines[first - 1 : last]
+        text = "\n".join(said)
         statement.header = Header(
-            0 if "global" in "\n".join(said) else _header_lines(statement, said, old),
-            any("class" in line for line in said),
+            0 if "global" in text else _header_lines(statement, said, old), "class" in text
         )
     header = statement.header
     if not header.lines or (moved and header.names_class and _LINES_ARE_TOLD):

@@ -112,11 +112,8 @@ class Refusal:
         while self._withdrawn:
             container, before, gone = self._withdrawn.pop()
             now = entries(container)
-            if self.is_unfounded:
-                refill(container, before)
-                continue
             merge = _merged_dict if is_a(container, dict) else _merged
-            wanted = merge(before, now, gone, matcher)
+            wanted = before if self.is_unfounded else merge(before, now, gone, matcher)
             if len(wanted) != len(now) or any(a is not b for a, b in zip(wanted, now, strict=True)):
                 refill(container, wanted)
 

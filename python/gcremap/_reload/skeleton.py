@@ -25,11 +25,6 @@ _Span = tuple[int, int, int, int]
 """Where a statement begins, decorators aside, and ends: two lines, two columns in bytes."""
 
 
-def is_unread(node: ast.AST) -> bool:
-    """Whether it is a function of which only the header was looked at."""
-    return type(node) in _READ_AS
-
-
 def type_of(node: ast.AST) -> type[ast.AST]:
     """Its type once it is read."""
     return _READ_AS.get(type(node), type(node))
@@ -60,7 +55,7 @@ _UNREAD = {read: unread for unread, read in _READ_AS.items()}
 def _read(node: Any) -> None:
     node.__class__ = _READ_AS[type(node)]
     lines: list[str] = node.__dict__.pop("lines")
-    first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
+    first = parse.first_line(node)
     said = "\n".join(lines[first - 1 : node.end_lineno])
     if said[0].isspace():
         outer: Any = parse.tree_of("\n" * (first - 2) + "if 1:\n" + said).body[0]

@@ -143,9 +143,9 @@ def match_unbound(jobs: Iterable[Job], matcher: Matcher, nursery: Nursery) -> No
                 functions.remove(old)
             same = code == became and code.co_filename == became.co_filename
             for function in functions:
-                parts = defaults.of(function, became)
-                if parts is not None or not same:
-                    matcher.orphans.append((function, became, parts))
+                given = defaults.of(function, became)
+                if given is not None or not same:
+                    matcher.orphans.append((function, became, given))
 
 
 def _of_one_making(
