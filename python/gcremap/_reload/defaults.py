@@ -15,23 +15,19 @@ from gcremap._reload.parse import first_line
 
 Parts = tuple[tuple[Any, ...] | None, dict[str, Any] | None]
 """`__defaults__` and `__kwdefaults__`."""
-
-_Place = tuple[str, int]
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 class Defaults:
     """Those of the functions of two versions of a source."""
 
     def __init__(self, old: Statements | None, new: Statements | None) -> None:
-        self._sources = (old, new)
-        self._read: tuple[dict[_Place, ast.arguments], ...] = ()
+        self._sources = (old or (), new or ())
 
     def of(self, function: FunctionType, code: CodeType) -> Parts | None:
         """What `function` has by default once it runs `code`; None if that is what it has."""
-        if not self._read:
-            self._read = tuple(dict(_definitions(source or ())) for source in self._sources)
-        olds, news = self._read
-        was, now = olds.get(_place(function.__code__)), news.get(_place(code))
+        olds, news = self._sources
+        was, now = _arguments(olds, function.__code__), _arguments(news, code)
         if was is None or now is None:
             return None
         before, present = dict(_named(was)), _values(function)
@@ -51,15 +47,26 @@ class Defaults:
         return positional or None, rest or None
 
 
-def _definitions(statements: Statements) -> Iterator[tuple[_Place, ast.arguments]]:
+def _arguments(statements: Statements, code: CodeType) -> ast.arguments | None:
+    """The parameters of the function that has a code."""
     for statement in statements:
-        for node in ast.walk(statement.node):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                yield (node.name, first_line(node) + statement.moved), node.args
+        line = code.co_firstlineno - statement.moved
+        place = (code.co_name, line)
+        for node in _around(line, statement.node):
+            if isinstance(node, _FUNCTIONS) and (node.name, first_line(node)) == place:
+                return node.args
+    return None
 
 
-def _place(code: CodeType) -> _Place:
-    return code.co_name, code.co_firstlineno
+def _around(line: int, node: ast.AST) -> Iterator[ast.AST]:
+    """The nodes that may have a statement at a line."""
+    is_elsewhere = isinstance(node, ast.stmt) and not (
+        first_line(node) <= line <= (node.end_lineno or node.lineno)
+    )
+    if not is_elsewhere:
+        yield node
+        for child in ast.iter_child_nodes(node):
+            yield from _around(line, child)
 
 
 def _named(arguments: ast.arguments) -> Iterator[tuple[str, ast.expr]]:

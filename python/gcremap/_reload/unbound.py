@@ -33,7 +33,7 @@ from gcremap._reload.match import Matcher, Site
 from gcremap._reload.near import Nursery
 
 if TYPE_CHECKING:
-    from gcremap._reload.transaction import Job
+    from gcremap._reload.job import Job
 
 
 def match_unbound_classes(jobs: Iterable[Job], matcher: Matcher, nursery: Nursery) -> None:
@@ -121,6 +121,7 @@ def match_unbound(jobs: Iterable[Job], matcher: Matcher, nursery: Nursery) -> No
     for job in jobs:
         fresh = _identities(job.ran)
         defaults = Defaults(job.was.statements, job.now.statements)
+        is_edited = not job.now.says_the_same(job.was)
         olds: dict[CodeType, list[FunctionType]] = defaultdict(list)
         news: dict[int, list[FunctionType]] = defaultdict(list)
         for function in _functions(job, matcher, nursery):
@@ -143,7 +144,7 @@ def match_unbound(jobs: Iterable[Job], matcher: Matcher, nursery: Nursery) -> No
                 functions.remove(old)
             same = code == became and code.co_filename == became.co_filename
             for function in functions:
-                given = defaults.of(function, became)
+                given = defaults.of(function, became) if is_edited else None
                 if given is not None or not same:
                     matcher.orphans.append((function, became, given))
 
