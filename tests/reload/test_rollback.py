@@ -124,7 +124,7 @@ def test_module_that_replaces_itself_in_sys_modules_and_fails(project: Any) -> N
 
 def test_refused_remap_rolls_everything_back(project: Any, monkeypatch: Any) -> None:
     """Whatever the engine refuses, what was updated in place before is put back."""
-    from gcremap._reload import transaction
+    from gcremap._reload import stage
 
     source = (
         "def f(): return {0}\nclass C:\n    x = {0}\n    @property\n    def p(self): return {0}\n"
@@ -136,8 +136,8 @@ def test_refused_remap_rolls_everything_back(project: Any, monkeypatch: Any) -> 
         raise gcremap.RemapError("refused")
 
     with monkeypatch.context() as patched:
-        patched.setattr(transaction.Redirection, "run", lambda self, undo: False)
-        patched.setattr(transaction, "remap", refuse)
+        patched.setattr(stage.Redirection, "run", lambda self, undo: False)
+        patched.setattr(stage, "remap", refuse)
         with pytest.raises(gcremap.RemapError):
             project.reload(mod=source.format(2))
     assert mod.f is f

@@ -96,7 +96,7 @@ def _move(matcher: Matcher) -> list[str]:
         undo.append(report.undo)
         applier.settle_abstract()
         reindexing.carry_out()
-        hooks.after((), applier)
+        hooks.after((), [applier])
         applier.finish()
     except Exception as error:
         while undo:

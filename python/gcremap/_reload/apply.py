@@ -29,7 +29,7 @@ from gcremap._reload.update import Updater
 from gcremap._report import RemapReport
 
 if TYPE_CHECKING:
-    from gcremap._reload.transaction import Job
+    from gcremap._reload.job import Job
 
 
 class Applier:

@@ -14,7 +14,7 @@ from gcremap._reload.refusals import Refusal
 from gcremap._reload.sweep import Sweep, made_by
 
 if TYPE_CHECKING:
-    from gcremap._reload.transaction import Job
+    from gcremap._reload.job import Job
 
 
 class Attempts:

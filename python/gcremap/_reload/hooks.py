@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gcremap._reload import migrate
 from gcremap._reload.kinds import subclasses
 
 if TYPE_CHECKING:
     from gcremap._reload.apply import Applier
+    from gcremap._reload.job import Job
     from gcremap._reload.match import Pair
-    from gcremap._reload.transaction import Job
 
 
 def before(jobs: Iterable[Job]) -> None:
@@ -22,14 +22,25 @@ def before(jobs: Iterable[Job]) -> None:
             hook()
 
 
-def after(jobs: Iterable[Job], applier: Applier) -> None:
+def after(jobs: Iterable[Job], appliers: Iterable[Applier]) -> None:
     """Tell living instances of what changed, then the new code of each module."""
-    for pair in applier.changed_classes():
-        _reloaded(pair, applier)
+    appliers = list(appliers)
+    for applier in appliers:
+        for pair in applier.changed_classes():
+            _reloaded(pair, applier)
     for job in jobs:
         hook = vars(job.module).get("__after_reload__")
         if hook is not None:
-            hook({name: applier.former(v) for name, v in job.snapshot.namespace.items()})
+            hook({name: _former(value, appliers) for name, value in job.snapshot.namespace.items()})
+
+
+def _former(value: Any, appliers: Iterable[Applier]) -> Any:
+    """An object with what it was before any of these."""
+    for applier in appliers:
+        former = applier.former(value)
+        if former is not value:
+            return former
+    return value
 
 
 def _reloaded(pair: Pair, applier: Applier) -> None:

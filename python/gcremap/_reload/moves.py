@@ -12,30 +12,32 @@ from gcremap._reload.match import Matcher, Site
 from gcremap._reload.source import is_orphaned
 
 if TYPE_CHECKING:
-    from gcremap._reload.transaction import Job
+    from gcremap._reload.job import Job
 
 
-def match_moved(jobs: Iterable[Job], matcher: Matcher) -> None:
+def match_moved(job: Job, jobs: Iterable[Job], matcher: Matcher) -> None:
     """Pair a function or class that no source has in its place any more with what its name
-    leads to, if that has the same name: `from core import Cart`, where Cart was."""
-    by_name = {job.name: job for job in jobs}
-    for job in by_name.values():
-        for name in sorted(job.stored & job.snapshot.namespace.keys()):
-            old, new = job.snapshot.namespace[name], job.namespace.get(name)
-            if id(old) in matcher.by_old:
-                continue
-            if not (is_function(old) and is_function(new)) and not (
-                is_class(old) and is_class(new) and is_of_a_statement(new)
-            ):
-                continue
-            if not _is_moved(name, old, new, matcher) or not _has_left(name, old, new, by_name):
-                continue
-            first = len(matcher.pairs)
-            sides = (_definition(name, old, by_name, now=False), _definition(name, new, by_name))
-            matcher.match(old, new, Site(name, job.name, *sides, certain=True))
-            for pair in matcher.pairs[first:]:
-                # The new one has its own globals, and is perhaps in use already.
-                pair.keep, pair.changed = False, True
+    leads to, if that has the same name: `from core import Cart`, where Cart was.
+
+    jobs   all of the transaction; those after `job` have not run yet
+    """
+    by_name = {each.name: each for each in jobs}
+    for name in sorted(job.stored & job.snapshot.namespace.keys()):
+        old, new = job.snapshot.namespace[name], job.namespace.get(name)
+        if id(old) in matcher.by_old:
+            continue
+        if not (is_function(old) and is_function(new)) and not (
+            is_class(old) and is_class(new) and is_of_a_statement(new)
+        ):
+            continue
+        if not _is_moved(name, old, new, matcher) or not _has_left(name, old, new, by_name):
+            continue
+        first = len(matcher.pairs)
+        sides = (_definition(name, old, by_name, now=False), _definition(name, new, by_name))
+        matcher.match(old, new, Site(name, job.name, *sides, certain=True))
+        for pair in matcher.pairs[first:]:
+            # The new one has its own globals, and is perhaps in use already.
+            pair.keep, pair.changed = False, True
 
 
 def _is_moved(name: str, old: Any, new: Any, matcher: Matcher) -> bool:
@@ -52,9 +54,12 @@ def _has_left(name: str, old: Any, new: Any, jobs: dict[str, Job]) -> bool:
     home = jobs.get(module_of(old))
     if home is None:
         return is_orphaned(old)
-    return home.snapshot.namespace.get(name) is old and (
-        name not in home.stored or home.namespace.get(name) is new
-    )
+    if home.snapshot.namespace.get(name) is not old:
+        return False
+    if not home.has_run:
+        definition = home.new_index.get(name) if home.new_index is not None else None
+        return home.new_index is not None and (definition is None or definition.is_import)
+    return name not in home.stored or home.namespace.get(name) is new
 
 
 def _definition(name: str, value: Any, jobs: dict[str, Job], *, now: bool = True) -> Definition:

@@ -65,18 +65,27 @@ class Nursery:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._left = self.young() if error is not None else []
+        if error is not None:
+            self.keep()
         self._lists = False
         if self._enabled:
             gc.enable()
+
+    def keep(self) -> None:
+        """Know what is young now later on as well."""
+        self._left = self.young()
+
+    def close(self) -> None:
+        """Let go of what was kept."""
+        self._left = []
 
     def objects(self) -> list[Any] | None:
         """What was made since; None where that is very much, or cannot be told."""
         return None if gc.get_count()[0] > _MANY else self.young() or None
 
     def young(self) -> list[Any]:
-        """The same however much it is; nothing where it cannot be told. After a failure, what
-        there was then."""
+        """The same however much it is; nothing where it cannot be told. Afterwards, what there
+        was when it was kept, as it is after a failure."""
         return gc.get_objects(generation=0) if self._lists else self._left
 
     def classes(self) -> list[type]:

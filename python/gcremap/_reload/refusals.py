@@ -38,8 +38,8 @@ from gcremap._reload.kinds import (
 )
 
 if TYPE_CHECKING:
+    from gcremap._reload.job import Job
     from gcremap._reload.match import Matcher
-    from gcremap._reload.transaction import Job
 
 _DEPTH = 4
 """From a frame over an object, its registry and a group in that."""

@@ -14,8 +14,9 @@ from gcremap import _native
 from gcremap._reload import record, source
 from gcremap._reload.kinds import is_a
 from gcremap._reload.report import ReloadReport
+from gcremap._reload.stage import Identity
 from gcremap._reload.state import State
-from gcremap._reload.transaction import Identity, Transaction
+from gcremap._reload.transaction import Transaction
 
 _HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _POLICIES = ("keep", "keep-unchanged", "replace")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from contextlib import suppress
 from types import MappingProxyType, ModuleType
 from typing import Any, Literal, cast
@@ -75,7 +75,7 @@ class Values:
         outer: Values | None = None,
         *,
         unedited: bool = False,
-        others: Mapping[str, Values] = MappingProxyType({}),
+        others: Mapping[str, Set[str]] = MappingProxyType({}),
     ) -> None:
         self._outer = outer
         self._others = others
@@ -154,8 +154,7 @@ class Values:
             return False
         owner, _, attribute = name.partition(".")
         if attribute and is_a(self._news.get(owner), ModuleType):
-            other = self._others.get(self._news[owner].__name__)
-            return other is not None and other.changed(attribute)
+            return attribute in self._others.get(self._news[owner].__name__, ())
         definition = self._new_index.get(name)
         if definition is None and self._outer is not None:
             return self._outer.changed(name)
@@ -174,6 +173,10 @@ class Values:
         if definition.is_import or not self._is_unchanged(name):
             return not _equal(old, new)
         return False
+
+    def all_changed(self) -> frozenset[str]:
+        """The names for which `changed` holds."""
+        return frozenset(filter(self.changed, self._new_index or ()))
 
     def _looks_unchanged(self, name: str) -> bool:
         """Without the old source: a container or object stays, a constant is taken anew."""

@@ -13,8 +13,8 @@ from gcremap._reload.refusals import kept_by_the_interpreter
 from gcremap._reload.trails import Trail, namespaces
 
 if TYPE_CHECKING:
+    from gcremap._reload.job import Job
     from gcremap._reload.match import Matcher
-    from gcremap._reload.transaction import Job
 
 
 def made_by(jobs: Iterable[Job], young: list[Any], matcher: Matcher) -> list[Any]:
