@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.machinery
 import itertools
 import os
 import sys
@@ -349,6 +350,53 @@ def test_value_made_of_a_definition_that_is_imported_from_elsewhere(project: Any
     assert one.C in mod.TABLE
     project.reload(mod="from two import C\nTABLE = {C: 1}\n")
     assert mod.TABLE == {two.C: 1}
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_a_loader_that_runs_the_code_itself(project: Any, told: bool, monkeypatch: Any) -> None:
+    """What it binds to the same value again, a number, stays; as it may, or may not, tell its
+    source."""
+
+    class Loader:
+        def __init__(self, name: str) -> None:
+            self.path = project.root / f"{name}.py"
+
+        def create_module(self, spec: Any) -> None: ...
+        def exec_module(self, module: Any) -> None:
+            code = compile(self.path.read_text(), self.path, "exec")
+            vars(module).update(FROM_OUTSIDE=True)
+            exec(code, vars(module))
+
+    if told:
+        Loader.get_source = lambda self, name: self.path.read_text()  # type: ignore[attr-defined]
+
+    class Finder:
+        @staticmethod
+        def find_spec(name: str, path: Any, target: Any = None) -> Any:
+            if name == "mod":
+                return importlib.machinery.ModuleSpec(name, Loader(name))  # type: ignore[arg-type]
+            return None
+
+    monkeypatch.setattr(sys, "meta_path", [Finder, *sys.meta_path])
+    mod = project.load(mod="A, B = 1, None\nclass C:\n    def m(self): return A\n")
+    instance = mod.C()
+    for value in (2, 2, 3):
+        project.reload(mod=f"A, B = {value}, None\nclass C:\n    def m(self): return A\n")
+        assert (mod.A, mod.B, mod.FROM_OUTSIDE, instance.m()) == (value, None, True, value)
+        assert isinstance(instance, mod.C)
+
+
+def test_package_that_takes_away_the_names_of_its_submodules(project: Any) -> None:
+    """The import system binds them, once: what the source does with them, it does again."""
+    source = "from .sub import f\nSEEN = sub.__name__, {}\ndel sub\n"
+    pkg = project.load(pkg_=source.format(1), pkg_sub="def f(): return 1\n")
+    [report] = project.reload(pkg_=source.format(2))
+    assert pkg.SEEN == ("pkg.sub", 2)
+    assert not hasattr(pkg, "sub")
+    assert report.added == report.removed == []
+    project.reload(pkg_="from .sub import f\n", pkg_sub="def f(): return 2\n")
+    assert pkg.sub.f is pkg.f
+    assert pkg.f() == 2
 
 
 def test_a_file_that_is_touched_is_not_changed(project: Any) -> None:

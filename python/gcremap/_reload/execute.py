@@ -194,6 +194,7 @@ def execute(
         _overloads().pop(module.__name__, None)
     for name in ("__annotations__", "__annotate__", "__conditional_annotations__"):
         namespace.pop(name, None)
+    _bind_submodules(module)
     if code is None:
         loader: Any = source.spec.loader if source.spec is not None else None
         if loader is not None:  # a namespace package has none, and no code
@@ -211,6 +212,17 @@ def execute(
     exec(code, namespace, recorder)
     stays = {name for name in recorder.asked if name in namespace}
     return frozenset(recorder.stored | stays | (stored_globally(code) & namespace.keys()))
+
+
+def _bind_submodules(module: Any) -> None:
+    """The import system has done so when it loaded them, and does not do it again; where one is
+    missing, the source has deleted the name, and is about to do so."""
+    if "__path__" not in vars(module):
+        return
+    for name, loaded in list(sys.modules.items()):
+        parent, _, own = name.rpartition(".")
+        if parent == module.__name__ and is_a(loaded, ModuleType):
+            vars(module).setdefault(own, loaded)
 
 
 def stored_globally(code: CodeType) -> set[str]:

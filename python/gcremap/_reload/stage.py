@@ -118,10 +118,13 @@ class Stage:
             gone = frozenset(job.old_index) - frozenset(job.new_index)
         job.ran = self._code_to_run(job)
         stored = execute(job.module, job.now, gone, job.ran)
-        # A function may bind names as well, and a loader that runs the code itself any.
         before, after = job.snapshot.namespace, job.namespace
+        if stored is None:
+            # A loader that runs the code itself may have bound a name to what it was before.
+            stored = frozenset(after if job.new_index is None else job.new_index)
+        # A function may bind names as well.
         others = (n for n, v in after.items() if before.get(n, _MISSING) is not v)
-        stored = (stored or frozenset()) | frozenset(others)
+        stored = stored | frozenset(others)
         if job.new_index is not None:
             main = job.name == "__main__"
             asks = job.now.text is None or "globals" in job.now.text
