@@ -354,6 +354,34 @@ class TestHandwritten:
         holder = c.Fields(things.old, None)
         assert any(slot.holder is holder for slot in gcremap.referrers(things.old))
 
+    def test_key_with_fields_that_cannot_be_set(self, c: Any) -> None:
+        """What it will hash to is asked of a copy, which has them if another name sets them."""
+
+        class Key(c.Titled):  # type: ignore[misc, name-defined]
+            def __hash__(self) -> int:
+                return hash(self.title)
+
+            def __eq__(self, other: object) -> bool:
+                return self is other
+
+        class Name:
+            def __init__(self, value: int) -> None:
+                self.value = value
+
+            def __hash__(self) -> int:
+                return self.value
+
+        old, new, key = Name(1), Name(2), Key()
+        key.name = old
+        table = {key: 0}
+        report = gcremap.remap({old: new})
+        assert (report.rehashed, table[key]) == (1, 0)
+        key.close(new)
+        with pytest.raises(gcremap.RemapError, match="since .seal. is read-only"):
+            gcremap.remap({new: Name(3)})
+        assert key.title is key.seal is new
+        assert table[key] == 0
+
 
 class TestCython:
     def test_object_fields(self, cython: ModuleType, pair: Pair) -> None:

@@ -135,6 +135,8 @@ def _method_of_none(method: object, function: object) -> _StandIn:
 
 _Place = int | str | tuple[int, ...]
 _ANYWHERE: _Place = ()
+_UNKNOWN: _Place = (0,)
+"""Of a slot that was found where no walker knows the layout: wherever the value stands."""
 
 
 def _place(place: object) -> _Place:
@@ -159,7 +161,8 @@ class _Future:
         self._replaced: dict[int, dict[tuple[int, _Place], object]] = {}
         for holder, old, new, place in replaced:
             of_holder = self._replaced.setdefault(id(holder), {})
-            of_holder[id(old), _place(place)] = of_holder[id(old), _ANYWHERE] = new
+            of_holder[id(old), _UNKNOWN if place is None else _place(place)] = new
+            of_holder[id(old), _ANYWHERE] = new
         self._classes = {id(instance): class_ for instance, class_ in classes}
         self._references = {id(reference): to for reference, to in references}
         self._methods = {(id(class_), name): new for class_, name, new in methods}
@@ -205,9 +208,10 @@ class _Future:
         key. Without one, wherever that is."""
         place = _ANYWHERE if at is None else _place(at)
         for holder in holders:
-            new = self._replaced.get(id(holder), {}).get((id(value), place), self)
-            if new is not self:
-                return self.of(new)
+            replaced = self._replaced.get(id(holder), {})
+            for key in ((id(value), place), (id(value), _UNKNOWN)):
+                if key in replaced:
+                    return self.of(replaced[key])
         return self.of(value)
 
     def _items(self, value: tuple[Any, ...] | list[Any]) -> list[Any]:
@@ -374,10 +378,21 @@ class _Future:
         if type(namespace) is dict:
             for name, held in namespace.items():
                 copy.__dict__[name] = self._held(held, value, namespace, at=name)
+        read_only = []
         for name, held in _slots(value):
             field = _member(class_, name)
             if field is not None:
-                field.__set__(copy, self._held(held, value, at=name))
+                wanted = self._held(held, value, at=name)
+                try:
+                    field.__set__(copy, wanted)
+                except AttributeError:
+                    read_only.append((name, field, wanted))
+        for name, field, wanted in read_only:
+            if not _has(copy, field, wanted):  # two names may lead to one place
+                raise RemapError(
+                    f"cannot remap: what a {class_.__name__} that is a key will hash to cannot be "
+                    f"foretold, since {name!r} is read-only"
+                )
         return copy
 
 
@@ -416,6 +431,13 @@ def _slots(value: Any) -> Iterator[tuple[str, object]]:
                     yield name, field.__get__(value)
                 except AttributeError:
                     continue
+
+
+def _has(instance: Any, field: types.MemberDescriptorType, wanted: object) -> bool:
+    try:
+        return field.__get__(instance) is wanted
+    except AttributeError:
+        return False
 
 
 def _member(class_: type, name: str) -> types.MemberDescriptorType | None:

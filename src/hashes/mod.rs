@@ -251,7 +251,8 @@ pub(crate) unsafe fn question(changes: &Changes, plan: &TypePlan, world: &mut Wo
 }
 
 /// What tells a slot from others of its holder: the key of its entry or name of its
-/// attribute, its position, or its name. None if there was no memory to say so.
+/// attribute, its position, or its name. None where nobody knows, or there was no memory to
+/// say so.
 ///
 /// # Safety
 /// I1 and I3; the slot's holder is alive.
@@ -262,8 +263,9 @@ unsafe fn place(slot: &Slot) -> Owned {
             return Owned::borrow(slot.key);
         }
         let made = match slot.name() {
-            Some(name) if name != c"[]" => py::PyUnicode_FromString(name.as_ptr()),
-            _ => py::PyLong_FromSsize_t(slot.index),
+            Some(name) if name == c"[]" => py::PyLong_FromSsize_t(slot.index),
+            Some(name) => py::PyUnicode_FromString(name.as_ptr()),
+            None => return Owned::borrow(py::Py_None()),
         };
         Owned::steal(made).unwrap_or_else(|_| {
             py::PyErr_Clear();

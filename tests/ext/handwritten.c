@@ -577,6 +577,50 @@ static PyMemberDef picky_members[] = {
     {NULL},
 };
 
+/* ---- Titled: a key's state that Python code may read and not set ------------------- */
+
+typedef struct {
+    PyObject_HEAD
+    PyObject *name;
+    PyObject *seal;
+} Titled;
+
+static int
+titled_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(SELF(Titled)->name);
+    Py_VISIT(SELF(Titled)->seal);
+    return 0;
+}
+
+static int
+titled_clear(PyObject *self)
+{
+    Py_CLEAR(SELF(Titled)->name);
+    Py_CLEAR(SELF(Titled)->seal);
+    return 0;
+}
+
+static PyObject *
+titled_close(PyObject *self, PyObject *seal)
+{
+    Py_XSETREF(SELF(Titled)->seal, Py_NewRef(seal));
+    Py_RETURN_NONE;
+}
+
+static PyMemberDef titled_members[] = {
+    {"name", T_OBJECT_EX, offsetof(Titled, name), 0, NULL},
+    {"title", T_OBJECT_EX, offsetof(Titled, name), READONLY, NULL},
+    {"seal", T_OBJECT_EX, offsetof(Titled, seal), READONLY, NULL},
+    {NULL},
+};
+
+static PyMethodDef titled_methods[] = {
+    {"close", titled_close, METH_O, "Set the seal."},
+    {NULL},
+};
+
 /* ---- The module ------------------------------------------------------------------- */
 
 #define DEALLOC(NAME)                                                                    \
@@ -591,6 +635,7 @@ DEALLOC(fields)
 DEALLOC(tagged)
 DEALLOC(curious)
 DEALLOC(picky)
+DEALLOC(titled)
 
 #define ITEMS(NAME)                                                                      \
     static PyMethodDef NAME##_methods[] = {                                              \
@@ -637,12 +682,23 @@ static PyType_Spec plain_spec = {
     "handwritten.Plain", sizeof(Plain), 0, Py_TPFLAGS_DEFAULT, plain_slots,
 };
 
+/* Made by object.__new__. */
+static PyType_Slot titled_slots[] = {
+    {Py_tp_traverse, titled_traverse}, {Py_tp_clear, titled_clear},
+    {Py_tp_dealloc, titled_dealloc},   {Py_tp_members, titled_members},
+    {Py_tp_methods, titled_methods},   {0, NULL},
+};
+static PyType_Spec titled_spec = {
+    "handwritten.Titled", sizeof(Titled), 0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, titled_slots,
+};
+
 static int
 module_exec(PyObject *module)
 {
     PyType_Spec *specs[] = {
         &fields_spec, &array_spec,  &linked_spec, &tagged_spec, &curious_spec,
-        &thrice_spec, &secret_spec, &picky_spec,  &plain_spec,
+        &thrice_spec, &secret_spec, &picky_spec,  &plain_spec,  &titled_spec,
     };
     for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) {
         PyObject *type = PyType_FromModuleAndSpec(module, specs[i], NULL);
