@@ -377,7 +377,7 @@ class TestHandwritten:
         report = gcremap.remap({old: new})
         assert (report.rehashed, table[key]) == (1, 0)
         key.close(new)
-        with pytest.raises(gcremap.RemapError, match="since .seal. is read-only"):
+        with pytest.raises(gcremap.RemapError, match=r"since .seal. is read-only"):
             gcremap.remap({new: Name(3)})
         assert key.title is key.seal is new
         assert table[key] == 0
