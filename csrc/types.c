@@ -130,6 +130,8 @@ gcr_hashes_alike(PyObject *a, PyObject *b)
 
 /* ---- layouts ----------------------------------------------------------- */
 
+/* A class statement makes a class of the collector's even of one that is not, like
+ * `object`, and adds no fields by that: abc.ABC, typing.Generic. */
 static int
 same_layout_as_base(PyTypeObject *type)
 {
@@ -137,7 +139,7 @@ same_layout_as_base(PyTypeObject *type)
     return base != NULL && type->tp_basicsize == base->tp_basicsize &&
            type->tp_itemsize == base->tp_itemsize && type->tp_dictoffset == base->tp_dictoffset &&
            type->tp_weaklistoffset == base->tp_weaklistoffset &&
-           (type->tp_flags & Py_TPFLAGS_HAVE_GC) == (base->tp_flags & Py_TPFLAGS_HAVE_GC) &&
+           (gcr_is_python_class(type) || !((type->tp_flags ^ base->tp_flags) & Py_TPFLAGS_HAVE_GC)) &&
            (type->tp_dealloc == gcr_subtype_dealloc || type->tp_dealloc == base->tp_dealloc);
 }
 
@@ -231,9 +233,10 @@ gcr_layout_refusal(PyTypeObject *old_type, PyTypeObject *new_type)
         return "the instances of the classes are laid out differently "
                "(__slots__, __dict__, __weakref__ or a built-in base)";
     }
-    unsigned long mask = GCR_TPFLAGS_VALUES | GCR_TPFLAGS_PREHEADER;
+    unsigned long mask = GCR_TPFLAGS_VALUES | GCR_TPFLAGS_PREHEADER | Py_TPFLAGS_HAVE_GC;
     if ((old_type->tp_flags & mask) != (new_type->tp_flags & mask)) {
-        return "the instances of the classes keep __dict__ or __weakref__ differently";
+        return "the instances of the classes keep __dict__ or __weakref__ differently, or those of "
+               "one are unknown to the collector";
     }
     if (gcr_ctypes_differ(old_type, new_type)) {
         return "the fields of the classes are of other C types: C code keeps them in memory "

@@ -104,3 +104,23 @@ pub(crate) unsafe extern "C" fn is_class(
     // SAFETY: CPython passes a live object and holds the GIL.
     unsafe { py::PyBool_FromLong(py::PyType_Check(value).into()) }
 }
+
+/// `_fits(old, new)`: whether instances of a class can become those of another as they are.
+///
+/// # Safety
+/// Called by CPython as a METH_VARARGS function.
+pub(crate) unsafe extern "C" fn fits(_module: *mut PyObject, args: *mut PyObject) -> *mut PyObject {
+    let (mut old, mut new) = (ptr::null_mut::<PyObject>(), ptr::null_mut::<PyObject>());
+    // SAFETY: CPython passes live arguments and holds the GIL; the format has a
+    // target of its type for each letter, and the first is a class.
+    unsafe {
+        let format = c"O!O:_fits".as_ptr();
+        let class = &raw mut py::PyType_Type;
+        if ready().is_err()
+            || py::PyArg_ParseTuple(args, format, class, &raw mut old, &raw mut new) == 0
+        {
+            return ptr::null_mut();
+        }
+        py::PyBool_FromLong(c::gcr_class_refusal(old, new).is_null().into())
+    }
+}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import gc
 import sys
 import typing
@@ -159,6 +160,18 @@ def test_undo_finds_attributes_that_have_moved() -> None:
     report.undo()
     assert (changed.a, changed.b, type(changed)) == (old, old, old)
     assert asked.a is pair[0]
+
+
+@pytest.mark.parametrize("base", [abc.ABC, make("mixin", __slots__=())])
+def test_bases_without_fields_are_no_other_layout(base: type) -> None:
+    old, new = make("old"), type(base)("new", (base,), {"hello": lambda self: "new"})
+    for one, other in ((old, new), (new, old)):
+        instance = one()
+        instance.a = 1
+        gcremap.remap([(one, other)], frames=False)
+        assert type(instance) is other
+        assert instance.a == 1
+        gc.collect()
 
 
 INCOMPATIBLE: list[tuple[Callable[[], Any], Callable[[], Any]]] = [

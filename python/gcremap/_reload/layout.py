@@ -7,6 +7,7 @@ import types
 from collections.abc import Iterable
 from typing import Any
 
+from gcremap import _native
 from gcremap._reload.kinds import is_a, is_class, mro_of, namespace_of, subclasses
 
 _OF_THE_LAYOUT = frozenset({"__dict__", "__weakref__", "_abc_impl", "__slots__", "__slotnames__"})
@@ -32,6 +33,7 @@ def same_layout(old: type, new: type) -> bool:
         and old.__dictoffset__ == new.__dictoffset__
         and old.__weakrefoffset__ == new.__weakrefoffset__
         and old.__flags__ & _LAYOUT_FLAGS == new.__flags__ & _LAYOUT_FLAGS
+        and _native._fits(old, new)
         and _slots(old) == _slots(new)
         and _fields(old) == _fields(new)
         and field_names(old) == field_names(new)

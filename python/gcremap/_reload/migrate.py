@@ -6,11 +6,13 @@ import _abc  # type: ignore[import-not-found]
 import abc
 import dataclasses
 import types
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from gcremap import _native
+from gcremap._errors import RemapError
 from gcremap._reload.attributes import nearest, set_attribute
 from gcremap._reload.kinds import is_a, is_of_a_statement, mro_of, subclasses
 from gcremap._reload.layout import field_names, is_of_the_layout
@@ -127,20 +129,70 @@ def _blank(instance: Any, cls: type) -> Any:
     base = _c_base(cls)
     if base is object:
         return _bare(cls)
-    if issubclass(base, BaseException):
-        made: Any = base.__new__(cls, *instance.args)
-        for name in ("__cause__", "__context__", "__traceback__", "__suppress_context__"):
-            setattr(made, name, getattr(instance, name, None))
-        made.args = instance.args
-        return made
-    if issubclass(base, list | dict | set | bytearray) and is_a(instance, base):
-        made = base.__new__(cls)
-        base.__init__(made, instance)
-        return made
+    try:
+        if issubclass(base, BaseException):
+            return _exception(instance, base, cls)
+        return _with_content(instance, base, cls)
+    except (TypeError, ValueError) as error:
+        raise RemapError(
+            f"{cls.__module__}.{cls.__qualname__} derives from {base.__qualname__} now, and there "
+            f"are instances of it of which none can be made: {error}"
+        ) from error
+
+
+def _exception(instance: Any, base: type[BaseException], cls: type) -> Any:
+    arguments = instance.args if is_a(instance, BaseException) else ()
+    made = base.__new__(cls, *arguments)
+    fields = [name for each in base.__mro__ if is_a(instance, each) for name in _slot_names(each)]
+    for name in ("args", "__cause__", "__context__", "__traceback__", *fields):
+        if hasattr(instance, name):
+            setattr(made, name, getattr(instance, name))
+    return made
+
+
+_ALIKE = ((dict,), (list, tuple, set, frozenset, deque), (int, float, complex))
+"""Built-in types each of which can hold what another of its group does."""
+_VALUES = (int, float, complex, str, bytes, tuple)
+
+
+def _with_content(instance: Any, base: Any, cls: type) -> Any:
+    """An instance of `cls`, on a C `base`, with what that of `instance` holds."""
+    make, arguments, state, items, entries = (*_recipe(instance, base, cls), None, None, None)[:5]
+    if make is type(instance):
+        made = base.__new__(cls, *arguments)
+        if base.__init__ is not object.__init__:
+            base.__init__(made, *arguments)
+    else:
+        made = make(*(cls if each is type(instance) else each for each in arguments))
+    if state is not None and hasattr(base, "__setstate__"):
+        base.__setstate__(made, state)
+    if items is not None:
+        base.extend(made, items)
+    for key, value in entries or ():
+        base.__setitem__(made, key, value)
+    return made
+
+
+def _recipe(instance: Any, base: Any, cls: type) -> tuple[Any, ...]:
+    """What to make one like `instance` of on `base`, in the form that `__reduce__` has (pickle)."""
+    kind = type(instance)
     if is_a(instance, base):
-        content: Any = _arranged(instance, cls) if base is tuple else instance
-        return base.__new__(cls, content)  # type: ignore[call-arg]
-    return base.__new__(cls)
+        if base.__reduce_ex__ is not object.__reduce_ex__:
+            return base.__reduce_ex__(instance, 2)  # type: ignore[no-any-return]
+        if base.__reduce__ is not object.__reduce__:
+            return base.__reduce__(instance)  # type: ignore[no-any-return]
+        group: tuple[type, ...] = (base,)
+    else:
+        group = next((each for each in _ALIKE if is_a(instance, each)), ())
+    if not issubclass(base, group):
+        return kind, ()
+    if issubclass(base, dict):
+        return kind, (), None, None, dict.items(instance)
+    if issubclass(base, list | deque):
+        return kind, (), None, iter(instance)
+    if issubclass(base, tuple):
+        return kind, (_arranged(instance, cls),)
+    return kind, (instance,) if issubclass(base, (*_VALUES, set, frozenset)) else ()
 
 
 def _arranged(instance: Any, cls: type) -> Any:
