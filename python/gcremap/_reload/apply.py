@@ -6,7 +6,7 @@ import abc
 import enum
 import types
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -433,14 +433,22 @@ class Applier:
                 for sub in subclasses(cls):
                     update.settle_abstract(sub, self._undo)
 
-    def finish(self) -> None:
+    def finish(self, jobs: Iterable[Job]) -> None:
         """What cannot be taken back, once nothing can fail any more."""
         note_replaced(self._matcher)
         changed = {pair.module for pair in self._matcher.pairs if pair.changed}
-        for pair in self._matcher.pairs:
-            # What it remembers may have come from any of the code that changed.
-            if is_a(pair.old, LRU_CACHE) and pair.keep and pair.module in changed:
-                pair.old.cache_clear()
+        pairs = [pair for pair in self._matcher.pairs if pair.module in changed]
+        namespaces: list[Mapping[str, Any]] = [j.namespace for j in jobs if j.name in changed]
+        namespaces += [namespace_of(pair.final) for pair in pairs if is_class(pair.final)]
+        # What these remember may have come from any of the code that changed.
+        found = [pair.old for pair in pairs]
+        found += [value for namespace in namespaces for value in namespace.values()]
+        if changed and self._matcher.has_function_with({"lru_cache", "cache"}):
+            others = migrate.instances(LRU_CACHE)
+            found += [each for each in others if vars(each).get("__module__") in changed]
+        for each in found:
+            if is_a(each, LRU_CACHE):
+                each.cache_clear()
 
     def _warn(self, module: str, text: str) -> None:
         self._warnings.setdefault(module, []).append(text)

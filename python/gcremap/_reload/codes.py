@@ -46,6 +46,15 @@ def same(old: CodeType, new: CodeType) -> bool:
     return old.replace(co_firstlineno=new.co_firstlineno) == new or shape(old) == shape(new)
 
 
+def is_of_function(code: CodeType) -> bool:
+    """Whether it is that of a function, and not of a module or the body of a class."""
+    return bool(code.co_flags & _NEWLOCALS)
+
+
+_NEWLOCALS = 0x2
+"""CO_NEWLOCALS (code.h)."""
+
+
 def _constant(constant: object) -> object:
     """Equal only for equal constants of one type: 1 is not True, nor 0.0 -0.0."""
     if isinstance(constant, CodeType):

@@ -16,7 +16,7 @@ CONTAINERS = (dict, list, set, deque)
 """Those that can be filled anew."""
 ATOMS = (str, bytes, int, float, complex)
 _ORDERED = (OrderedDict, *CONTAINERS)
-_COLLECTIONS = (*CONTAINERS, tuple, frozenset)
+COLLECTIONS = (*CONTAINERS, tuple, frozenset)
 
 _DEPTH = 3
 """So far an entry of a registry is looked into: a route, its wrapper, the function."""
@@ -101,7 +101,7 @@ def parts(value: Any) -> Iterable[Any]:
     """What a value consists of, in an order that values of one make have in common."""
     if is_a(value, ATOMS) or is_class(value) or is_a(value, ModuleType) or value is None:
         return ()
-    if is_a(value, _COLLECTIONS):
+    if is_a(value, COLLECTIONS):
         if len(value) > _MANY:
             return ()
         return [*dict.keys(value), *dict.values(value)] if is_a(value, dict) else list(value)

@@ -10,9 +10,7 @@ import ast
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
-from gcremap._reload.kinds import is_class, is_function
 from gcremap._reload.skeleton import type_of
 
 DEF = "def"
@@ -284,23 +282,6 @@ def _below(index: Index, lines: int) -> Index:
         name: definition.below(lines) if definition.ways else definition
         for name, definition in index.items()
     }
-
-
-def succeeds(old: Any, new: Any, before: Definition | None, now: Definition | None) -> bool:
-    """Whether a value takes the place of another: both were made by the statement that binds
-    their name, so that nothing else can be meant by them."""
-    fresh = before is not None and now is not None and before.fresh and now.fresh
-    code = is_class(new) or is_function(new)
-    return fresh and type(old).__name__ == type(new).__name__ and not code
-
-
-def gives_way(old: Any, new: Any, before: Definition | None, now: Definition | None) -> bool:
-    """Whether what is called takes another form: a function becomes an object with `__call__`."""
-    return (
-        (callable(old) and callable(new))
-        and (before is not None and before.makes_its_own)
-        and (now is not None and now.makes_its_own)
-    )
 
 
 def same_attributes(old_index: Index, new_index: Index) -> dict[str, frozenset[str]]:

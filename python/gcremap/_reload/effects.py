@@ -36,6 +36,7 @@ _FRESH_CALLS = frozenset(
         "fromkeys",
         "itemgetter",
         "list",
+        "lru_cache",
         "methodcaller",
         "partial",
         "partialmethod",
@@ -300,6 +301,8 @@ def is_fresh(value: ast.expr) -> bool:
             return isinstance(left, _DISPLAYS) or isinstance(right, _DISPLAYS)
         case ast.Call(func=ast.Name(id=name)) | ast.Call(func=ast.Attribute(attr=name)):
             return name in _FRESH_CALLS or name[:1].isupper()
+        case ast.Call(func=ast.Call(func=ast.Name("lru_cache") | ast.Attribute(attr="lru_cache"))):
+            return True
         case _:
             return False
 

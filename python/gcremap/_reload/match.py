@@ -17,6 +17,7 @@ from gcremap._reload.contents import ATOMS
 from gcremap._reload.defaults import Parts
 from gcremap._reload.definitions import Definition, Index
 from gcremap._reload.kinds import LRU_CACHE, is_a, is_class, is_function, module_of
+from gcremap._reload.successors import is_made_by
 
 if TYPE_CHECKING:
     from gcremap._reload.state import Values
@@ -135,8 +136,16 @@ class Site:
             return code and old.__qualname__ == new.__qualname__ == self.path
         if is_class(old) and is_class(new):
             # A namedtuple, an Enum by call: it says that it is this name's.
-            return old.__name__ == new.__name__ == self.path and old.__module__ == self.module
+            named = old.__name__ == new.__name__ == self.path and old.__module__ == self.module
+            return named or self.makes_classes(old, new)
         return False
+
+    def makes_classes(self, old: type, new: type) -> bool:
+        """Whether statements, or the functions that they call, have made the two for the name."""
+        sides = ((self.old, old), (self.new, new))
+        return not self.is_code and all(
+            side is not None and (side.is_code or is_made_by(cls, side)) for side, cls in sides
+        )
 
     @property
     def is_decorated(self) -> bool:
@@ -205,6 +214,12 @@ class Matcher:
         """The old code of functions that statements of a module, or of its classes, define."""
         trees = map(codes.tree, self._old_codes)
         return {code for tree in trees for code in tree if "<" not in code.co_qualname}
+
+    def has_function_with(self, names: set[str]) -> bool:
+        """Whether a function of the old source has one of these names."""
+        trees = map(codes.tree, self._old_codes)
+        found = (code for tree in trees for code in tree if not names.isdisjoint(code.co_names))
+        return any(map(codes.is_of_function, found))
 
     def match(self, old: Any, new: Any, site: Site) -> Pair | None:
         """Pair `old` with `new`, which stand at one site, and what they are made of."""
@@ -305,7 +320,8 @@ class Matcher:
 
     def _classes(self, old: type, new: type, site: Site) -> Pair | None:
         said = (old.__name__, old.__module__) == (new.__name__, new.__module__)
-        if not said and (not site.is_code or site.is_decorated):
+        stated = site.is_code and not site.is_decorated
+        if not (said or stated or site.makes_classes(old, new)):
             return None  # a class statement makes one class, whatever it was told to say since
         pair = self._add(old, new, site)
         self._bases(old, new, site)

@@ -142,7 +142,7 @@ def _blank(instance: Any, cls: type) -> Any:
 
 def _exception(instance: Any, base: type[BaseException], cls: type) -> Any:
     arguments = instance.args if is_a(instance, BaseException) else ()
-    made = base.__new__(cls, *arguments)
+    made: Any = base.__new__(cls, *arguments)
     fields = [name for each in base.__mro__ if is_a(instance, each) for name in _slot_names(each)]
     for name in ("args", "__cause__", "__context__", "__traceback__", *fields):
         if hasattr(instance, name):

@@ -15,9 +15,7 @@ from gcremap._reload.attempts import Attempts
 from gcremap._reload.definitions import (
     IMPORT,
     Definition,
-    gives_way,
     same_attributes,
-    succeeds,
 )
 from gcremap._reload.execute import execute
 from gcremap._reload.hashing import Reindexing
@@ -33,6 +31,7 @@ from gcremap._reload.registrations import without_repeats
 from gcremap._reload.repeats import drop_repeats
 from gcremap._reload.script import Script
 from gcremap._reload.state import Policy, Values
+from gcremap._reload.successors import takes_the_place
 from gcremap._reload.unbound import match_combinations, match_unbound, match_unbound_classes
 from gcremap._reload.update import class_values
 from gcremap._report import RemapReport
@@ -275,8 +274,8 @@ class Stage:
         if imported:
             return
         job.report.updated.append(key)
-        before = (job.old_index or {}).get(key)
-        if succeeds(old, new, before, definition) or gives_way(old, new, before, definition):
+        indexes = (job.old_index or {}, job.new_index or {})
+        if takes_the_place(key, (job.snapshot.namespace, job.namespace), indexes):
             self._matcher.add_data(old, new, site, keep=False)
 
     def _settle_class_values(self, module: str) -> None:
@@ -286,11 +285,12 @@ class Stage:
             if not (is_class(pair.old) and is_class(pair.new)) or isinstance(pair.new, EnumType):
                 continue
             olds, news = vars(pair.old), vars(pair.new)
+            indexes = (pair.old_members, pair.new_members)
             found = [
                 name
-                for name, definition in pair.new_members.items()
+                for name in pair.new_members
                 if name in olds and name in news and not name.startswith("__")
-                and succeeds(olds[name], news[name], pair.old_members.get(name), definition)
+                and takes_the_place(name, (olds, news), indexes)
             ]  # fmt: skip
             stays = class_values(pair, self._matcher) if found else ()
             for name in found:

@@ -13,6 +13,7 @@ from gcremap._reload.contents import inside
 from gcremap._reload.definitions import Index
 from gcremap._reload.kinds import is_a, is_class, is_function
 from gcremap._reload.source import is_in_place
+from gcremap._reload.successors import is_another
 
 State = Literal["keep-unchanged", "replace", "keep"]
 
@@ -122,7 +123,7 @@ class Values:
             return _equal(self._olds[name], self._news[name]) or self.is_as_before
         if old is None or new is None:
             return False
-        if not old.same(new):
+        if not old.same(new) or is_another(self._olds[name], self._news[name], old):
             return False
         if name in new.reads and self._outer is not None and self._outer.changed(name):
             return False  # `rate = rate` in a class

@@ -50,7 +50,7 @@ class Transaction:
                 stage.close()
             hooks.after(jobs, [stage.applier for stage in stages])
             for stage in stages:
-                stage.applier.finish()
+                stage.applier.finish([stage.job])
             for job in jobs:
                 remembered.append(job)
                 _remember(job.module, job.now)
