@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import collections
 import contextvars
 import datetime
@@ -625,3 +626,36 @@ def test_a_large_hash_is_stored_as_the_method_says_it() -> None:
     gcremap.remap({Key.__hash__: hashed})
     assert table[key] == "value"
     assert looked_up == [None, "value"]
+
+
+@pytest.mark.parametrize("meta", [type, type("Meta", (abc.ABCMeta,), {})], ids=["type", "ABC"])
+@pytest.mark.parametrize("case", ["plain", "hash", "super", "slots", "no slots"])
+def test_an_instance_of_a_subclass_is_asked_what_its_base_will_say(case: str, meta: Any) -> None:
+    registered: list[type] = []
+
+    def make(key: Callable[[Any], int], **namespace: Any) -> Any:
+        namespace |= {"key": key, "__slots__": ()}
+        namespace["__init_subclass__"] = classmethod(lambda cls: registered.append(cls))
+        namespace["__hash__"] = lambda self: self.key()
+        namespace["__eq__"] = lambda self, other: type(self) is type(other) and self.key() > 0
+        return meta("Base", (), namespace)
+
+    old, new = make(lambda self: 1), make(lambda self: self.other * 2, other=3)
+    own: dict[str, dict[str, Any]] = {
+        "plain": {},
+        "hash": {"__hash__": lambda self: self.key() + 1},
+        "super": {"__hash__": lambda self: super(sub, self).__hash__() + 2},
+        "slots": {"__slots__": ("_Sub__b", "a"), "__hash__": lambda self: self.key() + self.a},
+        "no slots": {"__slots__": ()},
+    }
+    sub = meta("Sub", (old,), own[case])
+    below = meta("Below", (sub,), {})
+    keys = [sub(), below()]
+    for key in keys if case == "slots" else ():
+        key.a = 5
+    table = dict(zip(keys, ("sub", "below"), strict=True))
+    gcremap.remap([(old, new)])
+    assert [table[key] for key in keys] == ["sub", "below"]
+    assert [type(key) for key in table] == registered == [sub, below]
+    assert new.__subclasses__() == [sub]
+    assert sub.__subclasses__() == [below]

@@ -181,6 +181,7 @@ class _Future:
         """Whether nothing is to change but what methods say, which they say by now."""
         self._known: dict[int, object] = {}
         self._copies: list[object] = []
+        self._likenesses: dict[int, type] = {}
         self._targets: list[object] = []
 
     def of(self, value: Any) -> Any:
@@ -200,6 +201,7 @@ class _Future:
             if type(namespace) is dict:
                 namespace.clear()
         self._copies.clear()
+        self._likenesses.clear()
         self._targets.clear()
         self._known.clear()
 
@@ -353,9 +355,32 @@ class _Future:
     def _is_rebased(self, class_: type) -> bool:
         return any(map(operator.is_not, self._bases_of(class_), class_.__bases__))
 
+    def _like(self, class_: type, base: type) -> type:
+        """A class, on a C `base`, whose instances find attributes where those of `class_` will.
+
+        It derives from none of the classes in its order, which then do not know of it. That
+        cannot be where some have slots: these are read as such.
+        """
+        if not self._bases or not any(map(self._is_rebased, class_.__mro__)):
+            return class_
+        if id(class_) not in self._likenesses:
+            order = [_Quiet, *self._mro(class_)]
+            meta: Any = type(class_)
+            ordered = type(meta.__name__, (meta,), {"mro": lambda own: [own, *order]})
+            names = ("__module__", "__qualname__")
+            namespace = {name: class_.__dict__[name] for name in names if name in class_.__dict__}
+            try:
+                made: Any = type.__new__(ordered, class_.__name__, (base,), namespace)
+            except TypeError:  # CPython takes more for a layout of its own than fields
+                made = class_
+            self._likenesses[id(class_)] = made
+        return self._likenesses[id(class_)]
+
     def _copy(self, value: Any, class_: type) -> Any:
         copy: Any
         base: Any = next(each for each in class_.__mro__ if not _made_by_python(each))
+        if not any(True for _ in _slot_fields(class_)):
+            class_ = self._like(class_, base)
         if base in (object, BaseException, Exception):
             copy = object.__new__(class_) if base is object else base.__new__(class_)
         elif base is tuple:
@@ -408,6 +433,15 @@ def _merged(orders: list[list[type]]) -> Iterator[type]:
         orders = [order for order in orders if order]
 
 
+class _Quiet:
+    """Comes before a base that would register what derives from it."""
+
+    __slots__ = ()
+
+    def __init_subclass__(cls) -> None:
+        pass
+
+
 def _made_by_python(class_: type) -> bool:
     heap_type, immutable_type = 1 << 9, 1 << 8
     return bool(class_.__flags__ & heap_type) and not class_.__flags__ & immutable_type
@@ -424,13 +458,18 @@ def _plain(base: Any, value: Any) -> Any:
 
 def _slots(value: Any) -> Iterator[tuple[str, object]]:
     """The fields that `__slots__` of the classes of `value` have made, where they are set."""
-    for class_ in type(value).__mro__:
-        for name, field in list(class_.__dict__.items()):
-            if isinstance(field, types.MemberDescriptorType) and _made_by_python(class_):
-                try:
-                    yield name, field.__get__(value)
-                except AttributeError:
-                    continue
+    for name, field in _slot_fields(type(value)):
+        try:
+            yield name, field.__get__(value)
+        except AttributeError:
+            continue
+
+
+def _slot_fields(class_: type) -> Iterator[tuple[str, types.MemberDescriptorType]]:
+    for each in filter(_made_by_python, class_.__mro__):
+        for name, field in list(each.__dict__.items()):
+            if isinstance(field, types.MemberDescriptorType):
+                yield name, field
 
 
 def _has(instance: Any, field: types.MemberDescriptorType, wanted: object) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from typing import Any
 
@@ -179,3 +180,27 @@ def test_classes_elsewhere_that_cannot_be_asked(project: Any) -> None:
     )
     project.reload(mod="def key(p): return 2\nclass P:\n    def __hash__(self): return key(1)\n")
     assert hash(mod.P()) == 2
+
+
+@pytest.mark.parametrize("head", ["@dataclass(frozen=True)", "@total_ordering"])
+def test_instances_of_a_subclass_elsewhere_hash_by_what_is_new(project: Any, head: str) -> None:
+    source = """
+        from dataclasses import dataclass
+        from functools import total_ordering
+        {0}
+        class P:
+            {1}
+            def __hash__(self): return hash(self.{2}) + self.f()
+            def f(self): return {3}
+            def __eq__(self, other): return self is other
+            def __lt__(self, other): return self is other
+    """
+    user = "from mod import P\nclass S(P): pass\nfirst, second = P(), S()\n"
+    user += "table = {first: 1, second: 2}\n"
+    mod = project.load(mod=source.format(head, "", "f()", 1), user=user)
+    user_module = sys.modules["user"]
+    table, first, second = user_module.table, user_module.first, user_module.second
+    project.reload(mod=source.format(head, "size: int = 7", "size", 2))
+    assert [table[first], table[second], len(table)] == [1, 2, 2]
+    assert hash(second) == hash(first) == 9
+    assert type.__subclasses__(mod.P) == [user_module.S]

@@ -10,7 +10,7 @@ from typing import Any
 from gcremap import _native
 from gcremap._reload.kinds import is_a, is_class, mro_of, namespace_of, subclasses
 
-_OF_THE_LAYOUT = frozenset({"__dict__", "__weakref__", "_abc_impl", "__slots__", "__slotnames__"})
+_OF_THE_LAYOUT = frozenset({"__dict__", "__weakref__", "_abc_impl", "__slotnames__"})
 _LAYOUT_FLAGS = (1 << 2) | (1 << 3) | (1 << 4) | (1 << 14) | (0xFF << 24)
 """Inline values, managed weak references and dict, GC, the fast subclass bits (object.h)."""
 

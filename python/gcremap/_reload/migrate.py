@@ -9,6 +9,7 @@ import types
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from operator import attrgetter
 from typing import Any
 
 from gcremap import _native
@@ -43,7 +44,9 @@ def rebuild_class(cls: type, bases: tuple[type, ...], metaclass: type) -> type:
     for name, value in vars(cls).items():
         if hasattr(type(value), "__set_name__"):
             late[name] = value
-        elif not is_of_the_layout(name, value) or name == "__slots__":
+        elif name == "__slots__":
+            namespace[name] = _slots_over(bases, value)
+        elif not is_of_the_layout(name, value):
             namespace[name] = value
     if _class_cell(cls) is not None:
         # Methods with super() share the cell; the class fills it, and the remap would too.
@@ -56,6 +59,20 @@ def rebuild_class(cls: type, bases: tuple[type, ...], metaclass: type) -> type:
         _abc._abc_init(made)
         keep_registered(cls, made)
     return made
+
+
+def _slots_over(bases: tuple[type, ...], slots: Any) -> Any:
+    """Those that a class on `bases` may have: no dict where there is one."""
+    if is_a(slots, str):
+        slots = (slots,)
+    there = {name for base in bases for name, offset in _OFFSETS.items() if offset(base)}
+    return [name for name in slots if name not in there] if there else slots
+
+
+_OFFSETS = {
+    "__dict__": attrgetter("__dictoffset__"),
+    "__weakref__": attrgetter("__weakrefoffset__"),
+}
 
 
 @contextmanager

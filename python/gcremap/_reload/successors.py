@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -24,55 +24,64 @@ def takes_the_place(
     if before is None or now is None:
         return False
     is_data = type(old).__name__ == type(new).__name__ and not (is_class(new) or is_function(new))
-    return (before.fresh and now.fresh and is_data) or _gives_way(old, new, before, now, olds)
-
-
-def _gives_way(
-    old: Any, new: Any, before: Definition, now: Definition, olds: Mapping[str, Any]
-) -> bool:
-    """Whether what is called takes another form: a function becomes an object with `__call__`,
-    or a call makes another."""
+    if before.fresh and now.fresh and is_data:
+        return True
+    # What is called may take another form: a function becomes an object with `__call__`, or a
+    # call makes another.
     if not (callable(old) and callable(new)):
         return False
-    if not before.makes_its_own and not (is_made_by(old, before) and _stands_alone(old, olds)):
-        return False
-    return now.makes_its_own or is_made_by(new, now) or now.same(before)
+    if before.makes_its_own or (
+        is_made_by(old, before) and not _is_elsewhere(name, olds, indexes[0])
+    ):
+        return now.makes_its_own or is_made_by(new, now) or now.same(before)
+    return False
 
 
 def is_another(old: Any, new: Any, definition: Definition) -> bool:
     """Whether a call that stands there as before makes another function of another form now."""
     return is_made_by(old, definition) and (
-        type(old) is not type(new) or _origin(old) != _origin(new)
+        type(old) is not type(new) or list(_origins(old)) != list(_origins(new))
     )
 
 
 def is_made_by(value: Any, definition: Definition) -> bool:
     """Whether a value is a function or class that the function made that a statement calls."""
-    maker, inner, _ = _origin(value).partition(".<locals>.")
-    return bool(inner) and not definition.reads.isdisjoint({maker, maker.rpartition(".")[2]})
+    for origin in _origins(value):
+        maker, inner, _ = origin.partition(".<locals>.")
+        if inner and not definition.reads.isdisjoint({maker, maker.rpartition(".")[2]}):
+            return True
+    return False
 
 
-def _origin(value: Any) -> str:
-    """The qualified name that a class, or a function, perhaps in a wrapper, was compiled with."""
-    for kind, attribute in _AROUND * 2:
-        value = getattr(value, attribute) if is_a(value, kind) else value
-    if is_class(value):
-        return value.__qualname__
-    return value.__code__.co_qualname if is_function(value) else ""
+def _origins(value: Any) -> Iterator[str]:
+    """The qualified names that a class, or a function in wrappers, and these were compiled with."""
+    for _ in range(_DEPTH):
+        if is_class(value):
+            yield value.__qualname__
+            return
+        if is_function(value):
+            yield value.__code__.co_qualname
+            value = vars(value).get("__wrapped__")
+        for kind, attribute in _AROUND:
+            value = getattr(value, attribute) if is_a(value, kind) else value
 
 
+_DEPTH = 8
 _AROUND = (
     ((staticmethod, classmethod), "__func__"), (property, "fget"), (LRU_CACHE, "__wrapped__"),
     (partial, "func"),
 )  # fmt: skip
 
 
-def _stands_alone(value: Any, namespace: Mapping[str, Any]) -> bool:
-    """Whether nothing else in a namespace has it, nor a container there."""
-    found = 0
-    for each in namespace.values():
-        found += each is value
-        if is_a(each, COLLECTIONS):
-            items = dict.values(each) if is_a(each, dict) else each
-            found += any(item is value for item in items)
-    return found == 1
+def _is_elsewhere(name: str, namespace: Mapping[str, Any], index: Index) -> bool:
+    """Whether what a name is bound to stands under another one, or in a container that was not
+    computed from it."""
+    value = namespace[name]
+    for other, each in namespace.items():
+        definition = index.get(other)
+        if other == name or (definition is not None and name in definition.reads):
+            continue
+        items = dict.values(each) if is_a(each, dict) else each
+        if each is value or (is_a(each, COLLECTIONS) and any(item is value for item in items)):
+            return True
+    return False

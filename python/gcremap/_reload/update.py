@@ -477,11 +477,15 @@ def _is_of(cls: type, value: Any) -> bool:
 
 def is_gone(pair: Pair, name: str, olds: Mapping[str, Any]) -> bool:
     """Whether an attribute that the new class lacks came from the old source."""
-    if name in pair.old_members or (name.startswith("__") and name.endswith("__")):
+    is_enum = is_a(pair.old, enum.EnumType)
+    special = "_" if is_enum else "__"
+    if name in pair.old_members or (name.startswith(special) and name.endswith(special)):
         return True
-    if is_a(pair.old, enum.EnumType) and name in olds["_member_map_"]:
+    if is_enum and name in olds["_member_map_"]:
         return True
     value = olds[name]
+    if type(value).__name__ == "_tuplegetter":
+        return True
     return is_a(value, FunctionType) and value.__qualname__ == f"{pair.old.__qualname__}.{name}"
 
 
