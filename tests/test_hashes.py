@@ -659,3 +659,26 @@ def test_an_instance_of_a_subclass_is_asked_what_its_base_will_say(case: str, me
     assert [type(key) for key in table] == registered == [sub, below]
     assert new.__subclasses__() == [sub]
     assert sub.__subclasses__() == [below]
+
+
+def test_a_subclass_that_is_left_alone_is_asked_what_it_says_now() -> None:
+    class Old:
+        def __hash__(self) -> int:
+            return 1
+
+    class New:
+        def __hash__(self) -> int:
+            return self.number  # type: ignore[attr-defined,no-any-return]
+
+    class Sub(Old):
+        pass
+
+    class Below(Sub):
+        pass
+
+    keys = [Sub(), Below()]
+    table = dict.fromkeys(keys, "value")
+    left = [Sub, Sub.__mro__, Sub.__bases__, Below, Below.__mro__, *keys]
+    gcremap.remap([(Old, New)], exclude=left)
+    assert [table[key] for key in keys] == ["value"] * 2
+    assert Sub.__mro__[1] is Below.__mro__[2] is not New

@@ -281,11 +281,14 @@ unsafe fn bases_to_come(changes: &Changes) -> Vec<[Owned; 3]> {
     // are counted.
     unsafe {
         match &changes.bases {
-            Bases::Follow { .. } => {
-                let pairs = changes.classes.iter();
-                pairs
-                    .map(|&(old, new)| [py::Py_None(), old, new].map(|o| Owned::borrow(o)))
-                    .collect()
+            Bases::Follow { kept } => {
+                let any = changes.classes.iter().map(|&(old, new)| [py::Py_None(), old, new]);
+                let is_old = |&base: &_| changes.classes.iter().any(|&(old, _)| old == base);
+                let classes = kept.iter().map(|&each| each as *mut PyObject);
+                let stay = classes.filter(|&each| py::PyType_Check(each) != 0).flat_map(|class| {
+                    types::bases_of(class).filter(is_old).map(move |base| [class, base, base])
+                });
+                any.chain(stay).map(|each| each.map(|object| Owned::borrow(object))).collect()
             }
             Bases::Are(all) => all
                 .iter()

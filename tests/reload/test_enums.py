@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 
@@ -57,3 +58,27 @@ def test_member_that_is_called_otherwise(project: Any) -> None:
     assert mod.E.FIRST is mod.E(1) is mod.E.ALIAS is held[0]
     assert (held[0].name, table[mod.E.FIRST], table[mod.E.B]) == ("FIRST", "a", "b")
     assert not hasattr(mod.E, "A")
+
+
+def test_class_with_instances_becomes_an_enum(project: Any) -> None:
+    plain = "class C:\n    RED = 1\n    def f(self): return {0}\n"
+    user = "from mod import C\nclass S(C): pass\nheld = [C(), S(), C]\n"
+    mod = project.load(mod=plain.format(1), user=user)
+    first, second, _ = held = sys.modules["user"].held
+    for version, base in ((2, "Enum"), (3, "IntEnum"), (4, "")):
+        source = "from enum import *\n" + plain.replace("C:", f"C({base}):")
+        project.reload(mod=source.format(version))
+        assert held[2] is mod.C is sys.modules["user"].C
+        assert (mod.C.RED if base else mod.C()).f() == version
+        assert first.f() == second.f()  # they are of the class that is gone
+
+
+def test_what_another_kind_of_enum_keeps_for_itself_goes(project: Any) -> None:
+    source = "import enum\nclass E(enum.{0}):\n    A = 1\n    B = 2\n"
+    mod = project.load(mod=source.format("Flag"), user="from mod import E\n")
+    mod.E.extra = 7
+    project.reload(mod=source.format("Enum"))
+    fresh: dict[str, Any] = {}
+    exec(source.format("Enum"), fresh)
+    assert vars(mod.E).keys() - vars(fresh["E"]).keys() <= {"extra", "__doc__"}
+    assert mod.E.extra == 7

@@ -11,7 +11,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from gcremap import _dispatch
-from gcremap._reload import codes, dependents, functions, layout, migrate, update
+from gcremap._reload import codes, dependents, functions, layout, migrate, remains, update
 from gcremap._reload.attributes import UNSETTABLE, set_attribute, set_class
 from gcremap._reload.kinds import (
     LRU_CACHE,
@@ -219,7 +219,7 @@ class Applier:
                 self._descriptors.append((value, news[name]))
             if layout.is_of_the_layout(name, value):
                 continue
-            dynamic = name not in news and not update.is_gone(pair, name, olds)
+            dynamic = name not in news and not remains.is_gone(pair, name, olds)
             # A structure of ctypes takes its fields once.
             stays = name in kept and news[name] is not value and name != "_fields_"
             stays = stays and name not in UNSETTABLE
@@ -234,9 +234,11 @@ class Applier:
             ):
                 set_attribute(new, name, value)
         if is_a(new, enum.EnumType):
-            update.keep_pseudo_members(olds, new)
+            remains.keep_pseudo_members(olds, new)
         if is_a(new, abc.ABCMeta):
             migrate.keep_registered(old, new)
+        if not _can_have_instances(pair):
+            return
         slotted = any("__slots__" in vars(cls) for cls in new.__mro__[:-1])
         rebased = any(self._matcher.by_old.get(id(base)) is not None for base in old.__bases__)
         if not layout.same_layout(old, new) or (slotted and rebased):
@@ -337,7 +339,7 @@ class Applier:
                 holders += [pair.new, *_own_tuples(pair.new)]
             elif not pair.keep and is_class(pair.new) and id(pair) in self._shown:
                 holders += [pair.old, *_own_tuples(pair.old)]
-            elif not pair.keep and is_class(pair.old) and not is_class(pair.new):
+            elif not pair.keep and is_class(pair.old) and not _can_have_instances(pair):
                 # Its instances and subclasses stay what they are.
                 for cls in (pair.old, *subclasses(pair.old)):
                     holders += [cls, *_own_tuples(cls), *migrate.instances(cls)]
@@ -457,6 +459,14 @@ class Applier:
 def _tells_instances(pair: Pair) -> bool:
     """Whether the new class has something to say to instances of the old one."""
     return "__reloaded__" in vars(pair.new) or (pair.keep and "__reloaded__" in vars(pair.old))
+
+
+def _can_have_instances(pair: Pair) -> bool:
+    """Whether instances of an old class may be those of what it became; an Enum has none but its
+    members."""
+    if is_a(pair.new, enum.EnumType):
+        return is_a(pair.old, enum.EnumType)
+    return is_class(pair.new)
 
 
 def _outer(path: str) -> Iterator[str]:

@@ -17,6 +17,7 @@ from gcremap._reload.functions import Undo, carry_attributes, copy_of, refill, s
 from gcremap._reload.kinds import is_a, is_class
 from gcremap._reload.layout import is_of_the_layout, same_layout
 from gcremap._reload.match import Matcher, Pair
+from gcremap._reload.remains import is_gone, keep_pseudo_members
 
 _MISSING: Any = object()
 _METHODS = (types.MethodType, types.BuiltinMethodType)
@@ -473,28 +474,3 @@ def class_values(pair: Pair, matcher: Matcher) -> set[str]:
 def _is_of(cls: type, value: Any) -> bool:
     """Whether a value was told the class that it stands in, which has registered it as well."""
     return any(each is cls for each in attributes(value))
-
-
-def is_gone(pair: Pair, name: str, olds: Mapping[str, Any]) -> bool:
-    """Whether an attribute that the new class lacks came from the old source."""
-    is_enum = is_a(pair.old, enum.EnumType)
-    special = "_" if is_enum else "__"
-    if name in pair.old_members or (name.startswith(special) and name.endswith(special)):
-        return True
-    if is_enum and name in olds["_member_map_"]:
-        return True
-    value = olds[name]
-    if type(value).__name__ == "_tuplegetter":
-        return True
-    return is_a(value, FunctionType) and value.__qualname__ == f"{pair.old.__qualname__}.{name}"
-
-
-def keep_pseudo_members(olds: dict[str, Any], new: Any) -> None:
-    """Combinations of flags that the program made are members too, and stay the same objects."""
-    if not issubclass(new, enum.Flag):
-        return
-    known = new._value2member_map_
-    named = new._member_map_
-    for value, member in olds["_value2member_map_"].items():
-        if value not in known and getattr(member, "_name_", None) not in named:
-            known[value] = member

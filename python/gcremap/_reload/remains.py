@@ -1,0 +1,39 @@
+"""What of an old class goes with its source, and what stays with the class."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from types import FunctionType
+from typing import Any
+
+from gcremap._reload.kinds import is_a
+from gcremap._reload.match import Pair
+
+
+def is_gone(pair: Pair, name: str, olds: Mapping[str, Any]) -> bool:
+    """Whether an attribute that the new class lacks came from the old source."""
+    is_enum = is_a(pair.old, enum.EnumType)
+    special = "_" if is_enum else "__"
+    if name in pair.old_members or (name.startswith(special) and name.endswith(special)):
+        return True
+    if is_enum and name in olds["_member_map_"]:
+        return True
+    value = olds[name]
+    if "_fields" in olds and (name in _OF_NAMEDTUPLES or type(value).__name__ == "_tuplegetter"):
+        return True
+    return is_a(value, FunctionType) and value.__qualname__ == f"{pair.old.__qualname__}.{name}"
+
+
+_OF_NAMEDTUPLES = frozenset({"_fields", "_field_defaults", "_make"})
+
+
+def keep_pseudo_members(olds: dict[str, Any], new: Any) -> None:
+    """Combinations of flags that the program made are members too, and stay the same objects."""
+    if not issubclass(new, enum.Flag) or "_value2member_map_" not in olds:
+        return
+    known = new._value2member_map_
+    named = new._member_map_
+    for value, member in olds["_value2member_map_"].items():
+        if value not in known and getattr(member, "_name_", None) not in named:
+            known[value] = member
