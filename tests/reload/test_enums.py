@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+import pytest
+
 
 def test_combinations_of_flags_are_members_made_once(project: Any) -> None:
     source = "import enum\nclass P(enum.Flag):\n    R = 1\n    W = 2\n    {}\n"
@@ -73,12 +75,21 @@ def test_class_with_instances_becomes_an_enum(project: Any) -> None:
         assert first.f() == second.f()  # they are of the class that is gone
 
 
-def test_what_another_kind_of_enum_keeps_for_itself_goes(project: Any) -> None:
-    source = "import enum\nclass E(enum.{0}):\n    A = 1\n    B = 2\n"
-    mod = project.load(mod=source.format("Flag"), user="from mod import E\n")
-    mod.E.extra = 7
-    project.reload(mod=source.format("Enum"))
-    fresh: dict[str, Any] = {}
-    exec(source.format("Enum"), fresh)
-    assert vars(mod.E).keys() - vars(fresh["E"]).keys() <= {"extra", "__doc__"}
-    assert mod.E.extra == 7
+KINDS = ("enum.Flag", "enum.IntEnum", "typing.NamedTuple", "typing.Protocol", "object")
+
+
+@pytest.mark.parametrize("after", KINDS)
+@pytest.mark.parametrize("before", KINDS)
+def test_what_was_made_for_another_kind_of_class_goes(
+    project: Any, before: str, after: str
+) -> None:
+    source = "import enum, typing\nclass C({0}):\n    A: int = 1\n    B: int = 2\n"
+    mod = project.load(mod=source.format(before), user="from mod import C\n")
+    mod.C.extra = 7
+    project.reload(mod=source.format(after))
+    fresh: dict[str, Any] = {"__name__": "mod"}
+    exec(source.format(after), fresh)
+    names, wanted = ({n for n in vars(cls) if n[:2] != "__"} for cls in (mod.C, fresh["C"]))
+    assert names == wanted | {"extra"}
+    assert mod.C.extra == 7
+    assert sys.modules["user"].C is mod.C

@@ -20,12 +20,13 @@ def is_gone(pair: Pair, name: str, olds: Mapping[str, Any]) -> bool:
     if is_enum and name in olds["_member_map_"]:
         return True
     value = olds[name]
-    if "_fields" in olds and (name in _OF_NAMEDTUPLES or type(value).__name__ == "_tuplegetter"):
+    if type(value).__name__ == "_tuplegetter" or name in _MADE:
         return True
     return is_a(value, FunctionType) and value.__qualname__ == f"{pair.old.__qualname__}.{name}"
 
 
-_OF_NAMEDTUPLES = frozenset({"_fields", "_field_defaults", "_make"})
+_MADE = frozenset({"_fields", "_field_defaults", "_make", "_is_protocol", "_is_runtime_protocol"})
+"""What is made for a namedtuple, and for a Protocol."""
 
 
 def keep_pseudo_members(olds: dict[str, Any], new: Any) -> None:
