@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
+
+import pytest
 
 
 def test_class_and_function_move_and_come_back(project: Any) -> None:
@@ -83,3 +86,45 @@ def test_module_gets_another_name(project: Any) -> None:
     assert type(instance) is type(made) is two.C
     assert instance.m() == f() == 2
     assert mod.made is made
+
+
+@pytest.mark.parametrize("kind", ["", "@staticmethod", "@classmethod"])
+def test_method_goes_to_a_base(project: Any, kind: str) -> None:
+    method = f"    {kind or 'pass'}\n    def f(*_): return {{0}}\n"
+    both = "class A{1}:\n{0}    def g(self): return 1\nclass B{1}:\n    pass\n"
+    mod = project.load(mod=both.format(method.format(1), ""), user="from mod import A\nf = A().f\n")
+    held = mod.A().f
+    base = "class Base:\n" + method.format(2)
+    project.reload(mod=base + both.format("", "(Base)"))
+    assert held() == sys.modules["user"].f() == mod.A().f() == mod.B().f() == 2
+    assert "f" not in vars(mod.A)
+    project.reload(mod=base + both.format(method.format(3), "(Base)"))
+    assert mod.A().f() == 3
+    assert mod.B().f() == mod.Base().f() == 2
+
+
+def test_name_is_left_to_what_has_a_new_one(project: Any) -> None:
+    source = """
+        class {0}:
+            def m(self): return {2}
+        def {1}(): return {2}
+    """
+    user = "from mod import *\nclass S(Old): pass\nmade, held = [Old(), S()], [old, Old]\n"
+    mod = project.load(mod=source.format("Old", "old", 1), user=user)
+    user_module = sys.modules["user"]
+    alias = "    Old, old = New, new\n"
+    project.reload(mod=source.format("New", "new", 2) + alias)
+    assert mod.Old is mod.New is user_module.Old is user_module.held[1]
+    assert mod.new is mod.old is user_module.old is user_module.held[0]
+    assert [each.m() for each in user_module.made] == [2, 2]
+    assert all(isinstance(each, mod.New) for each in user_module.made)
+    assert (mod.New.__name__, mod.new.__name__, mod.new()) == ("New", "new", 2)
+    project.reload(mod=source.format("New", "new", 3) + alias)
+    assert [each.m() for each in user_module.made] == [user_module.held[0]()] * 2 == [3, 3]
+
+
+def test_name_that_is_given_to_what_was_there_is_no_move(project: Any) -> None:
+    mod = project.load(mod="def f(): return 1\ndef g(): return 2\n")
+    held = mod.f
+    project.reload(mod="def g(): return 2\nf = g\n")
+    assert (held(), mod.f()) == (1, 2)

@@ -419,3 +419,25 @@ def test_values_computed_from_containers_and_objects_that_changed(project: Any) 
     assert (mod.total, mod.C.total, mod.count) == (22, 30, 2)
     assert held == [[10, 2]]
     assert mod.seen is seen
+
+
+def test_values_computed_from_names_that_are_taken_away(project: Any) -> None:
+    source = """
+        base = {0}
+        step = base + 1
+        limits = [step * 2]
+        other = [base for _ in "ab"]
+        same = list("ab")
+        del base, step
+    """
+    mod = project.load(mod=source.format(1), user="from mod import limits, other\n")
+    same = mod.same
+    project.reload(mod=source.format(2))
+    user = sys.modules["user"]
+    assert mod.limits is user.limits
+    assert mod.limits == [6]
+    assert mod.other == user.other == [2, 2]
+    assert mod.same is same
+    mod.limits.append(7)
+    project.reload(mod=source.format(2) + "\n        more = 1\n")
+    assert mod.limits == [6, 7]

@@ -15,8 +15,16 @@ from gcremap._reload import codes
 from gcremap._reload.alternatives import is_certain, made_by
 from gcremap._reload.contents import ATOMS
 from gcremap._reload.defaults import Parts
-from gcremap._reload.definitions import Definition, Index
-from gcremap._reload.kinds import LRU_CACHE, is_a, is_class, is_function, module_of
+from gcremap._reload.definitions import DEF, Definition, Index
+from gcremap._reload.kinds import (
+    LRU_CACHE,
+    is_a,
+    is_class,
+    is_function,
+    module_of,
+    mro_of,
+    namespace_of,
+)
 from gcremap._reload.successors import is_made_by
 
 if TYPE_CHECKING:
@@ -337,7 +345,20 @@ class Matcher:
                 if inside.is_data and not _is_own(value, news[name], name):
                     continue
                 self.match(value, news[name], inside)
+            elif name not in news and is_a(value, (FunctionType, *_WRAPPERS, property)):
+                self._pulled_up(name, value, pair)
         return pair
+
+    def _pulled_up(self, name: str, value: Any, pair: Pair) -> None:
+        """Match a method that has gone to a base, where there was none of its name."""
+        owners = [each for each in mro_of(pair.new)[1:] if name in namespace_of(each)]
+        known = {each.__qualname__ for each in mro_of(pair.old)[1:] if name in namespace_of(each)}
+        if not owners or module_of(owners[0]) != pair.module or owners[0].__qualname__ in known:
+            return
+        new = namespace_of(owners[0])[name]
+        if type(new) is type(value) and id(new) not in self.by_new:
+            sides = (pair.old_members.get(name), Definition(name, {DEF}))
+            self.match(value, new, Site(f"{pair.path}.{name}", pair.module, *sides, certain=True))
 
     def _is_computed(self, name: str, value: Any) -> bool:
         """Whether it gives annotations that code elsewhere has made, as those of a TypedDict by

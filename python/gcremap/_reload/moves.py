@@ -1,4 +1,5 @@
-"""Definitions that stand in another module now: where they were, a name is imported."""
+"""Definitions that stand in another module now, where they were a name is imported, or have
+another name."""
 
 from __future__ import annotations
 
@@ -30,10 +31,11 @@ def match_moved(job: Job, jobs: Iterable[Job], matcher: Matcher) -> None:
             is_class(old) and is_class(new) and is_of_a_statement(new)
         ):
             continue
-        if not _is_moved(name, old, new, matcher) or not _has_left(name, old, new, by_name):
+        moved = _is_moved(name, old, new, matcher) and _has_left(name, old, new, by_name)
+        if not moved and not _is_renamed(name, old, new, job, matcher):
             continue
         first = len(matcher.pairs)
-        sides = (_definition(name, old, by_name, now=False), _definition(name, new, by_name))
+        sides = (_definition(old, by_name, now=False), _definition(new, by_name))
         matcher.match(old, new, Site(name, job.name, *sides, certain=True))
         for pair in matcher.pairs[first:]:
             # The new one has its own globals, and is perhaps in use already.
@@ -62,9 +64,24 @@ def _has_left(name: str, old: Any, new: Any, jobs: dict[str, Job]) -> bool:
     return name not in home.stored or home.namespace.get(name) is new
 
 
-def _definition(name: str, value: Any, jobs: dict[str, Job], *, now: bool = True) -> Definition:
+def _is_renamed(name: str, old: Any, new: Any, job: Job, matcher: Matcher) -> bool:
+    """Whether a definition has got a name that nothing had, and its old one is another word for
+    that: `Old = New`, where `class Old` was."""
+    before, now = job.old_index or {}, job.new_index or {}
+    another = new.__qualname__
+    return (
+        module_of(old) == module_of(new) == job.name
+        and old.__qualname__ == name
+        and name in before and before[name].is_code
+        and another in now and now[another].is_code
+        and another not in before and another not in job.snapshot.namespace
+        and id(new) not in matcher.by_new
+    )  # fmt: skip
+
+
+def _definition(value: Any, jobs: dict[str, Job], *, now: bool = True) -> Definition:
     """What the module that `value` is of says of it, as far as that is known."""
-    kind = CLASS if is_class(value) else DEF
+    kind, name = CLASS if is_class(value) else DEF, value.__qualname__
     job = jobs.get(module_of(value))
     index = (job.new_index if now else job.old_index) if job is not None else None
     known = (index or {}).get(name)

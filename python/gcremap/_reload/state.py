@@ -123,7 +123,7 @@ class Values:
             return _equal(self._olds[name], self._news[name]) or self.is_as_before
         if old is None or new is None:
             return False
-        if not old.same(new) or is_another(self._olds[name], self._news[name], old):
+        if not old.same(new) or is_another(self._olds.get(name), self.new(name), old):
             return False
         if name in new.reads and self._outer is not None and self._outer.changed(name):
             return False  # `rate = rate` in a class
@@ -161,8 +161,11 @@ class Values:
             return self._outer.changed(name)
         if definition is None or definition.is_code or definition.is_lambda:
             return False
-        if name not in self._olds or name not in self._news:
-            return name in self._news
+        if name not in self._news:
+            # It is taken away once it was used.
+            return self._old_index is not None and not self._is_unchanged(name)
+        if name not in self._olds:
+            return True
         old, new = self._olds[name], self._news[name]
         final = self._final(new)
         if final is old or (callable(new) and final is self._final(old)):
