@@ -441,3 +441,57 @@ def test_values_computed_from_names_that_are_taken_away(project: Any) -> None:
     mod.limits.append(7)
     project.reload(mod=source.format(2) + "\n        more = 1\n")
     assert mod.limits == [6, 7]
+
+
+def test_what_a_decorator_registered_goes_with_its_definition(project: Any) -> None:
+    source = """
+        import functools
+        LIST, ROUTES, NAMES, SET, APPS = [], {{}}, {{}}, set(), []
+        class App:
+            def __init__(self): self.handlers = []
+        app = App()
+        APPS.append(app)
+        class Command:
+            def __init__(self, f): self.f = f
+        def register(f):
+            LIST.append(f)
+            SET.add(f)
+            ROUTES[f.__name__] = (f, "GET")
+            app.handlers.append(f)
+            return f
+        def named(f):
+            @functools.wraps(f)
+            def wrapper(): return f()
+            NAMES[f.__name__] = wrapper
+            LIST.append(Command(f))
+            return wrapper
+        {0}
+        def plain(): return {1}
+        @register
+        def last(): return {1}
+    """
+    both = """
+        @register
+        def first(): return 1
+        @register
+        class Second: pass
+        @named
+        def third(): return 1
+    """
+    mod = project.load(mod=textwrap.dedent(source).format(textwrap.dedent(both), 1))
+    mod.LIST += ["runtime", mod.plain]
+    containers = [mod.LIST, mod.ROUTES, mod.NAMES, mod.SET, mod.APPS]
+    project.reload(mod=textwrap.dedent(source).format("", 2))
+    assert containers == [mod.LIST, mod.ROUTES, mod.NAMES, mod.SET, mod.APPS]
+    assert [mod.last, "runtime", mod.plain] == mod.LIST
+    assert {"last": (mod.last, "GET")} == mod.ROUTES
+    assert mod.NAMES == {}
+    assert {mod.last} == mod.SET
+    assert [mod.app] == mod.APPS
+    broken = textwrap.dedent(source).format("", 3).replace("@register", "")
+    with pytest.raises(ZeroDivisionError):
+        project.reload(mod=broken + "1 / 0\n")
+    assert containers[0] == [mod.last, "runtime", mod.plain]
+    project.reload(mod=broken.replace("def plain(): return 3", ""))
+    assert containers[0][0] == "runtime"
+    assert containers[0][1]() == 2  # the program has put it there

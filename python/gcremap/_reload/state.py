@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import suppress
 from types import MappingProxyType, ModuleType
 from typing import Any, Literal, cast
 
-from gcremap._reload.contents import inside
+from gcremap._reload.contents import inside, parts
 from gcremap._reload.definitions import Index
-from gcremap._reload.kinds import is_a, is_class, is_function
+from gcremap._reload.kinds import LRU_CACHE, is_a, is_class, is_function
 from gcremap._reload.source import is_in_place
 from gcremap._reload.successors import is_another
 
@@ -149,6 +149,14 @@ class Values:
             return False
         return bool(new.reads) and not any(map(self.changed, new.reads))
 
+    def is_undecorated(self, name: str) -> bool:
+        """Whether there was a definition under a decorator, and is none any more."""
+        if self._old_index is None or self._new_index is None:
+            return False
+        old, new = self._old_index.get(name), self._new_index.get(name)
+        decorated = old is not None and old.is_code and bool(old.decorators)
+        return decorated and (new is None or not new.decorators)
+
     def changed(self, name: str) -> bool:
         """Whether data that a value may be computed from is another than it was."""
         if self._new_index is None:
@@ -215,19 +223,30 @@ def merge(
     new: Any,
     is_new: Callable[[Any], bool],
     is_code: Callable[[Any], bool],
+    is_gone: Callable[[Any], bool],
     final: Callable[[Any], Any],
     undo: list[Callable[[], Any]],
 ) -> None:
     """Give a container that stays what the new source registered in it.
 
     Only entries that lead to code of the new source: a function added to it, or a key
-    that leads to another function. Plain data stays what the program made of it.
+    that leads to another function. Plain data stays what the program made of it. What
+    leads to definitions that a decorator had registered, and that have none any more, goes.
     """
     if type(old) is not type(new) or not is_a(old, CONTAINERS):
         return
+    items = [*new.keys(), *new.values()] if is_a(new, dict) else new
+    present = {id(final(each)) for entry in items for each in _definitions(entry)}
+
+    def goes(entry: Any) -> bool:
+        found = _definitions(entry)
+        return any(is_gone(each) and id(final(each)) not in present for each in found)
+
     if is_a(old, dict):
         before = dict(old)
         with suppress(*_REFUSALS):
+            for key in [key for key, value in old.items() if goes(key) or goes(value)]:
+                del old[key]
             for key, value in new.items():
                 if not is_code(value) and not _mentions(key, is_new):
                     if key not in old and _mentions(value, is_new):
@@ -236,20 +255,16 @@ def merge(
                 key, wanted = final(key), final(value)
                 if key not in old or (is_code(value) and old[key] is not wanted):
                     old[key] = wanted
-        if len(before) != len(old) or any(old[key] is not before[key] for key in before):
+        if before.keys() != old.keys() or any(old[key] is not before[key] for key in before):
             undo.append(functools.partial(_refill, old, before))
         return
-    added = [item for item in new if _mentions(item, is_new)]
-    if not added:
-        return
-    if is_a(old, set):
-        members = set(old)
-        old.update(final(item) for item in added)
-        undo.append(functools.partial(_refill, old, members))
-    else:
-        items = list(old)
-        old.extend(final(item) for item in added)
-        undo.append(functools.partial(_refill, old, items))
+    added = [final(item) for item in new if _mentions(item, is_new)]
+    stay = [item for item in old if not goes(item)]
+    if added or len(stay) < len(old):
+        undo.append(functools.partial(_refill, old, list(old)))
+        if len(stay) < len(old):
+            _refill(old, stay)
+        (old.update if is_a(old, set) else old.extend)(added)
 
 
 def _refill(container: Any, content: Any) -> None:
@@ -260,6 +275,20 @@ def _refill(container: Any, content: Any) -> None:
         container.update(content)
 
 
-def _mentions(item: Any, is_new: Callable[[Any], bool]) -> bool:
-    """Whether an entry is, or consists of, something that the new source added."""
-    return any((is_class(part) or is_function(part)) and is_new(part) for part in inside(item))
+def _mentions(item: Any, is_one: Callable[[Any], bool]) -> bool:
+    """Whether an entry is, or consists of, a definition of some kind."""
+    return any((is_class(part) or is_function(part)) and is_one(part) for part in inside(item))
+
+
+def _definitions(entry: Any) -> Iterator[Any]:
+    """The function or class that an entry is, perhaps under a decorator, or has as its own part,
+    as a record does."""
+    alone = is_class(entry) or is_function(entry)
+    for part in [entry] if alone else [entry, *parts(entry)]:
+        if is_class(part):
+            yield part
+            continue
+        while is_function(part) or is_a(part, LRU_CACHE):
+            if is_function(part):
+                yield part
+            part = vars(part).get("__wrapped__")

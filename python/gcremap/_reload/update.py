@@ -14,7 +14,7 @@ from gcremap._reload.attributes import UNSETTABLE, delete_attribute, set_attribu
 from gcremap._reload.contents import attributes
 from gcremap._reload.defaults import Parts
 from gcremap._reload.functions import Undo, carry_attributes, copy_of, refill, swap
-from gcremap._reload.kinds import is_a, is_class
+from gcremap._reload.kinds import is_a, is_class, module_of
 from gcremap._reload.layout import is_of_the_layout, same_layout
 from gcremap._reload.match import Matcher, Pair
 from gcremap._reload.remains import is_gone, keep_pseudo_members
@@ -253,7 +253,13 @@ class Updater:
 
     def merge(self, old: Any, new: Any) -> None:
         """See state.merge()."""
-        state.merge(old, new, self._matcher.is_new, self._is_code, self._matcher.final, self._undo)
+        new_ones = self._matcher.is_new
+        final, undo = self._matcher.final, self._undo
+        state.merge(old, new, new_ones, self._is_code, self._is_undecorated, final, undo)
+
+    def _is_undecorated(self, value: Any) -> bool:
+        values = self._matcher.values.get(module_of(value))
+        return values is not None and values.is_undecorated(value.__qualname__)
 
     def _is_code(self, value: Any) -> bool:
         return id(value) in self._matcher.by_new or self._matcher.is_new(value)
