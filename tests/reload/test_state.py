@@ -495,3 +495,27 @@ def test_what_a_decorator_registered_goes_with_its_definition(project: Any) -> N
     project.reload(mod=broken.replace("def plain(): return 3", ""))
     assert containers[0][0] == "runtime"
     assert containers[0][1]() == 2  # the program has put it there
+
+
+@pytest.mark.parametrize("kind", ["class X: pass", "def X(): pass", "class X: __slots__ = ()"])
+@pytest.mark.parametrize("how", ["X.{0} = {1}", "setattr(X, '{0}', {1})"])
+def test_attributes_that_statements_set(project: Any, kind: str, how: str) -> None:
+    def source(*numbers: int, again: str = "") -> str:
+        lines = [how.format(name, value) for name, value in zip("abc", numbers, strict=False)]
+        return "\n".join([kind, *lines, again])
+
+    mod = project.load(mod=source(1, 1, 1), user="from mod import X\n")
+    mod.X.a, mod.X.other = 10, 11
+    project.reload(mod=source(1, 2))
+    held = sys.modules["user"].X
+    assert held is mod.X
+    assert (held.a, held.b, held.other) == (10, 2, 11)
+    assert not hasattr(held, "c")
+    project.reload(mod=source(1, 2, 3, again="more = 1"))
+    assert (held.a, held.b, held.c) == (10, 2, 3)
+    with pytest.raises(ZeroDivisionError):
+        project.reload(mod=source(5, 6, again="1 / 0"))
+    assert (held.a, held.b, held.c) == (10, 2, 3)
+    project.reload(mod=source(5, 6))
+    assert (mod.X.a, mod.X.b, mod.X.other) == (5, 6, 11)
+    assert not hasattr(mod.X, "c")

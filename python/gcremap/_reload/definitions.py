@@ -284,11 +284,24 @@ def _below(index: Index, lines: int) -> Index:
     }
 
 
-def same_attributes(old_index: Index, new_index: Index) -> dict[str, frozenset[str]]:
-    """By name, the attributes of what it holds that the same statements set in both versions."""
-    found: dict[str, set[str]] = {}
-    for path, definition in new_index.items():
+@dataclass(slots=True)
+class Attributes:
+    """Those of what a name holds that statements set, `C.count = 0`."""
+
+    same: set[str] = field(default_factory=set)
+    """Both versions have the same statements for these: they are state."""
+    others: set[str] = field(default_factory=set)
+    """They are set by other statements now, or by none."""
+
+
+def attributes_of(old_index: Index, new_index: Index) -> dict[str, Attributes]:
+    """By name, the attributes of what it holds that statements of either version set."""
+    found: dict[str, Attributes] = {}
+    for path in old_index.keys() | new_index.keys():
         name, dot, attribute = path.partition(".")
-        if dot and path in old_index and definition.same(old_index[path]):
-            found.setdefault(name, set()).add(attribute)
-    return {name: frozenset(attributes) for name, attributes in found.items()}
+        if dot:
+            of_name = found.setdefault(name, Attributes())
+            old, new = old_index.get(path), new_index.get(path)
+            is_same = old is not None and new is not None and old.same(new)
+            (of_name.same if is_same else of_name.others).add(attribute)
+    return found

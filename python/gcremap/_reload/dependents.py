@@ -29,6 +29,8 @@ def made_anew(matcher: Matcher) -> set[int]:
 def stays_as_made(pair: Pair, name: str, before: Any, value: Any, anew: set[int]) -> bool:
     """Whether what code elsewhere has made of the old class stays with the class that goes on;
     `anew` as of `made_anew`."""
+    if name in pair.reassigned:
+        return False
     return fills_up(pair, name, before, value) or (
         id(pair) not in anew
         and name not in pair.new_members

@@ -126,6 +126,11 @@ class _Reader:
                     self._assign([target], value, node, context, reads)
             case ast.AugAssign(target=target, value=value):
                 self._assign([target], value, node, context, reads, again=True)
+            case ast.Expr(
+                ast.Call(ast.Name("setattr"), [ast.Name() as owner, ast.Constant(str() as name), _])
+            ):
+                target = ast.Attribute(owner, name)
+                self._touch(target, self._said(node, context), reads | names_read(node))
             case ast.Expr(value=ast.Call(func=ast.Attribute() as called)):
                 self._touch(called, self._said(node, context), reads | names_read(node))
             case ast.If(test=test) | ast.While(test=test):

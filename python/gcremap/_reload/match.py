@@ -56,6 +56,8 @@ class Pair:
     new_members: Index = field(default_factory=dict)
     attributes: frozenset[str] = _NOTHING
     """Those that a statement sets, `f.calls = 0`, which did not change: they are state."""
+    reassigned: frozenset[str] = _NOTHING
+    """Those that other statements set now, or none."""
     keep: bool = True
     """References to new go to old, which takes over its content; else the other way."""
     changed: bool = False

@@ -15,7 +15,9 @@ def is_gone(pair: Pair, name: str, olds: Mapping[str, Any]) -> bool:
     """Whether an attribute that the new class lacks came from the old source."""
     is_enum = is_a(pair.old, enum.EnumType)
     special = "_" if is_enum else "__"
-    if name in pair.old_members or (name.startswith(special) and name.endswith(special)):
+    if name in pair.old_members or name in pair.reassigned:
+        return True
+    if name.startswith(special) and name.endswith(special):
         return True
     if is_enum and name in olds["_member_map_"]:
         return True

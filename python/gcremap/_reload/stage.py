@@ -15,7 +15,7 @@ from gcremap._reload.attempts import Attempts
 from gcremap._reload.definitions import (
     IMPORT,
     Definition,
-    same_attributes,
+    attributes_of,
 )
 from gcremap._reload.execute import execute
 from gcremap._reload.hashing import Reindexing
@@ -179,7 +179,7 @@ class Stage:
         name = job.name
         old_index, new_index = job.old_index or {}, job.new_index or {}
         bound = [key for key in news if key in olds and key in job.stored]
-        attributes = same_attributes(old_index, new_index)
+        attributes = attributes_of(old_index, new_index)
         sites = {
             key: Site.of(
                 key, name, (old_index.get(key), new_index.get(key)), (olds[key], news[key])
@@ -217,7 +217,8 @@ class Stage:
             else:
                 pair = self._matcher.match(olds[key], news[key], site)
                 if pair is not None and key in attributes:
-                    pair.attributes |= attributes[key]
+                    pair.attributes |= attributes[key].same
+                    pair.reassigned = frozenset(attributes[key].others)
         self._matcher.values[name] = values
         for key in data:
             self._settle_value(job, values, key, olds[key], news[key])

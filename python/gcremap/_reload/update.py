@@ -83,6 +83,7 @@ class Updater:
 
     def _same_function(self, pair: Pair, old: FunctionType, new: FunctionType) -> None:
         """Code that did not change: closure, defaults and attributes are state."""
+        self._reassign(pair)
         if old.__closure__ and new.__closure__:
             self._merge_cells(old, new)
         if pair.same_definition:
@@ -114,6 +115,16 @@ class Updater:
             wanted = getattr(new, name, None)
             if wanted:
                 self._set(old, name, wanted)
+
+    def _reassign(self, pair: Pair) -> None:
+        """Take over the attributes of a function that other statements set now."""
+        before, wanted = dict(vars(pair.old)), vars(pair.new)
+        present = {k: v for k, v in before.items() if k not in pair.reassigned}
+        present |= {k: self._matcher.final(wanted[k]) for k in pair.reassigned & wanted.keys()}
+        if pair.reassigned and not self._equal(before, present):
+            pair.changed = True
+            refill(vars(pair.old), present)
+            self._undo.append(functools.partial(refill, vars(pair.old), before))
 
     def _is_of_state(self, before: Any, wanted: Any) -> bool:
         """Whether it is a method of what the closure keeps: `wrapper.clear = cache.clear`."""
@@ -384,7 +395,8 @@ class Updater:
         if is_a(value, types.MethodType) and self._equal(before, value):
             return
         if before is not _MISSING and not callable(value):
-            made_by_same = pair.same_definition and name not in pair.new_members
+            own = name in pair.new_members or name in pair.reassigned
+            made_by_same = pair.same_definition and not own
             if not made_by_same or id(pair) in self.made_anew:
                 made_by_same = dependents.stays_as_made(pair, name, before, value, self.made_anew)
             if self._equal(before, value) or (
