@@ -93,3 +93,16 @@ def test_what_was_made_for_another_kind_of_class_goes(
     assert names == wanted | {"extra"}
     assert mod.C.extra == 7
     assert sys.modules["user"].C is mod.C
+
+
+def test_member_that_is_gone_is_held_while_its_enum_becomes_another(project: Any) -> None:
+    source = "import enum\nclass E({0}enum.Enum):\n    A = {1}\n"
+    mod = project.load(mod=source.format("int, ", 1) + "    B = 2\n", user="from mod import E\n")
+    first, gone = mod.E.A, mod.E.B
+    project.reload(mod=source.format("int, ", 1))
+    held = [first, gone]
+    for base, value in (("", 1), ("str, ", "'x'"), ("int, ", 1)):
+        project.reload(mod=source.format(base, value))
+        assert sys.modules["user"].E is mod.E
+        assert held[0] is mod.E.A
+        assert (held[1].name, list(mod.E)) == ("B", [mod.E.A])

@@ -344,18 +344,12 @@ class Applier:
                 for cls in (pair.old, *subclasses(pair.old)):
                     holders += [cls, *_own_tuples(cls), *migrate.instances(cls)]
             if not pair.keep and is_a(pair.old, enum.EnumType):
-                # Members that are replaced stay members of the class that they are of.
-                members = [*pair.old.__members__.values(), *pair.old._value2member_map_.values()]
-                holders += [each for each in members if self._is_replaced(each)]
+                holders += remains.members(pair, self._matcher)
         for old, _ in self._migrated:
             holders.append(old)
             if is_class(old):
                 holders += _own_tuples(old)
         return holders
-
-    def _is_replaced(self, value: Any) -> bool:
-        pair = self._matcher.by_old.get(id(value))
-        return pair is not None and not pair.keep
 
     def changed_classes(self) -> Iterator[Pair]:
         """Those of which something is another now, be it a method only."""

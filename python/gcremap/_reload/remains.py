@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from types import FunctionType
 from typing import Any
 
-from gcremap._reload.kinds import is_a
-from gcremap._reload.match import Pair
+from gcremap._reload.kinds import is_a, is_class
+from gcremap._reload.layout import same_layout
+from gcremap._reload.match import Matcher, Pair
+from gcremap._reload.migrate import instances
 
 
 def is_gone(pair: Pair, name: str, olds: Mapping[str, Any]) -> bool:
@@ -29,6 +31,18 @@ def is_gone(pair: Pair, name: str, olds: Mapping[str, Any]) -> bool:
 
 _MADE = frozenset({"_fields", "_field_defaults", "_make", "_is_protocol", "_is_runtime_protocol"})
 """What is made for a namedtuple, and for a Protocol."""
+
+
+def members(pair: Pair, matcher: Matcher) -> list[Any]:
+    """The members of an Enum that is replaced which stay what they are: those that others stand
+    for now, and those that were gone before, where they cannot be of the new class."""
+    fits = is_class(pair.new) and same_layout(pair.old, pair.new)
+    found = []
+    for member in instances(pair.old):
+        of_member = matcher.by_old.get(id(member))
+        if not fits if of_member is None else not of_member.keep:
+            found.append(member)
+    return found
 
 
 def keep_pseudo_members(olds: dict[str, Any], new: Any) -> None:
