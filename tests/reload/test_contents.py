@@ -13,7 +13,7 @@ import gcremap
 SOURCE = "{0}\nclass C({1}):\n{2}    def f(self): return {3}\n"
 USER = "from mod import C\nclass S(C): pass\n"
 
-LAID_OUT_ALIKE = {
+WITHOUT_FIELDS = {
     "abc.ABC": "import abc",
     "collections.abc.Sized, collections.abc.Hashable": "import collections.abc",
     "typing.Generic[T]": "import typing\nT = typing.TypeVar('T')",
@@ -22,18 +22,16 @@ LAID_OUT_ALIKE = {
 }
 
 
-@pytest.mark.parametrize("base", LAID_OUT_ALIKE)
+@pytest.mark.parametrize("base", WITHOUT_FIELDS)
 def test_bases_without_fields_come_and_go(project: Any, base: str) -> None:
-    head = LAID_OUT_ALIKE[base]
+    head = WITHOUT_FIELDS[base]
     rest = "    def __len__(self): return 0\n    __hash__ = object.__hash__\n"
     mod = project.load(mod=SOURCE.format(head, "", rest, 1), user=USER)
     instances = mod.C(), sys.modules["user"].S()
-    before = list(map(id, instances))
     for version, bases in ((2, base), (3, ""), (4, base)):
         project.reload(mod=SOURCE.format(head, bases, rest, version))
         assert [each.f() for each in instances] == [version] * 2
         assert [mod.C in type(each).__mro__ for each in instances] == [True] * 2
-    assert list(map(id, instances)) == before
 
 
 BECOMES_ANOTHER: dict[tuple[str, str], tuple[Any, Callable[[Any], Any], Any]] = {
