@@ -97,7 +97,7 @@ def _move(matcher: Matcher) -> list[str]:
         applier.settle_abstract()
         reindexing.carry_out()
         hooks.after((), [applier])
-        applier.finish()
+        applier.finish(())
     except Exception as error:
         while undo:
             undo.pop()()
