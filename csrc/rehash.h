@@ -49,6 +49,8 @@ void gcr_remember_hash(PyObject *key, Py_hash_t hash);
 
 /* The links of functools.lru_cache keep the hash of the key they stand under. */
 int gcr_is_lru_link(PyObject *object);
+/* Puts a link into the ring, as used before another one that is in it. */
+void gcr_lru_link_link(PyObject *link, PyObject *next);
 void gcr_lru_link_rehash(PyObject *link, Py_hash_t hash);
 void gcr_lru_link_unlink(PyObject *link);
 

@@ -197,10 +197,6 @@ check_edit(PyDictObject *dict, const gcr_key_edit *edit)
         || *dict_entry(dict, edit->winner).key == NULL) {
         return "the dict has no such entry any more";
     }
-    if (edit->kind == GCR_EDIT_RESTORE
-        && gcr_is_lru_link(*dict_entry(dict, edit->winner).value)) {
-        return "a dropped result of an lru_cache has lost its place in the cache's order";
-    }
     return NULL;
 }
 
@@ -330,6 +326,9 @@ apply_drop(gcr_rehash *rehash, const gcr_key_edit *edit, gcr_dropped *dropped)
         gcr_odict_drop(dict, edit->entry, *loser.key);
     }
     *winner.value = *loser.value;
+    if (gcr_is_lru_link(*winner.value)) {
+        gcr_lru_link_rehash(*winner.value, entry_hash(winner));
+    }
     *loser.key = NULL;
     *loser.value = NULL;
     dict->ma_used--;
@@ -344,6 +343,11 @@ apply_restore(gcr_rehash *rehash, const gcr_key_edit *edit)
     *loser.key = edit->key;
     *loser.value = *winner.value;
     *winner.value = edit->value;
+    if (gcr_is_lru_link(*loser.value)) {
+        gcr_lru_link_link(*winner.value, *loser.value);
+        gcr_lru_link_rehash(*loser.value, edit->hash);
+        gcr_lru_link_rehash(*winner.value, entry_hash(winner));
+    }
     if (loser.hash != NULL) {
         *loser.hash = edit->hash;
     }

@@ -172,6 +172,17 @@ gcr_lru_link_unlink(PyObject *object)
     Py_DECREF(object);
 }
 
+void
+gcr_lru_link_link(PyObject *object, PyObject *successor)
+{
+    lru_link *link = (lru_link *)object, *next = (lru_link *)successor;
+    link->prev = next->prev;
+    link->next = next;
+    next->prev->next = link;
+    next->prev = link;
+    Py_INCREF(object);
+}
+
 /* ---- cached hashes ------------------------------------------------------ */
 
 /* Where the object stores its hash, -1 there meaning none; NULL if it stores

@@ -223,6 +223,41 @@ def test_a_lost_result_of_an_lru_cache_dies_with_the_report() -> None:
     assert kept() is cached(new)
 
 
+def test_lru_cache_entries_that_become_equal_to_a_third() -> None:
+    values = iter(range(100))
+    cached = functools.lru_cache(maxsize=3)(lambda key: next(values))
+    one, two, new = Thing("one"), Thing("two"), Thing("new")
+    assert (cached(one), cached(two)) == (0, 1)
+    gcremap.remap([(one, new), (two, new)], frames=False)
+    assert cached(new) == 1
+    assert [cached(n) for n in range(5)] == [2, 3, 4, 5, 6]
+    assert cached.cache_info().currsize == 3
+    assert cached(new) == 7
+
+
+@pytest.mark.parametrize("maxsize", [3, None])
+def test_a_lost_result_of_an_lru_cache_comes_back(maxsize: int | None) -> None:
+    calls = []
+    cached = functools.lru_cache(maxsize=maxsize)(lambda key: calls.append(key) or len(calls))
+    old, new = Thing("old"), Thing("new")
+    pair = [old, new]
+    assert (cached(old), cached(new), cached(1)) == (1, 2, 3)
+    for _ in range(2):
+        report = gcremap.remap([(old, new)], frames=False, exclude=[pair, calls])
+        assert report.collisions
+        assert cached.cache_info().currsize == 2
+        report.undo()
+        assert cached.cache_info().currsize == 3
+        assert (cached(pair[0]), cached(pair[1]), cached(1)) == (1, 2, 3)
+    assert len(calls) == 3
+    for number in range(2, 9):  # what is in no order would never make room, or be freed twice
+        cached(number)
+    assert cached.cache_info().currsize == (3 if maxsize else 10)
+    again = cached(pair[0])
+    assert again == (len(calls) if maxsize else 1)
+    cached.cache_clear()
+
+
 def test_context_variables_that_become_equal() -> None:
     old: contextvars.ContextVar[int] = contextvars.ContextVar("old")
     new: contextvars.ContextVar[int] = contextvars.ContextVar("new")
