@@ -190,6 +190,11 @@ int gcr_is_unhashable(PyObject *object);
 /* The namespace of a class (borrowed), static ones included; NULL if it has none yet. */
 PyObject *gcr_type_namespace(PyObject *type);
 
+/* Takes a class out of what its bases list as their subclasses, as far as these are heap
+ * types. To set its bases anew puts it back, and takes over what they changed since.
+ * 0, or -1 with MemoryError. */
+int gcr_type_leave_bases(PyObject *type);
+
 /* Non-zero for a descriptor that the class made for its own fields: it says so
  * of itself (__objclass__), and checks its instances by it. */
 int gcr_is_part_of_class(PyObject *object, PyObject *class_);

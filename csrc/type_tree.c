@@ -2,6 +2,7 @@
  * extensions, but each type is a subclass of some other. */
 #include "type_tree.h"
 
+#include "compat_types.h"
 #include "gcremap.h"
 
 typedef struct tree_walk {
@@ -117,4 +118,26 @@ gcr_module_namespaces(gcr_object_visitor visit, void *arg)
         }
     }
     return result;
+}
+
+int
+gcr_type_leave_bases(PyObject *type)
+{
+    PyObject *bases = ((PyTypeObject *)type)->tp_bases;
+    PyObject *key = PyLong_FromVoidPtr(type);
+    if (key == NULL) {
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(bases); i++) {
+        PyTypeObject *base = (PyTypeObject *)PyTuple_GET_ITEM(bases, i);
+        if (!(base->tp_flags & Py_TPFLAGS_HEAPTYPE)) {
+            continue;
+        }
+        PyObject *subclasses = *gcr_type_subclasses(base);
+        if (subclasses != NULL && PyDict_DelItem(subclasses, key) < 0) {
+            PyErr_Clear(); /* it is not there */
+        }
+    }
+    Py_DECREF(key);
+    return 0;
 }

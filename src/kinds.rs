@@ -105,6 +105,26 @@ pub(crate) unsafe extern "C" fn is_class(
     unsafe { py::PyBool_FromLong(py::PyType_Check(value).into()) }
 }
 
+/// `_leave_bases(cls)`: takes a class out of the `__subclasses__()` of its bases. To assign its
+/// `__bases__` puts it back.
+///
+/// # Safety
+/// Called by CPython as a METH_O function.
+pub(crate) unsafe extern "C" fn leave_bases(
+    _module: *mut PyObject,
+    cls: *mut PyObject,
+) -> *mut PyObject {
+    // SAFETY: CPython passes a live object and holds the GIL; a class has bases.
+    unsafe {
+        if py::PyType_Check(cls) == 0 {
+            py::PyErr_SetString(py::PyExc_TypeError, c"_leave_bases takes a class".as_ptr());
+        } else if c::gcr_type_leave_bases(cls) == 0 {
+            return py::Py_NewRef(py::Py_None());
+        }
+        ptr::null_mut()
+    }
+}
+
 /// `_fits(old, new)`: whether instances of a class can become those of another as they are.
 ///
 /// # Safety

@@ -102,7 +102,7 @@ const fn door(name: &'static std::ffi::CStr, function: PyCFunction, flags: c_int
     }
 }
 
-static METHODS: Shared<[PyMethodDef; 22]> = Shared(std::cell::UnsafeCell::new([
+static METHODS: Shared<[PyMethodDef; 23]> = Shared(std::cell::UnsafeCell::new([
     PyMethodDef {
         ml_name: c"remap".as_ptr(),
         ml_meth: PyMethodDefPointer {
@@ -124,6 +124,7 @@ static METHODS: Shared<[PyMethodDef; 22]> = Shared(std::cell::UnsafeCell::new([
         ml_doc: null_mut(),
     },
     door(c"_is_class", kinds::is_class, METH_O),
+    door(c"_leave_bases", kinds::leave_bases, METH_O),
     door(c"_fits", kinds::fits, METH_VARARGS),
     door(c"_classes_with", kinds::classes_with, METH_VARARGS),
     door(c"_hush", hashes::hush, METH_O),

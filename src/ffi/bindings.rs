@@ -273,6 +273,9 @@ unsafe extern "C" {
     pub fn gcr_type_namespace(type_: *mut PyObject) -> *mut PyObject;
 }
 unsafe extern "C" {
+    pub fn gcr_type_leave_bases(type_: *mut PyObject) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
     pub fn gcr_is_part_of_class(
         object: *mut PyObject,
         class_: *mut PyObject,

@@ -118,6 +118,29 @@ def test_failure_of_a_hook_takes_back_all(project: Any) -> None:
     assert first.f() == 3
 
 
+def test_classes_that_are_dropped_are_not_listed(project: Any) -> None:
+    """Of a class that was made anew only the one that stays is a subclass of its base, for what
+    runs after it too."""
+    two = """
+        from base import Base
+        def names(cls): return [name for sub in cls.__subclasses__() for name in [sub, *names(sub)]]
+        SEEN = names(Base)
+        N = {}
+    """
+    one = "from base import Base\nclass A(Base):\n    N = {0}\nclass B(A):\n    N = {0}\n"
+    project.load(base="class Base: pass\n", one=one.format(1), two=two.format(1))
+    import one as first
+    import two as second
+
+    for n in (2, 3):
+        project.reload(one=one.format(n), two=two.format(n))
+        assert second.SEEN == [first.A, first.B]
+        with pytest.raises(ZeroDivisionError):
+            project.reload(one=one.format(n + 1), two=two.format(n + 1) + "    1/0\n")
+        assert second.SEEN == [first.A, first.B]
+        assert (first.A.N, first.B.N, first.B.__mro__[1]) == (n, n, first.A)
+
+
 def test_instances_that_are_dropped_are_told_nothing(project: Any) -> None:
     """What the new source made for a value that stays goes before instances are told."""
     one = """

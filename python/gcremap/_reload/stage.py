@@ -30,6 +30,7 @@ from gcremap._reload.redirect import Redirection
 from gcremap._reload.registrations import without_repeats
 from gcremap._reload.repeats import drop_repeats
 from gcremap._reload.script import Script
+from gcremap._reload.shelter import Shelter
 from gcremap._reload.state import Policy, Values
 from gcremap._reload.successors import takes_the_place
 from gcremap._reload.unbound import match_combinations, match_unbound, match_unbound_classes
@@ -66,6 +67,7 @@ class Stage:
         self._nursery = Nursery()
         self._attempts = Attempts(self._nursery, self._matcher, self._undo)
         self._reindexing = Reindexing(set())
+        self._shelter = Shelter()
         self.applier: Applier
         self._changed: frozenset[str] = frozenset()
         """The names of data that is another than it was."""
@@ -87,6 +89,9 @@ class Stage:
             if not is_last:
                 self._nursery.keep()
         self._conclude(report, [job.module for job in jobs])
+        if not is_last:
+            pairs = self._matcher.pairs
+            self._shelter.hide(pair.new for pair in pairs if pair.keep and is_class(pair.new))
 
     def final(self, value: Any) -> Any:
         """What it became, in this stage or in one before."""
@@ -99,14 +104,21 @@ class Stage:
         return self._attempts.made(self._jobs)
 
     def close(self) -> None:
-        """Let go of what only a failure of a later module needs."""
+        """Nothing runs any more that could look at what only a failure needs, or cause one."""
         self._nursery.close()
+        self._shelter.leave()
 
-    def roll_back(self) -> None:
-        while self._undo:
-            self._undo.pop()()
-        self.job.snapshot.restore()
-        self._reindexing.undo()
+    def roll_back(self) -> list[Exception]:
+        """Put everything back; what went wrong, without stopping there."""
+        problems = []
+        self._shelter.leave()
+        for step in (*reversed(self._undo), self.job.snapshot.restore, self._reindexing.undo):
+            try:
+                step()
+            except Exception as problem:
+                problems.append(problem)
+        self._undo.clear()
+        return problems
 
     def sweep_after(self, error: BaseException, made: list[Any]) -> None:
         self._attempts.sweep_after(error, self.job, made)

@@ -63,7 +63,11 @@ class Transaction:
                 made = [stage.made() for stage in stages]
             finally:
                 for stage in reversed(stages):
-                    stage.roll_back()
+                    for problem in stage.roll_back():
+                        error.add_note(
+                            f"Not all of {stage.job.name} could be put back: "
+                            f"{type(problem).__name__}: {problem}"
+                        )
                 for job in remembered:
                     _remember(job.module, job.was)
             for stage, definitions in zip(reversed(stages), reversed(made), strict=True):
