@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
+
+import pytest
 
 REGISTRY = """
     ALL, EVENTS, TABLE, SEEN = [], {}, {}, set()
@@ -172,3 +175,69 @@ def test_functions_that_a_loop_registers(project: Any) -> None:
     project.reload(mod=source.format(2))
     assert [f() for f in mod.known] == [(2, 0), (2, 1), (2, 2), (2, "x"), (2, "y")]
     assert held == mod.known
+
+
+STORES = {
+    "dict": ("{}", "ROUTES[path] = f", "sorted((k, f()) for k, f in ROUTES.items())"),
+    "pairs": ("[]", "ROUTES.append((path, f))", "[(k, f()) for k, f in ROUTES]"),
+    "set": ("set()", "ROUTES.add((path, f))", "sorted((k, f()) for k, f in ROUTES)"),
+    "objects": ("[]", "ROUTES.append(Route(path, f))", "[(x.path, x.f()) for x in ROUTES]"),
+    "records": ("{}", "ROUTES[path] = Route(path, f)", "[(k, ROUTES[k].f()) for k in ROUTES]"),
+    "in a class": ("[]", "Routes.put(path, f)", "[(k, f()) for k, f in ROUTES]"),
+}
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_decorators_of_a_definition_that_register_change(project: Any, store: str) -> None:
+    empty, put, shown = STORES[store]
+    head = f"""
+        ROUTES = {empty}
+        class Route:
+            def __init__(self, path, f): self.path, self.f = path, f
+        class Routes:
+            @staticmethod
+            def put(path, f): ROUTES.append((path, f))
+        def route(path):
+            def register(f):
+                {put}
+                return f
+            return register
+    """
+
+    def source(version: int, *paths: str) -> str:
+        decorators = "".join(f"@route({path!r})\n" for path in reversed(paths))
+        last = f"@route('/z')\ndef z(): return {version}\n"
+        return textwrap.dedent(head) + f"{decorators}def a(): return {version}\n{last}"
+
+    mod = project.load(mod=source(1, "/a"))
+    container = mod.ROUTES
+    edits: list[tuple[str, ...]] = [("/b",), ("/b", "/c"), ("/c",), (), ("/d",), ("/d",)]
+    for version, paths in enumerate(edits, 2):
+        project.reload(mod=source(version, *paths))
+        assert container is mod.ROUTES
+        found = eval(shown, dict(vars(mod)))
+        assert sorted(found) == [*((path, version) for path in paths), ("/z", version)]
+    with pytest.raises(ZeroDivisionError):
+        project.reload(mod=source(0, "/e") + "1 / 0\n")
+    assert eval(shown, dict(vars(mod))) == found
+
+
+def test_what_the_program_has_put_into_a_container_is_no_registration(project: Any) -> None:
+    source = """
+        pending = []
+        known = []
+        def register(f):
+            known.append(f)
+            return f
+        def timed(f): return f
+        {0}
+        def a(): return {1}
+        {0}
+        def b(): return {1}
+    """
+    mod = project.load(mod=source.format("", 1))
+    mod.pending += [mod.a, mod.b]
+    for version, decorator in ((2, "@timed"), (3, "@register"), (4, "")):
+        project.reload(mod=source.format(decorator, version))
+        assert [each() for each in mod.pending] == [version] * 2
+        assert [each() for each in mod.known] == [3, 3] * (version == 3)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import suppress
 from types import MappingProxyType, ModuleType
 from typing import Any, Literal, cast
 
+from gcremap._reload import codes
 from gcremap._reload.contents import inside, parts
-from gcremap._reload.definitions import Index
-from gcremap._reload.kinds import LRU_CACHE, is_a, is_class, is_function
+from gcremap._reload.definitions import Definition, Index
+from gcremap._reload.kinds import LRU_CACHE, is_a, is_class, is_function, namespace_of
 from gcremap._reload.source import is_in_place
 from gcremap._reload.successors import is_another
 
@@ -149,13 +151,36 @@ class Values:
             return False
         return bool(new.reads) and not any(map(self.changed, new.reads))
 
-    def is_undecorated(self, name: str) -> bool:
-        """Whether there was a definition under a decorator, and is none any more."""
+    def is_registered_anew(self, path: str, container: Any) -> bool:
+        """Whether a definition stands under other decorators than before, and these can see a
+        container that stays."""
         if self._old_index is None or self._new_index is None:
             return False
-        old, new = self._old_index.get(name), self._new_index.get(name)
-        decorated = old is not None and old.is_code and bool(old.decorators)
-        return decorated and (new is None or not new.decorators)
+        sides = [_find(index, path) for index in (self._old_index, self._new_index)]
+        known = [each for each in sides if each is not None and each.is_code]
+        old, new = (each.decorators if each in known else [] for each in sides)
+        if len(known) + sides.count(None) != 2 or old == new:
+            return False
+        return self._are_seen(_NAME.findall(" ".join([*old, *new])), container)
+
+    def _are_seen(self, names: list[str], container: Any) -> bool:
+        """Whether names, or functions and classes of the module by these, lead to a container."""
+        seen: set[str] = set()
+        while names:
+            name = names.pop()
+            value = self._olds.get(name)
+            if name in seen:
+                continue
+            seen.add(name)
+            if value is container:
+                return True
+            owned = list(namespace_of(value).values()) if is_class(value) else [value]
+            if any(each is container for each in owned):
+                return True
+            functions = [getattr(each, "__func__", each) for each in owned]
+            for function in filter(is_function, functions):
+                names += [name for code in codes.tree(function.__code__) for name in code.co_names]
+        return False
 
     def changed(self, name: str) -> bool:
         """Whether data that a value may be computed from is another than it was."""
@@ -198,6 +223,19 @@ class Values:
         return not is_a(new, SCALARS) or _equal(old, new)
 
 
+_NAME = re.compile(r"Name\(id='(\w+)'")
+"""In the dump of a syntax tree."""
+
+
+def _find(index: Index, path: str) -> Definition | None:
+    """What there is to say of "C.m", a member of the class C."""
+    name, _, rest = path.partition(".")
+    found = index.get(name)
+    if not rest or found is None:
+        return found
+    return _find(found.members or {}, rest)
+
+
 def is_constant(value: Any) -> bool:
     """Whether it is a value, and not an object that something else may be compared with."""
     if is_a(value, (tuple, frozenset)):
@@ -223,33 +261,32 @@ def merge(
     new: Any,
     is_new: Callable[[Any], bool],
     is_code: Callable[[Any], bool],
-    is_gone: Callable[[Any], bool],
+    is_registered_anew: Callable[[Any], bool],
     final: Callable[[Any], Any],
     undo: list[Callable[[], Any]],
 ) -> None:
     """Give a container that stays what the new source registered in it.
 
     Only entries that lead to code of the new source: a function added to it, or a key
-    that leads to another function. Plain data stays what the program made of it. What
-    leads to definitions that a decorator had registered, and that have none any more, goes.
+    that leads to another function. Plain data stays what the program made of it. Where a
+    definition has other decorators now, its entries are those that these have made.
     """
     if type(old) is not type(new) or not is_a(old, CONTAINERS):
         return
-    items = [*new.keys(), *new.values()] if is_a(new, dict) else new
-    present = {id(final(each)) for entry in items for each in _definitions(entry)}
 
-    def goes(entry: Any) -> bool:
-        found = _definitions(entry)
-        return any(is_gone(each) and id(final(each)) not in present for each in found)
+    def is_anew(entry: Any) -> bool:
+        return any(map(is_registered_anew, _definitions(entry)))
 
     if is_a(old, dict):
         before = dict(old)
+        present = {final(key) for key in new}
         with suppress(*_REFUSALS):
-            for key in [key for key, value in old.items() if goes(key) or goes(value)]:
-                del old[key]
+            for key, value in before.items():
+                if key not in present and (is_anew(key) or is_anew(value)):
+                    del old[key]
             for key, value in new.items():
                 if not is_code(value) and not _mentions(key, is_new):
-                    if key not in old and _mentions(value, is_new):
+                    if is_anew(value) or (key not in old and _mentions(value, is_new)):
                         old[final(key)] = value
                     continue
                 key, wanted = final(key), final(value)
@@ -258,13 +295,13 @@ def merge(
         if before.keys() != old.keys() or any(old[key] is not before[key] for key in before):
             undo.append(functools.partial(_refill, old, before))
         return
-    added = [final(item) for item in new if _mentions(item, is_new)]
-    stay = [item for item in old if not goes(item)]
-    if added or len(stay) < len(old):
-        undo.append(functools.partial(_refill, old, list(old)))
-        if len(stay) < len(old):
-            _refill(old, stay)
-        (old.update if is_a(old, set) else old.extend)(added)
+    added = [final(item) for item in new if _mentions(item, is_new) or is_anew(item)]
+    items = list(old)
+    stay = [item for item in items if not is_anew(item)]
+    if added or len(stay) < len(items):
+        undo.append(functools.partial(_refill, old, items))
+        place = next((i for i, item in enumerate(items) if is_anew(item)), len(items))
+        _refill(old, [*stay[:place], *added, *stay[place:]])
 
 
 def _refill(container: Any, content: Any) -> None:

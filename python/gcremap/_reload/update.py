@@ -264,13 +264,14 @@ class Updater:
 
     def merge(self, old: Any, new: Any) -> None:
         """See state.merge()."""
-        new_ones = self._matcher.is_new
-        final, undo = self._matcher.final, self._undo
-        state.merge(old, new, new_ones, self._is_code, self._is_undecorated, final, undo)
+        matcher = self._matcher
 
-    def _is_undecorated(self, value: Any) -> bool:
-        values = self._matcher.values.get(module_of(value))
-        return values is not None and values.is_undecorated(value.__qualname__)
+        def is_registered_anew(value: Any) -> bool:
+            values = matcher.values.get(module_of(value))
+            return values is not None and values.is_registered_anew(value.__qualname__, old)
+
+        final, undo = matcher.final, self._undo
+        state.merge(old, new, matcher.is_new, self._is_code, is_registered_anew, final, undo)
 
     def _is_code(self, value: Any) -> bool:
         return id(value) in self._matcher.by_new or self._matcher.is_new(value)
