@@ -519,3 +519,17 @@ def test_attributes_that_statements_set(project: Any, kind: str, how: str) -> No
     project.reload(mod=source(5, 6))
     assert (mod.X.a, mod.X.b, mod.X.other) == (5, 6, 11)
     assert not hasattr(mod.X, "c")
+
+
+def test_value_computed_from_one_that_becomes_a_function(project: Any) -> None:
+    source = (
+        "def make(): return lambda: 1\nf = {0}\npair = (1, f)\nhandler = None\nkept = [handler]\n"
+    )
+    mod = project.load(mod=source.format("2"))
+    mod.handler, kept = len, mod.kept
+    project.reload(mod=source.format("make()"))
+    assert mod.pair[1] is mod.f
+    assert mod.kept is kept
+    project.reload(mod=source.format("3"))
+    assert mod.pair == (1, 3)
+    assert mod.handler is len

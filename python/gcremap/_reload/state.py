@@ -203,6 +203,8 @@ class Values:
         final = self._final(new)
         if final is old or (callable(new) and final is self._final(old)):
             return False
+        if callable(new) and not callable(old):
+            return not self._is_unchanged(name)
         if callable(new):
             before = (self._old_index or {}).get(name)
             imported = definition.is_import and before is not None and before.is_import
