@@ -87,7 +87,7 @@ def run_tests(use: uses.Use) -> None:
         return
     import pytest
 
-    options = ["-q", "-x", "-p", "no:cacheprovider", "--continue-on-collection-errors"]
+    options = ["-q", "-x", "-p", "no:cacheprovider", "-W", "default"]
     code = pytest.main([*options, "--pyargs", *use.tests])
     if code:
         raise AssertionError(f"pytest {code}")

@@ -185,7 +185,6 @@ def yaml() -> Iterator[None]:
 @use(
     "networkx",
     tests=("networkx.classes.tests", "networkx.algorithms.tests.test_dag"),
-    refuses="its registry takes no algorithm a second time",
 )
 def networkx() -> Iterator[None]:
     import networkx as nx
@@ -357,7 +356,7 @@ def django() -> Iterator[None]:
 
 @use(
     "numpy",
-    refuses="numpy._globals raises an error when it is run a second time",
+    only_once=("numpy._globals", "numpy.exceptions"),
     tests=("numpy.lib.tests.test_arraypad",),
 )
 def numpy() -> Iterator[None]:
