@@ -109,19 +109,22 @@ pub(crate) unsafe extern "C" fn is_class(
 /// `__bases__` puts it back.
 ///
 /// # Safety
-/// Called by CPython as a METH_O function.
+/// Called by CPython as a METH_VARARGS function.
 pub(crate) unsafe extern "C" fn leave_bases(
     _module: *mut PyObject,
-    cls: *mut PyObject,
+    args: *mut PyObject,
 ) -> *mut PyObject {
-    // SAFETY: CPython passes a live object and holds the GIL; a class has bases.
+    let mut cls = ptr::null_mut::<PyObject>();
+    // SAFETY: CPython passes a live argument and holds the GIL; the format has a target
+    // of its type, a class, which has bases.
     unsafe {
-        if py::PyType_Check(cls) == 0 {
-            py::PyErr_SetString(py::PyExc_TypeError, c"_leave_bases takes a class".as_ptr());
-        } else if c::gcr_type_leave_bases(cls) == 0 {
-            return py::Py_NewRef(py::Py_None());
+        let class = &raw mut py::PyType_Type;
+        if py::PyArg_ParseTuple(args, c"O!:_leave_bases".as_ptr(), class, &raw mut cls) == 0
+            || c::gcr_type_leave_bases(cls) < 0
+        {
+            return ptr::null_mut();
         }
-        ptr::null_mut()
+        py::Py_NewRef(py::Py_None())
     }
 }
 

@@ -124,7 +124,7 @@ static METHODS: Shared<[PyMethodDef; 23]> = Shared(std::cell::UnsafeCell::new([
         ml_doc: null_mut(),
     },
     door(c"_is_class", kinds::is_class, METH_O),
-    door(c"_leave_bases", kinds::leave_bases, METH_O),
+    door(c"_leave_bases", kinds::leave_bases, METH_VARARGS),
     door(c"_fits", kinds::fits, METH_VARARGS),
     door(c"_classes_with", kinds::classes_with, METH_VARARGS),
     door(c"_hush", hashes::hush, METH_O),
