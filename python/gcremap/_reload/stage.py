@@ -303,6 +303,7 @@ class Stage:
                 name
                 for name in pair.new_members
                 if name in olds and name in news and not name.startswith("__")
+                and id(olds[name]) not in self._matcher.by_old
                 and takes_the_place(name, (olds, news), indexes)
             ]  # fmt: skip
             stays = class_values(pair, self._matcher) if found else ()

@@ -56,6 +56,7 @@ def is_made_by(value: Any, definition: Definition) -> bool:
 def _origins(value: Any) -> Iterator[str]:
     """The qualified names that a class, or a function in wrappers, and these were compiled with."""
     for _ in range(_DEPTH):
+        outer = value
         if is_class(value):
             yield value.__qualname__
             return
@@ -64,6 +65,8 @@ def _origins(value: Any) -> Iterator[str]:
             value = vars(value).get("__wrapped__")
         for kind, attribute in _AROUND:
             value = getattr(value, attribute) if is_a(value, kind) else value
+        if value is outer:
+            return
 
 
 _DEPTH = 8

@@ -118,10 +118,12 @@ class Updater:
 
     def _reassign(self, pair: Pair) -> None:
         """Take over the attributes of a function that other statements set now."""
+        if not pair.reassigned:
+            return
         before, wanted = dict(vars(pair.old)), vars(pair.new)
         present = {k: v for k, v in before.items() if k not in pair.reassigned}
         present |= {k: self._matcher.final(wanted[k]) for k in pair.reassigned & wanted.keys()}
-        if pair.reassigned and not self._equal(before, present):
+        if not self._equal(before, present):
             pair.changed = True
             refill(vars(pair.old), present)
             self._undo.append(functools.partial(refill, vars(pair.old), before))
