@@ -386,6 +386,16 @@ def test_a_loader_that_runs_the_code_itself(project: Any, told: bool, monkeypatc
         assert isinstance(instance, mod.C)
 
 
+def test_a_static_type_that_was_never_made_ready(project: Any) -> None:
+    kinds = vars(pytest.importorskip("_testcapi"))
+    project.load(mod="X = 1\n", user="from mod import X\n")
+    import user as importer  # type: ignore[import-not-found]
+
+    vars(importer).update({k: v for k, v in kinds.items() if k.startswith("_test_structm")})
+    project.reload(mod="X = 2\n")
+    assert importer.X == 2
+
+
 def test_package_that_takes_away_the_names_of_its_submodules(project: Any) -> None:
     """The import system binds them, once: what the source does with them, it does again."""
     source = "from .sub import f\nSEEN = sub.__name__, {}\ndel sub\n"

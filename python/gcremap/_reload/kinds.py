@@ -43,7 +43,11 @@ def is_function(value: object) -> TypeGuard[FunctionType]:
 
 def module_of(value: type | FunctionType) -> Any:
     """Its `__module__`, whatever a metaclass says of that; None if there is none."""
-    return namespace_of(value).get("__module__") if is_class(value) else value.__module__
+    if not is_class(value):
+        return value.__module__
+    namespace: Any = namespace_of(value)
+    # A static type has none until it is made ready.
+    return namespace.get("__module__") if namespace is not None else None
 
 
 def is_own(value: object) -> bool:
