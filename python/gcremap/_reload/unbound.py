@@ -107,9 +107,13 @@ def _namesakes(cls: type, matcher: Matcher) -> dict[int, type]:
 
 
 def _said(cls: type) -> tuple[str, str]:
-    """The module and name that a class gives, without asking its metaclass."""
+    """The module and name that a class gives, without asking its metaclass; none, as a class
+    of C code may have no module."""
     ask = type.__getattribute__
-    return ask(cls, "__module__"), ask(cls, "__qualname__")
+    try:
+        return ask(cls, "__module__"), ask(cls, "__qualname__")
+    except AttributeError:
+        return "", ""
 
 
 def match_unbound(jobs: Iterable[Job], matcher: Matcher, nursery: Nursery) -> None:
