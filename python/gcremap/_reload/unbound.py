@@ -45,7 +45,7 @@ def match_unbound_classes(jobs: Iterable[Job], matcher: Matcher, nursery: Nurser
     by_name = {job.name: job for job in jobs}
     young = nursery.classes()
     fresh = set(map(id, young))
-    news: dict[tuple[str, str], list[type]] = defaultdict(list)
+    news: dict[tuple[Any, str], list[type]] = defaultdict(list)
     for cls in young:
         key = _said(cls)
         if id(cls) not in matcher.by_new and "<" not in key[1]:
@@ -106,14 +106,9 @@ def _namesakes(cls: type, matcher: Matcher) -> dict[int, type]:
     return found
 
 
-def _said(cls: type) -> tuple[str, str]:
-    """The module and name that a class gives, without asking its metaclass; none, as a class
-    of C code may have no module."""
-    ask = type.__getattribute__
-    try:
-        return ask(cls, "__module__"), ask(cls, "__qualname__")
-    except AttributeError:
-        return "", ""
+def _said(cls: type) -> tuple[Any, str]:
+    """The module, if there is one, and name that a class gives, without asking its metaclass."""
+    return module_of(cls), type.__getattribute__(cls, "__qualname__")
 
 
 def match_unbound(jobs: Iterable[Job], matcher: Matcher, nursery: Nursery) -> None:
