@@ -20,6 +20,7 @@ from typing import Any, TextIO
 
 import gcremap
 from clones import IMMUTABLES, SELDOM_CHANGED, UnfitError, clone
+from integrity import referents
 
 MONITOR = 4
 """A tool number of sys.monitoring that no tool is expected to take."""
@@ -204,7 +205,7 @@ def listed(dice: random.Random) -> list[Any]:
 
 def held(dice: random.Random) -> list[Any]:
     """What a few objects refer to: also what the collector does not list."""
-    return gc.get_referents(*dice.choices(gc.get_objects(), k=50))
+    return referents(*dice.choices(gc.get_objects(), k=50))
 
 
 def at_hand(dice: random.Random) -> list[Any]:
@@ -217,8 +218,8 @@ def at_hand(dice: random.Random) -> list[Any]:
                 frames.append(each)
             each = each.f_back
     del frame  # among them is this one, which would keep itself and all that it holds
-    near = gc.get_referents(*frames)
-    return near + gc.get_referents(*near)
+    near = referents(*frames)
+    return near + referents(*near)
 
 
 SOURCES = [young, listed, listed, held, at_hand, at_hand]

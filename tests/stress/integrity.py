@@ -11,6 +11,7 @@ import ctypes
 import gc
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from types import ModuleType
 from typing import Any
 
 from gcremap import _native
@@ -50,12 +51,19 @@ def all_faults(first: Sequence[type] = ()) -> list[str]:
 # ---- hashes ----
 
 
+def referents(*objects: Any) -> list[Any]:
+    """What `gc.get_referents` says, of all but modules. That of `_asyncio` shows on 3.12 what it
+    keeps to use again, which a reference to it frees once more (Modules/_asynciomodule.c,
+    module_traverse)."""
+    return gc.get_referents(*(each for each in objects if not _native._is_a(each, ModuleType)))
+
+
 def containers() -> Iterator[Any]:
     """All tables and tuples, with those that the collector does not list: what holds nothing
     but numbers and text."""
     seen = set()
     for each in gc.get_objects():
-        for one in (each, *gc.get_referents(each)):
+        for one in (each, *referents(each)):
             if type(one) in (dict, set, frozenset, tuple) and id(one) not in seen:
                 seen.add(id(one))
                 yield one
