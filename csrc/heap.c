@@ -21,8 +21,8 @@ gcr_track(PyObject *object)
     }
 }
 
-static void
-make_young(PyObject *object)
+void
+gcr_make_young(PyObject *object)
 {
     if (object != NULL && PyObject_IS_GC(object) && PyObject_GC_IsTracked(object)) {
         PyObject_GC_UnTrack(object);
@@ -44,13 +44,13 @@ gcr_make_class_young(PyObject *class_)
         Py_ssize_t position = 0;
         while (PyDict_Next(gcr_type_dict(each), &position, NULL, &value)) {
             if (Py_IS_TYPE(value, &PyGetSetDescr_Type) || Py_IS_TYPE(value, &PyMemberDescr_Type)) {
-                make_young(value);
+                gcr_make_young(value);
             }
         }
-        make_young(gcr_type_dict(each));
-        make_young(each->tp_bases);
-        make_young(each->tp_mro);
-        make_young((PyObject *)each);
+        gcr_make_young(gcr_type_dict(each));
+        gcr_make_young(each->tp_bases);
+        gcr_make_young(each->tp_mro);
+        gcr_make_young((PyObject *)each);
     }
 }
 

@@ -90,3 +90,39 @@ gcr_table_fault(PyObject *table)
     return PyAnySet_Check(table) ? gcr_set_fault((PySetObject *)table)
                                  : gcr_dict_fault((PyDictObject *)table);
 }
+
+int
+gcr_takes_entry(PyObject *table, PyObject *key, PyObject *value)
+{
+    if (PyFrozenSet_Check(table) || (value != NULL && gcr_is_lru_link(value))) {
+        return 0;
+    }
+    return !PyWeakref_Check(key) || ((PyWeakReference *)key)->wr_object != Py_None;
+}
+
+static int
+set_item(PyObject *dict, PyObject *key, PyObject *value)
+{
+    return PyODict_Check(dict) ? PyODict_SetItem(dict, key, value)
+                               : PyDict_SetItem(dict, key, value);
+}
+
+int
+gcr_dict_split_entry(PyObject *dict, PyObject *winner, PyObject *value, PyObject *key)
+{
+    int found = PyDict_Contains(dict, key);
+    if (found != 0) {
+        return found < 0 ? -1 : 0;
+    }
+    PyObject *present = PyDict_GetItemWithError(dict, winner);
+    if (present == NULL) {
+        return PyErr_Occurred() ? -1 : 0;
+    }
+    Py_INCREF(present);
+    int result = set_item(dict, winner, value);
+    if (result == 0) {
+        result = set_item(dict, key, present);
+    }
+    Py_DECREF(present);
+    return result;
+}

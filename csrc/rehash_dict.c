@@ -316,8 +316,8 @@ apply_drop(gcr_rehash *rehash, const gcr_key_edit *edit, gcr_dropped *dropped)
     PyDictObject *dict = (PyDictObject *)rehash->table;
     entry_parts loser = dict_entry(dict, edit->entry);
     entry_parts winner = dict_entry(dict, edit->winner);
-    *dropped = (gcr_dropped){edit->entry, edit->winner, entry_hash(loser), *loser.key,
-                             *winner.value};
+    *dropped = (gcr_dropped){edit->entry, edit->winner, entry_hash(loser), *winner.key,
+                             *loser.key, *winner.value};
     gcr_remember_hash(*loser.key, edit->hash);
     if (gcr_is_lru_link(*winner.value)) {
         gcr_lru_link_unlink(*winner.value);

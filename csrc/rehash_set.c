@@ -97,7 +97,8 @@ gcr_set_commit(gcr_rehash *rehash)
         else if (edit->kind == GCR_EDIT_DROP) {
             setentry *entry = &set->table[edit->entry];
             rehash->dropped[i] =
-                (gcr_dropped){edit->entry, edit->winner, entry->hash, entry->key, NULL};
+                (gcr_dropped){edit->entry, edit->winner, entry->hash,
+                              set->table[edit->winner].key, entry->key, NULL};
             gcr_remember_hash(entry->key, edit->hash);
             *entry = (setentry){NULL, 0};
             set->used--;

@@ -128,6 +128,23 @@ pub(crate) unsafe extern "C" fn leave_bases(
     }
 }
 
+/// `_make_young(*objects)`: the next young collection looks at them.
+///
+/// # Safety
+/// Called by CPython as a METH_VARARGS function.
+pub(crate) unsafe extern "C" fn make_young(
+    _module: *mut PyObject,
+    args: *mut PyObject,
+) -> *mut PyObject {
+    // SAFETY: CPython passes a live tuple and holds the GIL.
+    unsafe {
+        for index in 0..py::PyTuple_GET_SIZE(args) {
+            c::gcr_make_young(py::PyTuple_GET_ITEM(args, index));
+        }
+        py::Py_NewRef(py::Py_None())
+    }
+}
+
 /// `_fits(old, new)`: whether instances of a class can become those of another as they are.
 ///
 /// # Safety

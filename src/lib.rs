@@ -51,6 +51,7 @@ mod hashes;
 mod kinds;
 mod locate;
 mod log;
+mod lost;
 mod memory;
 mod object;
 mod pins;
@@ -102,7 +103,7 @@ const fn door(name: &'static std::ffi::CStr, function: PyCFunction, flags: c_int
     }
 }
 
-static METHODS: Shared<[PyMethodDef; 23]> = Shared(std::cell::UnsafeCell::new([
+static METHODS: Shared<[PyMethodDef; 24]> = Shared(std::cell::UnsafeCell::new([
     PyMethodDef {
         ml_name: c"remap".as_ptr(),
         ml_meth: PyMethodDefPointer {
@@ -125,6 +126,7 @@ static METHODS: Shared<[PyMethodDef; 23]> = Shared(std::cell::UnsafeCell::new([
     },
     door(c"_is_class", kinds::is_class, METH_O),
     door(c"_leave_bases", kinds::leave_bases, METH_VARARGS),
+    door(c"_make_young", kinds::make_young, METH_VARARGS),
     door(c"_fits", kinds::fits, METH_VARARGS),
     door(c"_classes_with", kinds::classes_with, METH_VARARGS),
     door(c"_hush", hashes::hush, METH_O),

@@ -90,6 +90,7 @@ fn methods() -> *mut py::PyMethodDef {
         method(c"collisions", collisions),
         method(c"leftovers", leftovers),
         method(c"facts", facts),
+        method(c"commit", commit),
         py::PyMethodDef {
             ml_name: c"undo".as_ptr(),
             ml_meth: py::PyMethodDefPointer { PyCFunction: put_back },
@@ -221,6 +222,15 @@ unsafe extern "C" fn facts(log: *mut PyObject, _: *mut PyObject) -> *mut PyObjec
         }
     };
     api::returned(result.map(Owned::into_ptr))
+}
+
+/// `commit()`: there is no undo any more, and the olds may be freed.
+unsafe extern "C" fn commit(log: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
+    // SAFETY: the method is called with a live log and the GIL.
+    unsafe {
+        drop(take(log));
+        py::Py_NewRef(py::Py_None())
+    }
 }
 
 /// `undo()`: how many references it put back.

@@ -108,7 +108,7 @@ impl Lost {
     ///
     /// # Safety
     /// I1; an outcome owns the table.
-    pub(crate) unsafe fn can_come_back(&self, prints: &mut Fingerprints) -> bool {
+    pub(crate) unsafe fn is_in_place(&self, prints: &mut Fingerprints) -> bool {
         // SAFETY: the caller's promise.
         unsafe { prints.of(self.table) == self.fingerprint }
     }
@@ -296,7 +296,7 @@ unsafe fn settle(done: &mut Outcome, classes: &[Owned], base: usize) -> Result<(
     unsafe {
         let settled = run(false, base, |_| {
             let mut prints = Fingerprints::default();
-            intact = done.dropped.iter().map(|lost| lost.can_come_back(&mut prints)).collect();
+            intact = done.dropped.iter().map(|lost| lost.is_in_place(&mut prints)).collect();
             let rehash = classes.iter().map(Owned::as_ptr).collect();
             Changes { rehash, ..Changes::default() }
         });
@@ -433,7 +433,7 @@ impl Outcome {
         for Dropped { table, dropped } in dropped {
             // SAFETY: the caller's promise.
             unsafe {
-                self.owned.push(Owned::borrow(table));
+                self.owned.extend([table, dropped.winner_key].map(|each| Owned::borrow(each)));
                 self.dropped.push(Lost { table, dropped, fingerprint: prints.of(table) });
             }
         }

@@ -8,17 +8,17 @@ use pyo3_ffi as py;
 use pyo3_ffi::PyObject;
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::api;
 use crate::edit::{count_all, Bases, Changes, Edit, Instances, Restore, Variables};
 use crate::ffi::{self, bindings as c};
 use crate::forwarding::{ForwardingMap, Pair};
-use crate::hashes::Fingerprints;
 use crate::locate::Locator;
+use crate::lost::{former_keys, ways_back, Anew, Way};
 use crate::object::{Owned, Raised};
 use crate::repair::contexts::Changed;
 use crate::repair::weak::WeakMove;
 use crate::slot::Slot;
 use crate::transaction::{self, Failure, Outcome};
-use crate::{api, hashes};
 
 /// Undoes what a remap did; returns how many references were put back. An error means
 /// that nothing was.
@@ -31,10 +31,12 @@ pub(crate) unsafe fn undo(
     log: *mut PyObject,
 ) -> Result<usize, Raised> {
     let mut restores = 0;
+    let mut anew = Vec::new();
     // SAFETY: the caller's promise.
     unsafe {
         let undone = match transaction::run(false, base, |_| {
-            let changes = put_back(done);
+            let changes;
+            (changes, anew) = put_back(done);
             restores = changes.restores.len();
             changes
         }) {
@@ -58,6 +60,12 @@ pub(crate) unsafe fn undo(
         let moved: usize = undone.weak.iter().map(|moved| moved.references.len()).sum();
         let instances = count_all(&undone.instances);
         let slots = undone.edits.count_slots();
+        for lost in &anew {
+            match lost.insert() {
+                Ok(()) => restores += 1,
+                Err(Raised) => py::PyErr_WriteUnraisable(log),
+            }
+        }
         Ok(slots + instances + undone.variables + moved + restores)
     }
 }
@@ -74,7 +82,7 @@ pub(crate) unsafe fn revert(done: &Outcome, base: usize) -> bool {
     unsafe {
         py::PyErr_Fetch(&raw mut kind, &raw mut value, &raw mut traceback);
         // What comes late again is less than what came first.
-        let undone = transaction::run(false, base, |_| put_back(done));
+        let undone = transaction::run(false, base, |_| put_back(done).0);
         py::PyErr_Clear();
         py::PyErr_Restore(kind, value, traceback);
         matches!(undone, Ok(_) | Err(Failure::Late(_)))
@@ -99,29 +107,28 @@ fn identity(slot: &Slot, now: usize) -> (usize, isize, usize) {
     }
 }
 
-/// The inverse of what was done, as far as it still stands. Slots are located
-/// afresh: a list may have moved its items since.
+/// The inverse of what was done, as far as it still stands, and what is to be inserted
+/// after it. Slots are located afresh: a list may have moved its items since.
 ///
 /// # Safety
 /// I1 and I3; `done` owns its objects.
-unsafe fn put_back(done: &Outcome) -> Changes {
+unsafe fn put_back(done: &Outcome) -> (Changes, Vec<Anew>) {
     let mut changes = Changes::default();
     let forwarded: FxHashMap<usize, usize> =
         done.edits.iter().map(|edit| (edit.old as usize, edit.new as usize)).collect();
     let news: FxHashSet<usize> = forwarded.values().copied().collect();
     let Ok(map) = ForwardingMap::new(news.iter().map(|&old| Pair { old, new: 0 })) else {
-        return changes;
+        return (changes, Vec::new());
     };
     let lost: FxHashSet<(usize, isize)> =
         done.dropped.iter().map(|lost| (lost.table as usize, lost.dropped.entry)).collect();
-    let mut prints = Fingerprints::default();
-    // Where the loser cannot come back, the winner keeps its key and its value.
     // SAFETY: the caller's promise.
-    let won: FxHashSet<(usize, isize)> = unsafe {
-        let gone = done.dropped.iter().filter(|lost| !lost.can_come_back(&mut prints));
-        gone.map(|lost| (lost.table as usize, lost.dropped.winner)).collect()
-    };
-    let moved = MovedValues::of(done, &mut prints);
+    let ways = unsafe { ways_back(done) };
+    // Where the loser cannot come back, the winner keeps its key and its value.
+    let gone = done.dropped.iter().zip(&ways).filter(|(_, &way)| way == Way::None);
+    let won: FxHashSet<(usize, isize)> =
+        gone.map(|(lost, _)| (lost.table as usize, lost.dropped.winner)).collect();
+    let moved = MovedValues::of(done, &ways);
     // By table: the olds of keys that an entry, and its node, do not get back.
     let stays = |edit: &&Edit| {
         let entry = (edit.holder as usize, edit.slot.index);
@@ -202,11 +209,9 @@ unsafe fn put_back(done: &Outcome) -> Changes {
     changes.rehash.extend(done.rehash.iter().map(Owned::as_ptr));
     changes.variables = Variables::Back(done.contexts.iter().map(Changed::back).collect());
     // SAFETY: the caller's promise.
-    unsafe {
-        put_back_weak(done, &mut changes);
-        put_back_lost(done, &moved, &mut prints, &mut changes);
-    }
-    changes
+    unsafe { put_back_weak(done, &mut changes) };
+    let anew = put_back_lost(done, &moved, &ways, &mut changes);
+    (changes, anew)
 }
 
 /// # Safety
@@ -236,51 +241,40 @@ struct MovedValues {
 }
 
 impl MovedValues {
-    fn of(done: &Outcome, prints: &mut Fingerprints) -> Self {
+    fn of(done: &Outcome, ways: &[Way]) -> Self {
         let mut moved = MovedValues::default();
-        // By table and winner: the entry whose value the winner has so far.
-        let mut latest: FxHashMap<(usize, isize), isize> = FxHashMap::default();
-        for (at, lost) in done.dropped.iter().enumerate() {
-            // SAFETY: the outcome owns the table; I1.
-            if lost.dropped.value.is_null() || !unsafe { lost.can_come_back(prints) } {
+        // By table and winner: the entry whose value the winner has so far, and its key.
+        let mut latest: FxHashMap<(usize, isize), (isize, *mut PyObject)> = FxHashMap::default();
+        for (at, (lost, way)) in done.dropped.iter().zip(ways).enumerate() {
+            if lost.dropped.value.is_null() || *way == Way::None {
                 continue;
             }
             let (table, winner) = (lost.table as usize, lost.dropped.winner);
-            let before = latest.insert((table, winner), lost.dropped.entry).unwrap_or(winner);
-            moved.dropped.insert((table, before), at);
+            let before =
+                latest.insert((table, winner), (lost.dropped.entry, lost.dropped.winner_key));
+            moved.dropped.insert((table, before.map_or(winner, |(entry, _)| entry)), at);
         }
-        for ((table, winner), entry) in latest {
-            // SAFETY: as above; the winner is there, since the table is as it was.
-            let (key, _) = unsafe { hashes::entry(table as *mut PyObject, winner) };
+        for ((table, _), (entry, key)) in latest {
             moved.in_winner.insert((table, entry), key);
         }
         moved
     }
 }
 
-/// Entries of tables that have not changed since they lost them; the last that was
-/// dropped comes first.
-///
-/// # Safety
-/// As for `put_back`.
-unsafe fn put_back_lost(
+/// The last that was dropped comes first.
+fn put_back_lost(
     done: &Outcome,
     moved: &MovedValues,
-    prints: &mut Fingerprints,
+    ways: &[Way],
     changes: &mut Changes,
-) {
-    for (at, lost) in done.dropped.iter().enumerate().rev() {
-        // SAFETY: the caller's promise.
-        if !unsafe { lost.can_come_back(prints) } {
-            continue;
-        }
+) -> Vec<Anew> {
+    let mut anew = Vec::new();
+    let keys = if done.dropped.is_empty() { FxHashMap::default() } else { former_keys(done) };
+    for (at, (lost, way)) in done.dropped.iter().zip(ways).enumerate().rev() {
+        let table = lost.table;
+        let key = |entry: isize| keys.get(&(table as usize, entry)).copied();
         let mut dropped = lost.dropped;
-        let key = done.edits.iter().find(|edit| {
-            edit.is_key() && edit.holder == lost.table && edit.slot.index == dropped.entry
-        });
-        if let Some(edit) = key {
-            dropped.key = edit.old;
-        }
+        dropped.key = key(dropped.entry).unwrap_or(dropped.key);
         let value = done.edits.iter().find(|edit| {
             let entry = (edit.holder as usize, edit.slot.index);
             edit.slot.role() == c::GCR_DICT_VALUE && moved.dropped.get(&entry) == Some(&at)
@@ -288,8 +282,16 @@ unsafe fn put_back_lost(
         if let Some(edit) = value {
             dropped.value = edit.old;
         }
-        changes.restores.push(Restore { table: lost.table, dropped });
+        match way {
+            Way::Place => changes.restores.push(Restore { table, dropped }),
+            Way::Anew => {
+                let winner = key(dropped.winner).unwrap_or(lost.dropped.winner_key);
+                anew.push(Anew { table, winner, key: dropped.key, value: dropped.value });
+            }
+            Way::None => {}
+        }
     }
+    anew
 }
 
 /// Slots of the interpreter and of running frames that can be rewritten and hold

@@ -539,3 +539,92 @@ def test_an_exception_that_comes_once_all_is_changed() -> None:
     assert Named is not Failing
     assert type(keys[0]) is Named
     assert [table[Named(number)] for number in (10, 11)] == [10, 11]
+
+
+@pytest.mark.parametrize("back", [False, True])
+@pytest.mark.parametrize("count", [1, 200])
+@pytest.mark.parametrize(
+    "make", [dict.fromkeys, collections.OrderedDict.fromkeys, collections.Counter, set]
+)
+def test_undo_of_a_collision_in_a_table_that_grew_since(make: Any, count: int, back: bool) -> None:
+    things = [Thing(str(i)) for i in range(6)]
+    table = make(reversed(things) if back else things)
+    pairs = [(things[0], things[1]), (things[2], things[3]), (things[4], things[3])]
+    report = gcremap.remap(pairs, frames=False, exclude=[things, *pairs])
+    assert len(table) == 3
+    added = list(range(count))
+    for each in added:
+        table.add(each) if make is set else table.setdefault(each)
+    report.undo()
+    assert len(table) == 6 + count
+    assert set(table) == {*things, *added}
+    assert all(thing in table for thing in things)
+
+
+def test_undo_gives_each_key_its_value_back_in_a_table_that_grew_since() -> None:
+    for order in itertools.permutations(range(4)):
+        things = [Thing(str(i)) for i in range(4)]
+        values = [Thing("value") for _ in things]
+        table: dict[Any, Any] = {things[i]: values[i] for i in order}
+        other = Thing("other")
+        pairs = [(things[0], things[3]), (things[1], things[3]), (values[0], other)]
+        report = gcremap.remap(pairs, frames=False, exclude=[things, values, *pairs])
+        assert len(table) == 2
+        table["more"] = None
+        report.undo()
+        assert {key: table[key] for key in things} == dict(zip(things, values, strict=True))
+        assert "more" in table
+
+
+def test_undo_leaves_alone_what_was_taken_out_since() -> None:
+    old, new = Thing("old"), Thing("new")
+    table, members = {old: 1, new: 2}, {old, new}
+    report = gcremap.remap([(old, new)], frames=False)
+    del table[new]
+    members.clear()
+    members.add(3)
+    report.undo()
+    assert table == {}
+    assert members == {3}
+
+
+def test_undo_of_weak_references_in_a_set_that_grew_since() -> None:
+    things = [Thing(str(i)) for i in range(6)]
+    members = weakref.WeakSet(things)
+    table = weakref.WeakKeyDictionary(zip(things, range(6), strict=True))
+    pairs = [(things[0], things[1]), (things[2], things[3])]
+    report = gcremap.remap(pairs, frames=False, exclude=[things, *pairs])
+    assert len(members) == len(table) == 4
+    more = [Thing(f"more {i}") for i in range(20)]
+    for each in more:
+        members.add(each)
+        table[each] = None
+    report.undo()
+    assert set(members) == {*things, *more}
+    assert [table[each] for each in things] == list(range(6))
+
+
+def test_an_error_while_an_entry_comes_back_is_told(monkeypatch: Any) -> None:
+    told: list[Any] = []
+    monkeypatch.setattr("sys.unraisablehook", lambda said: told.append(said.exc_value))
+
+    class Key(Thing):
+        angry = False
+
+        def __hash__(self) -> int:
+            if self.angry:
+                raise OSError("no hash")
+            return 1
+
+        __eq__ = object.__eq__
+
+    old, new, other = Key("old"), Key("new"), Thing("other")
+    table: dict[Any, Any] = {old: 1, new: 2}
+    places = [other]
+    report = gcremap.remap([(old, new), (other, None)], frames=False, exclude=[(old, new, other)])
+    table["more"] = None
+    new.angry = True
+    assert report.undo() > 0
+    assert [type(each) for each in told] == [OSError]
+    assert [*table.items()] == [(old, 2), ("more", None)]
+    assert places == [other]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         """The engine's record of what it rewrote."""
 
         def undo(self) -> int: ...
+        def commit(self) -> None: ...
         def collisions(self) -> list[tuple[object, object, object]]: ...
         def leftovers(self) -> list[tuple[object, int]]: ...
         def facts(self) -> dict[str, object]: ...
@@ -100,6 +101,11 @@ class RemapReport:
         What has moved or changed since is left alone. A second call does nothing.
         """
         return self._log.undo()
+
+    def _commit(self) -> None:
+        """From now on it is part of something larger, which `undo` would take apart; the olds
+        may be freed."""
+        self._log.commit()
 
     def __repr__(self) -> str:
         lines = [f"replaced {_count(self.replaced, 'slot')} in {_count(self.holders, 'holder')}"]

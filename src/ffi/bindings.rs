@@ -131,6 +131,9 @@ unsafe extern "C" {
     pub fn gcr_track(object: *mut PyObject);
 }
 unsafe extern "C" {
+    pub fn gcr_make_young(object: *mut PyObject);
+}
+unsafe extern "C" {
     pub fn gcr_make_class_young(class_: *mut PyObject);
 }
 unsafe extern "C" {
@@ -513,8 +516,24 @@ pub struct gcr_dropped {
     pub entry: isize,
     pub winner: isize,
     pub hash: isize,
+    pub winner_key: *mut PyObject,
     pub key: *mut PyObject,
     pub value: *mut PyObject,
+}
+unsafe extern "C" {
+    pub fn gcr_takes_entry(
+        table: *mut PyObject,
+        key: *mut PyObject,
+        value: *mut PyObject,
+    ) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
+    pub fn gcr_dict_split_entry(
+        dict: *mut PyObject,
+        winner: *mut PyObject,
+        value: *mut PyObject,
+        key: *mut PyObject,
+    ) -> ::std::os::raw::c_int;
 }
 #[repr(C)]
 #[derive(Debug)]

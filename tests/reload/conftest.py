@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import gc
 import importlib
+import operator
 import os
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -53,13 +54,20 @@ class Project:
         """Those of `module` after a young collection, but for old ones that a word left over
         on the stack keeps alive."""
         gc.collect(0)
+        return [each for each in self.listed(type.__subclasses__(cls)) if each.__module__ == module]
+
+    def listed(self, classes: Iterable[type]) -> list[type]:
+        """Them, but for old ones that a word left over on the stack keeps alive."""
         held = _held(_native._pinned())
-        return [
-            each
-            for each in type.__subclasses__(cls)
-            if each.__module__ == module
-            and (id(each) not in held or vars(sys.modules[module]).get(each.__name__) is each)
-        ]
+        return [each for each in classes if id(each) not in held or _is_present(each)]
+
+
+def _is_present(cls: type) -> bool:
+    try:
+        found = operator.attrgetter(cls.__qualname__)(sys.modules[cls.__module__])
+    except AttributeError:
+        return False
+    return found is cls
 
 
 def _held(pinned: list[Any]) -> set[int]:
@@ -68,7 +76,7 @@ def _held(pinned: list[Any]) -> set[int]:
     held = set(map(id, pinned))
     while pinned:
         for part in gc.get_referents(*pinned):
-            if isinstance(part, type | tuple) and id(part) not in held:
+            if isinstance(part, type | tuple | dict) and id(part) not in held:
                 held.add(id(part))
                 pinned.append(part)
         del pinned[0]

@@ -39,7 +39,7 @@ class Applier:
         self._matcher = matcher
         self._undo = undo
         self._replace = identity == "replace"
-        self._updater = Updater(matcher, undo)
+        self.updater = Updater(matcher, undo)
         self._decided: set[int] = set()
         self._migrated: list[tuple[Any, Any]] = []
         self._descriptors: list[tuple[Any, Any]] = []
@@ -115,7 +115,7 @@ class Applier:
         wanted = tuple(map(final, new.__bases__))
         if wanted != old.__bases__:
             try:
-                self._updater.rebase(old, wanted)
+                self.updater.rebase(old, wanted)
             except TypeError:
                 return False
             pair.changed = True
@@ -164,20 +164,20 @@ class Applier:
                 set_class(pair.new, metaclass)
         for pair in self._matcher.pairs:
             if pair.keep:
-                self._updater.update(pair)
+                self.updater.update(pair)
             elif is_class(pair.old) and is_class(pair.new):
                 self._replace_class(pair)
             elif is_a(pair.old, FunctionType) and is_a(pair.new, FunctionType):
-                self._updater.keep_written(pair.old, pair.new)
+                self.updater.keep_written(pair.old, pair.new)
                 functions.carry_attributes(pair.old, pair.new, pair.attributes, self._undo)
         self._show_formers({job.name for job in jobs if "__after_reload__" in vars(job.module)})
         for function, code, parts in self._matcher.orphans:
             if self._orphan(function, code) and parts is not None:
-                self._updater.set_defaults(function, parts)
+                self.updater.set_defaults(function, parts)
         for job in jobs:
             for old, new in job.dropped:
-                self._updater.merge(old, new)
-        if self._updater.has_merged_cells:
+                self.updater.merge(old, new)
+        if self.updater.has_merged_cells:
             # A generic function remembers what it has chosen before it had these.
             _dispatch._refresh()
             self._undo.append(_dispatch._refresh)
@@ -195,7 +195,7 @@ class Applier:
             places = (pair.path, *_outer(pair.path))
             if any((pair.module, place) in asked for place in places):
                 self._shown.add(id(pair))
-                self._updater.make_shell(pair)
+                self.updater.make_shell(pair)
 
     def refresh_caches(self) -> None:
         """Of answers by class, where no remap has done it."""
@@ -207,7 +207,7 @@ class Applier:
             _dispatch._refresh()
 
     def _asked(self, pair: Pair) -> bool:
-        return "__subclasshook__" in self._updater.former_attributes(pair)
+        return "__subclasshook__" in self.updater.former_attributes(pair)
 
     def _replace_class(self, pair: Pair) -> None:
         """Give a new class what the program has made of the old one, and its instances."""
@@ -224,12 +224,12 @@ class Applier:
             stays = name in kept and news[name] is not value and name != "_fields_"
             stays = stays and name not in UNSETTABLE
             if stays:
-                self._updater.merge(value, news[name])
+                self.updater.merge(value, news[name])
             if (
                 stays
                 or dynamic
                 or dependents.stays_as_made(
-                    pair, name, value, news.get(name), self._updater.made_anew
+                    pair, name, value, news.get(name), self.updater.made_anew
                 )
             ):
                 set_attribute(new, name, value)
@@ -321,7 +321,7 @@ class Applier:
 
     def ours(self) -> list[Any]:
         """What keeps references to new sides that are to stay."""
-        return [self._updater.shells]
+        return [self.updater.shells]
 
     def remapping(self) -> list[tuple[Any, Any]]:
         pairs = [
@@ -333,7 +333,7 @@ class Applier:
 
     def holders(self) -> list[Any]:
         """What the remap leaves alone: our own pairs, and what new classes say of themselves."""
-        holders: list[Any] = [*self._matcher.pairs, self._updater.shells]
+        holders: list[Any] = [*self._matcher.pairs, self.updater.shells]
         for pair in self._matcher.pairs:
             if pair.keep and is_class(pair.new):
                 holders += [pair.new, *_own_tuples(pair.new)]
@@ -366,7 +366,7 @@ class Applier:
             if pair.changed and not is_class(pair.old):
                 names.add(pair.path.rpartition(".")[2])
         for pair in self.changed_classes():
-            before, present = self._updater.former_attributes(pair), vars(pair.final)
+            before, present = self.updater.former_attributes(pair), vars(pair.final)
             names.update(
                 name
                 for name in {*before, *present}
@@ -384,7 +384,7 @@ class Applier:
 
     def former(self, value: Any) -> Any:
         """An object with the old content of `value`: itself, unless it was updated in place."""
-        return self._updater.shells.get(id(value), value)
+        return self.updater.shells.get(id(value), value)
 
     def describe(self, jobs: Iterable[Job]) -> None:
         by_name = {job.name: job.report for job in jobs}
@@ -410,7 +410,7 @@ class Applier:
         for one, count in report.leftovers if report is not None else ():
             pair = self._matcher.by_old.get(id(one)) or self._matcher.by_new.get(id(one))
             if pair is not None:
-                updated = self._updater.take_after(one, pair.final)
+                updated = self.updater.take_after(one, pair.final)
                 self._leftovers.append((pair, count, updated))
 
     def fill_fields(self) -> None:
@@ -418,7 +418,7 @@ class Applier:
         for pair in self.changed_classes():
             cls: type = pair.final
             if "__dataclass_fields__" in vars(cls):
-                former = self._updater.former_attributes(pair)
+                former = self.updater.former_attributes(pair)
                 migrate.fill_fields(cls, former, self._undo)
 
     def settle_abstract(self) -> None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import functools
-import gc
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from types import ModuleType, TracebackType
 from typing import Any
 
-from gcremap import _native
-from gcremap._reload import record, source
+from gcremap._reload import garbage, record, source
 from gcremap._reload.kinds import is_a
 from gcremap._reload.report import ReloadReport
 from gcremap._reload.stage import Identity
@@ -38,8 +37,6 @@ def reload(
     """
     with Trimmed():
         _run([_checked(module)], identity, state)
-        # The report, which kept what was replaced, is gone.
-        _collect()
     return sys.modules.get(module.__name__, module)
 
 
@@ -50,9 +47,7 @@ def reload_all(modules: Iterable[ModuleType] | None = None) -> list[ReloadReport
     """
     chosen = changed_modules() if modules is None else [_checked(each) for each in modules]
     with Trimmed():
-        reports = _run(chosen, "keep", "keep-unchanged")
-        _collect()
-    return reports
+        return _run(chosen, "keep", "keep-unchanged")
 
 
 def changed_modules() -> list[ModuleType]:
@@ -119,7 +114,7 @@ class Reloader:
 
     def reload(self, *modules: ModuleType | str) -> list[ReloadReport]:
         """Reload these modules, or all under control whose source changed, in one transaction."""
-        chosen = [_checked(sys.modules[m] if isinstance(m, str) else m) for m in modules]
+        chosen = [_checked(_imported(m) if isinstance(m, str) else m) for m in modules]
         for module in chosen:
             if not self.controls(module):
                 raise ValueError(f"{module.__name__} is not under the control of this reloader")
@@ -130,7 +125,6 @@ class Reloader:
                 if self.before is not None and chosen:
                     self.before(chosen)
                 self.reports = _run(chosen, self.identity, self.state, self.policies)
-                _collect()
                 if self.after is not None and chosen:
                     self.after(self.reports)
         except BaseException as error:
@@ -153,6 +147,9 @@ class Trimmed:
         traceback: TracebackType | None,
     ) -> None:
         while traceback is not None and _is_ours(traceback):
+            with suppress(RuntimeError):  # it is running
+                # By their f_back the frames of the user would keep what it held.
+                traceback.tb_frame.clear()
             traceback = traceback.tb_next
         if error is not None and traceback is not None:
             error.__traceback__ = traceback
@@ -173,6 +170,12 @@ def _is_within(name: str, packages: tuple[str, ...]) -> bool:
 
 def _is_own(module: ModuleType) -> bool:
     return _is_within(module.__name__, ("gcremap",))
+
+
+def _imported(name: str) -> Any:
+    if name not in sys.modules:
+        raise ImportError(f"module {name} is not in sys.modules: import it first", name=name)
+    return sys.modules[name]
 
 
 def _checked(module: Any) -> ModuleType:
@@ -200,14 +203,15 @@ def _run(
     chosen = list(dict.fromkeys(modules))
     if not chosen:
         return []
-    transaction = Transaction(chosen, identity=identity, state=state, policies=policies or {})
-    # A partial is called from C, in a frame of the C stack of its own: what this one left
-    # there does not look as if some caller still used the old objects.
-    return functools.partial(transaction.run)()
+    return run(Transaction(chosen, identity=identity, state=state, policies=policies or {}))
 
 
-def _collect() -> None:
-    """Frees the classes that were made by running the source, or were replaced: they are
-    garbage, in cycles, and young."""
-    _native._release_pins()
-    gc.collect(1)
+def run(transaction: Transaction) -> list[ReloadReport]:
+    """Run it, and free what it leaves without a holder, after a failure too."""
+    try:
+        with Trimmed():  # the frames that were there hold what has failed
+            # A partial is called from C, in a frame of the C stack of its own: what this one left
+            # there does not look as if some caller still used the old objects.
+            return functools.partial(transaction.run)()
+    finally:
+        garbage.collect()

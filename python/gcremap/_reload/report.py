@@ -22,7 +22,7 @@ class ReloadReport:
     kept: list[str] = field(default_factory=list)
     """Values that stayed because what defines them did not change."""
     remap: RemapReport | None = field(default=None, repr=False)
-    """The remap of the transaction; None if no reference had to move."""
+    """What the reload of the module moved; None if no reference had to. There is no undo of it."""
     migrated: int = 0
     """Instances rebuilt because the layout of their class changed."""
     warnings: list[str] = field(default_factory=list)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import sys
 from collections.abc import MutableMapping
@@ -55,11 +54,11 @@ def exec_file(path: str | os.PathLike[str], namespace: dict[str, Any] | ModuleTy
     wherever they are referred to, state stays, names gone from the file go. Several files
     may run in one namespace. On any error the namespace is as it was.
     """
-    from gcremap._reload.reloader import Trimmed
+    from gcremap._reload.reloader import Trimmed, run
     from gcremap._reload.transaction import Transaction
 
     path = os.path.abspath(path)
     target = vars(namespace) if isinstance(namespace, ModuleType) else namespace
     target.setdefault("__name__", os.path.splitext(os.path.basename(path))[0])
     with Trimmed():
-        functools.partial(Transaction([Script(path, target)]).run)()
+        run(Transaction([Script(path, target)]))

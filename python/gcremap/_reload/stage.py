@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import EnumType
 from types import CodeType, ModuleType
 from typing import Any, Literal
@@ -56,8 +56,11 @@ class Stage:
         earlier: Sequence[Stage],
         identity: Identity,
         policy: Callable[[Target], Policy],
+        *,
+        is_last: bool,
     ) -> None:
         self.job = job
+        self._is_last = is_last
         self._jobs = [job]
         self._earlier = earlier
         self._identity = identity
@@ -74,7 +77,6 @@ class Stage:
 
     def run(self, jobs: Sequence[Job]) -> None:
         """Reload the module. `jobs` are all of the transaction."""
-        is_last = self.job is jobs[-1]
         with self._nursery:
             self._attempts.run(self.job, self._execute)
             self._settle(self.job)
@@ -85,11 +87,11 @@ class Stage:
             match_combinations(self._matcher)
             self._attempts.settle()
             self._withdraw()
-            report = self._commit(is_last)
-            if not is_last:
+            report = self._commit()
+            if not self._is_last:
                 self._nursery.keep()
         self._conclude(report, [job.module for job in jobs])
-        if not is_last:
+        if not self._is_last:
             pairs = self._matcher.pairs
             self._shelter.hide(pair.new for pair in pairs if pair.keep and is_class(pair.new))
 
@@ -107,6 +109,33 @@ class Stage:
         """Nothing runs any more that could look at what only a failure needs, or cause one."""
         self._nursery.close()
         self._shelter.leave()
+
+    def commit(self) -> None:
+        """There is no way back."""
+        if self.job.report.remap is not None:
+            self.job.report.remap._commit()
+
+    def gone(self) -> list[type]:
+        """The classes that another took the place of, or whose names are gone. What the last
+        stage has made is young, and found as it is."""
+        pairs = [pair for pair in self._matcher.pairs if is_class(pair.old)]
+        spaces: list[tuple[Mapping[str, Any], Mapping[str, Any]]] = [
+            (self.job.snapshot.namespace, self.job.namespace)
+        ]
+        spaces += [
+            (self.applier.updater.former_attributes(pair), vars(pair.final))
+            for pair in pairs
+            if is_class(pair.final)
+        ]
+        named = [
+            value
+            for before, now in spaces
+            for name, value in before.items()
+            if is_class(value) and module_of(value) == self.job.name and now.get(name) is not value
+        ]
+        replaced = [pair.old for pair in pairs if not pair.keep]
+        dropped = [pair.new for pair in pairs if pair.keep and not self._is_last]
+        return [*named, *replaced, *dropped]
 
     def roll_back(self) -> list[Exception]:
         """Put everything back; what went wrong, without stopping there."""
@@ -354,7 +383,7 @@ class Stage:
                 found.add(key)
         return frozenset(found)
 
-    def _commit(self, is_last: bool) -> RemapReport | None:
+    def _commit(self) -> RemapReport | None:
         # These go on with the classes that they were made of.
         made = ctypes_made_of((pair.old, pair.new) for pair in self._matcher.pairs)
         self._matcher.forget(made)
@@ -368,7 +397,7 @@ class Stage:
         names.update(job.report.updated, job.report.added, job.report.removed)
         self._reindexing = Reindexing(names)
         job.dropped.clear()
-        if not is_last:
+        if not self._is_last:
             self._changed = self._matcher.values[job.name].all_changed()
         self._matcher.values.clear()
         if self._redirected():

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from gcremap._reload import hooks, record, source, state
+from gcremap._reload import garbage, hooks, record, source, state
 from gcremap._reload.execute import FewSwitches, Snapshot
 from gcremap._reload.job import Job, Target
+from gcremap._reload.kinds import is_class
 from gcremap._reload.order import in_order
 from gcremap._reload.report import ReloadReport
 from gcremap._reload.script import Script
@@ -44,8 +45,11 @@ class Transaction:
         try:
             with FewSwitches():
                 for job in jobs:
-                    stages.append(Stage(job, tuple(stages), self._identity, self._policy))
-                    stages[-1].run(jobs)
+                    stage = Stage(
+                        job, tuple(stages), self._identity, self._policy, is_last=job is jobs[-1]
+                    )
+                    stages.append(stage)
+                    stage.run(jobs)
             for stage in stages:
                 stage.close()
             hooks.after(jobs, [stage.applier for stage in stages])
@@ -55,6 +59,9 @@ class Transaction:
                 remembered.append(job)
                 _remember(job.module, job.now)
                 job.report.seconds = time.perf_counter() - start
+            for stage in stages:
+                garbage.make_young(stage.gone())
+                stage.commit()
             current = [job.now for job in jobs]
             return [job.report for job in jobs]
         except BaseException as error:
@@ -72,6 +79,8 @@ class Transaction:
                     _remember(job.module, job.was)
             for stage, definitions in zip(reversed(stages), reversed(made), strict=True):
                 stage.sweep_after(error, definitions)
+                garbage.make_young(filter(is_class, definitions))
+                stage.close()
             raise
         finally:
             source.put_away(current)
