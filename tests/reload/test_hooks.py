@@ -88,7 +88,7 @@ def test_hooks_and_reports_of_a_reloader(project: Any) -> None:
     with pytest.raises(ZeroDivisionError):
         reloader.reload()
     assert seen == [["mod"], [["X"]], ["mod"], ZeroDivisionError]
-    with pytest.raises(ImportError, match="module nowhere is not in sys.modules: import it first"):
+    with pytest.raises(ImportError, match="module nowhere is not in sys"):
         reloader.reload("nowhere")
     with pytest.raises(ValueError, match="other is not under the control"):
         reloader.reload("other")
