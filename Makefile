@@ -2,7 +2,7 @@
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: demo test matrix memory stress lint docs bench dist patched clean help
+.PHONY: demo test matrix memory stress lint docs bench dist patched patched-suite clean help
 
 demo:    ## Build, install into .venv, and run the examples
 	@scripts/environment $(PYTHON) .venv
@@ -55,8 +55,11 @@ dist:    ## Make the sdist, and a wheel from it, offline; try it in a clean envi
 patched: ## Build the CPython of patches/ and gcremap for it (OPTIONS: see scripts/patched)
 	@scripts/patched $(OPTIONS)
 
+patched-suite: ## Run CPython's own tests on it and on a stock one, built the same way, and compare (OPTIONS: see scripts/patched-suite)
+	@scripts/patched-suite $(OPTIONS)
+
 clean:   ## Remove .venv, target and dist
 	@rm -rf .venv target dist
 
 help:    ## Show this help
-	@sed -n 's/^\([a-z]*\): *## \(.*\)/\1\t\2/p' Makefile | expand -t 10
+	@sed -n 's/^\([a-z-]*\): *## \(.*\)/\1\t\2/p' Makefile | expand -t 15
