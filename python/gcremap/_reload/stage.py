@@ -93,7 +93,8 @@ class Stage:
         self._conclude(report, [job.module for job in jobs])
         if not self._is_last:
             pairs = self._matcher.pairs
-            self._shelter.hide(pair.new for pair in pairs if pair.keep and is_class(pair.new))
+            sides = [pair.new if pair.keep else pair.old for pair in pairs if is_class(pair.final)]
+            self._shelter.hide(filter(is_class, sides))
 
     def final(self, value: Any) -> Any:
         """What it became, in this stage or in one before."""
