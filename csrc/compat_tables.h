@@ -150,4 +150,19 @@ gcr_weakrefs_elsewhere(PyObject *object)
 #endif
 }
 
+/* Whether the entry of a key is a thread's part of a `threading.local`: up to 3.12 an object of the
+ * thread borrows the value (Modules/_threadmodule.c, localdummyobject). */
+static inline int
+gcr_thread_borrows_value(PyObject *key)
+{
+#if !GCR_PY313
+    return PyWeakref_CheckRefExact(key)
+           && strcmp(Py_TYPE(((PyWeakReference *)key)->wr_object)->tp_name,
+                     "_thread._localdummy") == 0;
+#else
+    (void)key;
+    return 0;
+#endif
+}
+
 #endif

@@ -1,5 +1,6 @@
 /* Walkers of list, tuple, dict and set: what Objects/{list,tuple,dict,set}object.c
  * traverse, and the keys that they do not show. */
+#include "compat_tables.h"
 #include "walk.h"
 
 int
@@ -51,7 +52,8 @@ gcr_walk_dict(PyObject *holder, gcr_walk_state *walk)
             continue;
         }
         GCR_SHOW(.address = value, .role = GCR_DICT_VALUE, .name = "[key]", .index = i, .key = *key,
-                 .flags = value_flags);
+                 .flags = value_flags,
+                 .accepts = gcr_thread_borrows_value(*key) ? GCR_NOTHING : GCR_ANY);
         if (dict->ma_values == NULL) {
             GCR_SHOW(.address = key, .role = GCR_DICT_KEY, .name = "<key>", .index = i, .key = *key,
                      .flags = unicode ? GCR_HIDDEN : 0);

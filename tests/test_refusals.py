@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import re
 import sys
+import threading
 import types
 from typing import Any, ClassVar
 from xml.etree.ElementTree import Element
@@ -247,3 +249,26 @@ def test_what_a_stream_is_made_of() -> None:
     with contextlib.suppress(gcremap.RemapError):  # left over, where it is not shown
         gcremap.remap([(old, new)], frames=False)
     assert stream.read() == b"\0" * 10_000
+
+
+def test_a_threads_own_part_of_a_threading_local() -> None:
+    """Up to 3.12 an object of the thread borrows it."""
+
+    class Local(threading.local):
+        value = 0
+
+    local = Local()
+    local.value = 1
+    old = vars(local)
+    new = {"value": 2}
+    refused = sys.version_info < (3, 13)
+    private = pytest.raises(gcremap.RemapError, match="C code keeps private state about this very")
+    with private if refused else contextlib.nullcontext():
+        gcremap.remap([(old, new)], frames=False)
+    del old, new, private
+    gc.collect()
+    others = [{"value": each} for each in range(100)]
+    assert local.value == (1 if refused else 2)
+    local.value = 3
+    assert vars(local) == {"value": 3}
+    del others
