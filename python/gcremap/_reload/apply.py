@@ -171,9 +171,12 @@ class Applier:
                 self.updater.keep_written(pair.old, pair.new)
                 functions.carry_attributes(pair.old, pair.new, pair.attributes, self._undo)
         self._show_formers({job.name for job in jobs if "__after_reload__" in vars(job.module)})
-        for function, code, parts in self._matcher.orphans:
-            if self._orphan(function, code) and parts is not None:
-                self.updater.set_defaults(function, parts)
+        for orphan in self._matcher.orphans:
+            if self._orphan(orphan.function, orphan.code):
+                if orphan.defaults is not None:
+                    functions.set_defaults(orphan.function, orphan.defaults, self._undo)
+                if orphan.like is not None:
+                    functions.describe(orphan.function, orphan.like, self._undo)
         for job in jobs:
             for old, new in job.dropped:
                 self.updater.merge(old, new)
@@ -361,7 +364,7 @@ class Applier:
 
     def changed_names(self) -> set[str]:
         """The last names of functions, and the attributes of classes, that are others now."""
-        names = {function.__name__ for function, _, _ in self._matcher.orphans}
+        names = {orphan.function.__name__ for orphan in self._matcher.orphans}
         for pair in self._matcher.pairs:
             if pair.changed and not is_class(pair.old):
                 names.add(pair.path.rpartition(".")[2])

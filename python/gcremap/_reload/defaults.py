@@ -1,17 +1,22 @@
-"""Defaults of nested functions that were handed out: nobody makes these anew.
+"""Defaults of functions that stay what they are: which of them do.
 
-What a parameter's default is now is read from the source, where that says it: a constant.
+Of nested functions that were handed out nobody makes these anew: what a parameter's default is
+now is read from the source, where that says it: a constant.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import CodeType, FunctionType
 from typing import Any
 
+from gcremap._reload.definitions import Definition
+from gcremap._reload.effects import names_read
+from gcremap._reload.kinds import is_a
 from gcremap._reload.outline import Statements
 from gcremap._reload.parse import first_line
+from gcremap._reload.state import SCALARS, is_constant
 
 Parts = tuple[tuple[Any, ...] | None, dict[str, Any] | None]
 """`__defaults__` and `__kwdefaults__`."""
@@ -31,6 +36,8 @@ class Defaults:
         if was is None or now is None:
             return None
         before, present = dict(_named(was)), _values(function)
+        if before.keys() != present.keys():
+            return None  # it was given others
         try:
             wanted = {
                 name: _value(name, node, before.get(name), present) for name, node in _named(now)
@@ -41,10 +48,55 @@ class Defaults:
             wanted[name] is value for name, value in present.items()
         ):
             return None
-        by_word = {arg.arg for arg in now.kwonlyargs}
-        positional = tuple(value for name, value in wanted.items() if name not in by_word)
-        rest = {name: value for name, value in wanted.items() if name in by_word}
-        return positional or None, rest or None
+        return _parts(wanted, {arg.arg for arg in now.kwonlyargs})
+
+
+def chosen(
+    old: FunctionType,
+    new: FunctionType,
+    definition: Definition | None,
+    changed: Callable[[str], bool],
+    equal: Callable[[Any, Any], bool],
+) -> Parts:
+    """The defaults of a function whose source did not change.
+
+    They follow the constants, and the names that are `changed`, that they are computed from;
+    other objects and containers are state.
+    """
+    olds, news = _values(old), _values(new)
+    if olds.keys() != news.keys():
+        return new.__defaults__, new.__kwdefaults__
+    nodes = dict(_stated(definition)) if definition is not None else {}
+
+    def stays(name: str) -> bool:
+        before, now = olds[name], news[name]
+        if before is now or equal(before, now):
+            return True
+        if is_a(now, SCALARS) and is_constant(now):
+            return False
+        return name not in nodes or not any(map(changed, names_read(nodes[name])))
+
+    gone = [name for name in olds if not stays(name)]
+    if not gone:
+        return old.__defaults__, old.__kwdefaults__
+    wanted = {name: (news if name in gone else olds)[name] for name in olds}
+    return _parts(wanted, set(new.__kwdefaults__ or ()))
+
+
+def _stated(definition: Definition) -> Iterator[tuple[str, ast.expr]]:
+    """The parameters that have a default, of the one function that a statement makes."""
+    for said in definition.prints:
+        node: ast.AST | None = said.node
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            node = node.value
+        if isinstance(node, (*_FUNCTIONS, ast.Lambda)):
+            yield from _named(node.args)
+
+
+def _parts(values: dict[str, Any], by_word: set[str]) -> Parts:
+    positional = tuple(value for name, value in values.items() if name not in by_word)
+    rest = {name: value for name, value in values.items() if name in by_word}
+    return positional or None, rest or None
 
 
 def _arguments(statements: Statements, code: CodeType) -> ast.arguments | None:
@@ -82,8 +134,10 @@ def _named(arguments: ast.arguments) -> Iterator[tuple[str, ast.expr]]:
 
 def _values(function: FunctionType) -> dict[str, Any]:
     code, defaults = function.__code__, function.__defaults__ or ()
-    names = code.co_varnames[code.co_argcount - len(defaults) : code.co_argcount]
-    return {**dict(zip(names, defaults, strict=True)), **(function.__kwdefaults__ or {})}
+    names = code.co_varnames[: code.co_argcount]
+    # There may be more of them than parameters, by an assignment: these are never used.
+    known = zip(reversed(names), reversed(defaults), strict=False)
+    return {**dict([*known][::-1]), **(function.__kwdefaults__ or {})}
 
 
 def _value(name: str, node: ast.expr, before: ast.expr | None, present: dict[str, Any]) -> Any:

@@ -9,6 +9,7 @@ from types import FunctionType
 from typing import Any
 
 from gcremap import _native
+from gcremap._reload.defaults import Parts
 
 Undo = list[Callable[[], Any]]
 
@@ -46,11 +47,32 @@ def copy_of(
     made.__defaults__, made.__kwdefaults__ = function.__defaults__, function.__kwdefaults__
     made.__qualname__, made.__module__ = function.__qualname__, function.__module__
     made.__dict__.update(function.__dict__)
-    # Since 3.14 annotations are computed when they are asked for, which may fail.
-    lazy = "__annotate__" if hasattr(function, "__annotate__") else "__annotations__"
-    for name in ("__doc__", lazy):
+    for name in ("__doc__", _annotations(function)):
         setattr(made, name, getattr(function, name))
     return made
+
+
+def set_defaults(function: FunctionType, parts: Parts, undo: Undo) -> None:
+    _set(function, "__defaults__", parts[0], undo)
+    _set(function, "__kwdefaults__", parts[1], undo)
+
+
+def describe(function: FunctionType, like: FunctionType, undo: Undo) -> None:
+    """Let a function say of itself what another one of its code does."""
+    for name in ("__doc__", _annotations(like)):
+        _set(function, name, getattr(like, name), undo)
+
+
+def _set(function: FunctionType, name: str, value: Any, undo: Undo) -> None:
+    before = getattr(function, name)
+    setattr(function, name, value)
+    undo.append(lambda: setattr(function, name, before))
+
+
+def _annotations(function: FunctionType) -> str:
+    """The attribute to copy: since 3.14 they are computed when they are asked for, which may
+    fail."""
+    return "__annotate__" if hasattr(function, "__annotate__") else "__annotations__"
 
 
 def swap(old: FunctionType, new: FunctionType, undo: Undo) -> None:

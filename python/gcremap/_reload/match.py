@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from types import CodeType, FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gcremap._reload import codes
 from gcremap._reload.alternatives import is_certain, made_by
@@ -177,6 +177,18 @@ def _is_single(whole: Definition | None) -> bool:
     return whole is None or len(whole.prints) == 1
 
 
+class Orphan(NamedTuple):
+    """A function that runs old code and has no new side."""
+
+    function: FunctionType
+    code: CodeType
+    """What it should run."""
+    defaults: Parts | None
+    """Those that it should have, where these are others."""
+    like: FunctionType | None
+    """One that was made by the new source and has this code, where there is any."""
+
+
 class Matcher:
     """Finds all pairs of a transaction; each old and each new is in one at most."""
 
@@ -194,9 +206,7 @@ class Matcher:
         """The modules whose definitions were withdrawn from registries, for new ones."""
         self.values: dict[str, Values] = {}
         """What is known of the data of each module."""
-        self.orphans: list[tuple[FunctionType, CodeType, Parts | None]] = []
-        """Functions that run old code and have no new side: the code that they should run,
-        and their defaults, where these are others."""
+        self.orphans: list[Orphan] = []
 
     def is_new(self, value: Any) -> bool:
         """Whether a function or class came with the new source and has no old side."""

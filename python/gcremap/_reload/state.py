@@ -319,6 +319,13 @@ def _mentions(item: Any, is_one: Callable[[Any], bool]) -> bool:
     return any((is_class(part) or is_function(part)) and is_one(part) for part in inside(item))
 
 
+def is_registry(container: Any) -> bool:
+    """Whether functions or classes are in it, alone or each in a tuple with what belongs to it."""
+    items = [*container.values()] if is_a(container, dict) else [*container]
+    inner = [part for item in items for part in (item if is_a(item, tuple) else (item,))]
+    return any(is_class(part) or is_function(part) for part in inner)
+
+
 def _definitions(entry: Any) -> Iterator[Any]:
     """The function or class that an entry is, perhaps under a decorator, or has as its own part,
     as a record does."""

@@ -29,7 +29,7 @@ from gcremap._reload.kinds import (
     module_of,
     namespace_of,
 )
-from gcremap._reload.match import Matcher, Site
+from gcremap._reload.match import Matcher, Orphan, Site
 from gcremap._reload.near import Nursery
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def match_unbound(jobs: Iterable[Job], matcher: Matcher, nursery: Nursery) -> No
             for function in functions:
                 given = defaults.of(function, became) if is_edited else None
                 if given is not None or not same:
-                    matcher.orphans.append((function, became, given))
+                    matcher.orphans.append(Orphan(function, became, given, next(iter(twins), None)))
 
 
 def _of_one_making(

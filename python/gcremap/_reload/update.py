@@ -9,11 +9,10 @@ from collections.abc import Mapping
 from types import FunctionType
 from typing import Any
 
-from gcremap._reload import codes, dependents, state
+from gcremap._reload import codes, defaults, dependents, state
 from gcremap._reload.attributes import UNSETTABLE, delete_attribute, set_attribute
 from gcremap._reload.contents import attributes
-from gcremap._reload.defaults import Parts
-from gcremap._reload.functions import Undo, carry_attributes, copy_of, refill, swap
+from gcremap._reload.functions import Undo, carry_attributes, copy_of, refill, set_defaults, swap
 from gcremap._reload.kinds import is_a, is_class, module_of
 from gcremap._reload.layout import is_of_the_layout, same_layout
 from gcremap._reload.match import Matcher, Pair
@@ -66,14 +65,15 @@ class Updater:
     def _function(self, pair: Pair) -> None:
         old, new = pair.old, pair.new
         equal = old.__code__ == new.__code__
-        if pair.same_decorators and (equal or codes.same(old.__code__, new.__code__)):
+        same = pair.same_decorators and (equal or codes.same(old.__code__, new.__code__))
+        if same and self._same_globals(pair, old, new):
             if not equal or old.__code__.co_filename != new.__code__.co_filename:
                 self._set(old, "__code__", new.__code__)
             self._same_function(pair, old, new)
             return
         pair.changed = True
         if old.__closure__ and new.__closure__ and pair.same_decorators:
-            self._merge_cells(old, new)
+            self._merge_cells(pair, old, new)
         self.keep_written(old, new)
         for cell in new.__closure__ or ():
             self._withdraw(cell)
@@ -81,17 +81,25 @@ class Updater:
         carry_attributes(new, old, pair.attributes, self._undo)
         self.shells[id(old)] = new
 
+    def _same_globals(self, pair: Pair, old: FunctionType, new: FunctionType) -> bool:
+        """Whether global names of a function lead to the same: what exec() has made has its own."""
+        mine, others = old.__globals__, new.__globals__
+        if mine is others or pair.same_definition:
+            return True
+        names = {name for code in codes.tree(new.__code__) for name in code.co_names}
+        return all(self._equal(mine.get(name), others.get(name)) for name in names)
+
     def _same_function(self, pair: Pair, old: FunctionType, new: FunctionType) -> None:
         """Code that did not change: closure, defaults and attributes are state."""
         self._reassign(pair)
         if old.__closure__ and new.__closure__:
-            self._merge_cells(old, new)
+            self._merge_cells(pair, old, new)
         if pair.same_definition:
-            defaults = self._defaults(old.__defaults__, new.__defaults__)
-            if defaults is not old.__defaults__:
-                pair.changed = True
-                self._set(old, "__defaults__", defaults)
+            self._same_defaults(pair, old, new)
             self._compute_annotations(old, new)
+            if "__wrapped__" in vars(new) and old.__doc__ != new.__doc__:
+                pair.changed = True
+                self._set(old, "__doc__", new.__doc__)
             return
         for name in ("__defaults__", "__kwdefaults__", "__annotations__", "__doc__"):
             try:
@@ -115,6 +123,14 @@ class Updater:
             wanted = getattr(new, name, None)
             if wanted:
                 self._set(old, name, wanted)
+
+    def _same_defaults(self, pair: Pair, old: FunctionType, new: FunctionType) -> None:
+        values = self._matcher.values.get(pair.module)
+        changed = values.changed if values is not None else lambda name: False
+        parts = defaults.chosen(old, new, pair.definition, changed, self._equal)
+        if parts[0] is not old.__defaults__ or parts[1] is not old.__kwdefaults__:
+            pair.changed = True
+            set_defaults(old, parts, self._undo)
 
     def _reassign(self, pair: Pair) -> None:
         """Take over the attributes of a function that other statements set now."""
@@ -147,28 +163,7 @@ class Updater:
                 final = {k: self._matcher.final(v) for k, v in wanted.items()}
                 self._set(old, "__annotations__", final)
 
-    def set_defaults(self, function: FunctionType, parts: Parts) -> None:
-        self._set(function, "__defaults__", parts[0])
-        self._set(function, "__kwdefaults__", parts[1])
-
-    def _defaults(
-        self, olds: tuple[Any, ...] | None, news: tuple[Any, ...] | None
-    ) -> tuple[Any, ...] | None:
-        """Defaults follow the constants that they are computed from; containers are state."""
-        if olds is None or news is None or len(olds) != len(news):
-            return news
-        chosen = [
-            old
-            if old is new
-            or not is_a(new, state.SCALARS)
-            or not state.is_constant(new)
-            or self._equal(old, new)
-            else new
-            for old, new in zip(olds, news, strict=True)
-        ]
-        return olds if all(a is b for a, b in zip(chosen, olds, strict=True)) else tuple(chosen)
-
-    def _merge_cells(self, old: FunctionType, new: FunctionType) -> None:
+    def _merge_cells(self, pair: Pair, old: FunctionType, new: FunctionType) -> None:
         news = dict(zip(new.__code__.co_freevars, new.__closure__ or (), strict=True))
         for name, cell in zip(old.__code__.co_freevars, old.__closure__ or (), strict=True):
             try:
@@ -182,11 +177,13 @@ class Updater:
             if type(before) is dict is type(wanted):
                 self._drop_gone(before, wanted)
             self.has_merged_cells |= len(self._undo) > done
-            if type(before) is type(wanted) and is_a(before, (list, dict, set)):
-                continue
             if not codes.same(old.__code__, new.__code__) or self._equal(before, wanted):
                 continue
-            if callable(wanted) or is_a(wanted, state.SCALARS):
+            if is_a(wanted, (list, dict, set)):
+                # One that is not empty says something of the definition, unless it is a registry.
+                if wanted and not pair.same_definition and not state.is_registry(wanted):
+                    self._fill(cell, wanted)
+            elif callable(wanted) or is_a(wanted, state.SCALARS):
                 self._fill(cell, self._matcher.final(wanted))
 
     def keep_written(self, old: FunctionType, new: FunctionType) -> None:
@@ -398,7 +395,7 @@ class Updater:
         if is_a(value, types.MethodType) and self._equal(before, value):
             return
         if before is not _MISSING and not callable(value):
-            own = name in pair.new_members or name in pair.reassigned
+            own = name in pair.new_members or name in pair.reassigned or name == "__annotations__"
             made_by_same = pair.same_definition and not own
             if not made_by_same or id(pair) in self.made_anew:
                 made_by_same = dependents.stays_as_made(pair, name, before, value, self.made_anew)

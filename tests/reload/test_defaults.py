@@ -1,0 +1,138 @@
+"""Functions whose code says what it said: their defaults, globals, variables and annotations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+_DEFAULTS = """
+{0}
+def f(x=LIMIT): return x
+def g(*, x=LIMIT): return x
+h = lambda x=LIMIT: x
+class C:
+    def m(self, *, x=LIMIT, seen=[]): return x
+"""
+
+
+@pytest.mark.parametrize("before, after", [("1", "2"), ("object()", "Missing()")])
+def test_defaults_follow_what_they_are_computed_from(
+    project: Any, before: str, after: str
+) -> None:
+    """By position or by name, and objects as well as constants; the program's state stays."""
+    head = "class Missing: pass\nLIMIT = {}"
+    mod = project.load(mod=_DEFAULTS.format(head.format(before)))
+    f, method = mod.f, mod.C().m
+    seen = mod.C.m.__kwdefaults__["seen"]
+    project.reload(mod=_DEFAULTS.format(head.format(after)))
+    for call in (mod.f, mod.g, mod.h, mod.C().m, f, method):
+        assert call() is mod.LIMIT
+    assert mod.C.m.__kwdefaults__["seen"] is seen
+
+
+def test_defaults_follow_an_import(project: Any) -> None:
+    project.load(base="missing = type('Missing', (), {})()")
+    user = project.load(user="from base import missing\ndef f(x=missing): return x is missing")
+    f = user.f
+    project.reload(
+        base="class Missing: pass\nmissing = Missing()",
+        user="from base import missing\ndef f(x=missing): return x is missing\nN = 1",
+    )
+    assert f() and user.f()
+
+
+def test_defaults_that_the_source_does_not_say(project: Any) -> None:
+    """`__defaults__` may have more items than there are parameters (networkx)."""
+    source = """
+        def make(n):
+            def f(*args): return (n, args)
+            f.__defaults__ = (1, 2)
+            return f
+        table = [make(object()), make(object())]
+    """
+    mod = project.load(mod=source)
+    f = mod.table[0]
+    project.reload(mod=source.replace("(n, args)", "(n, 'new', args)"))
+    assert f()[1:] == ("new", ())
+
+
+_GLOBALS = """
+def made(n, text="def f(): return limit"):
+    namespace = {"limit": n, "__name__": __name__}
+    exec(text, namespace)
+    return namespace["f"]
+def limited(n):
+    return lambda cls: setattr(cls, "f", staticmethod(made(n))) or cls
+@limited(%d)
+class C:
+    pass
+"""
+
+
+def test_functions_that_exec_has_made_follow_in_their_globals(project: Any) -> None:
+    """The code is the same: what it does is said by the names that it was given (attrs)."""
+    mod = project.load(mod=_GLOBALS % 1)
+    f = mod.C.f
+    project.reload(mod=_GLOBALS % 2)
+    assert mod.C.f() == 2
+    assert f() == 2
+
+
+_COMPARED = """
+def compared(*names):
+    kept = list(names)
+    def decorate(cls):
+        def key(self): return tuple(getattr(self, name) for name in kept)
+        cls.key = key
+        return cls
+    return decorate
+@compared(%s)
+class P:
+    x, y = 1, 2
+"""
+
+
+def test_variables_that_say_something_of_a_definition_follow_it(project: Any) -> None:
+    mod = project.load(mod=_COMPARED % "'x'")
+    p = mod.P()
+    key = p.key
+    project.reload(mod=_COMPARED % "'x', 'y'")
+    assert p.key() == key() == (1, 2)
+    assert mod.P().key() == (1, 2)
+
+
+_ANNOTATED = """
+def f(x: int) -> int: return x
+class C:
+    y: int = 1
+    def m(self, x: int): pass
+def make():
+    def inner(x: int): pass
+    return inner
+made = [make(), make()]
+"""
+
+
+def test_annotations_become_text_and_back(project: Any) -> None:
+    mod = project.load(mod=_ANNOTATED)
+    held = [mod.f, mod.C.m, *mod.made, mod.C]
+    for head, kind in (("from __future__ import annotations\n", "int"), ("", int)):
+        project.reload(mod=head + _ANNOTATED)
+        found = [each.__annotations__ for each in held]
+        assert {type(value) for each in found for value in each.values()} == {type(kind)}
+
+
+def test_doc_that_a_decorator_has_copied(project: Any) -> None:
+    source = """
+        import functools
+        def plain():
+            '''{0}'''
+        def like(other): return lambda f: functools.wraps(other)(lambda: f())
+        @like(plain)
+        def f(): return 1
+    """
+    mod = project.load(mod=source.format("one"))
+    f = mod.f
+    project.reload(mod=source.format("two"))
+    assert mod.f.__doc__ == f.__doc__ == "two"
