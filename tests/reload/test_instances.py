@@ -339,3 +339,14 @@ def test_subclass_that_is_rebuilt_is_registered_once(project: Any) -> None:
     assert type(user.B) is mod.M is type(mod.A)
     assert issubclass(int, user.B)
     assert user.B().__class__.__mro__[1] is mod.A
+
+
+def test_object_that_goes_when_its_class_is_laid_out_otherwise(project: Any) -> None:
+    """Its own statement changed as well: it is replaced, and not rebuilt."""
+    source = "class V:\n    {0}\n    def __init__(self, n): self.n = n\nv = V({1})"
+    mod = project.load(mod=source.format("pass", 1), user="from mod import v\nkept = [v]")
+    user = sys.modules["user"]
+    project.reload(mod=source.format("__slots__ = ('n',)", 2))
+    assert mod.v is user.v is user.kept[0]
+    assert type(mod.v) is mod.V
+    assert mod.v.n == 2

@@ -43,6 +43,8 @@ class Applier:
         self._decided: set[int] = set()
         self._migrated: list[tuple[Any, Any]] = []
         self._descriptors: list[tuple[Any, Any]] = []
+        self._gone: list[Any] = []
+        """Instances of classes that are laid out otherwise, for which there are others."""
         self._migrations: dict[str, int] = {}
         self._warnings: dict[str, list[str]] = {}
         self.is_redirected = False
@@ -260,6 +262,7 @@ class Applier:
             return
         for instance in migrate.instances(old):
             if id(instance) in self._matcher.by_old:
+                self._gone.append(instance)
                 continue
             made = migrate.rebuild_instance(instance, new)
             # Now: if it is a key, its hash may need them.
@@ -336,7 +339,7 @@ class Applier:
 
     def holders(self) -> list[Any]:
         """What the remap leaves alone: our own pairs, and what new classes say of themselves."""
-        holders: list[Any] = [*self._matcher.pairs, self.updater.shells]
+        holders: list[Any] = [*self._matcher.pairs, *self._gone, self.updater.shells]
         for pair in self._matcher.pairs:
             if pair.keep and is_class(pair.new):
                 holders += [pair.new, *_own_tuples(pair.new)]
