@@ -16,10 +16,8 @@ class C:
 """
 
 
-@pytest.mark.parametrize("before, after", [("1", "2"), ("object()", "Missing()")])
-def test_defaults_follow_what_they_are_computed_from(
-    project: Any, before: str, after: str
-) -> None:
+@pytest.mark.parametrize(("before", "after"), [("1", "2"), ("object()", "Missing()")])
+def test_defaults_follow_what_they_are_computed_from(project: Any, before: str, after: str) -> None:
     """By position or by name, and objects as well as constants; the program's state stays."""
     head = "class Missing: pass\nLIMIT = {}"
     mod = project.load(mod=_DEFAULTS.format(head.format(before)))
@@ -39,7 +37,8 @@ def test_defaults_follow_an_import(project: Any) -> None:
         base="class Missing: pass\nmissing = Missing()",
         user="from base import missing\ndef f(x=missing): return x is missing\nN = 1",
     )
-    assert f() and user.f()
+    assert f()
+    assert user.f()
 
 
 def test_defaults_that_the_source_does_not_say(project: Any) -> None:

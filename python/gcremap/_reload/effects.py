@@ -38,6 +38,7 @@ _FRESH_CALLS = frozenset(
         "list",
         "lru_cache",
         "methodcaller",
+        "object",
         "partial",
         "partialmethod",
         "set",

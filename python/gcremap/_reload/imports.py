@@ -15,6 +15,7 @@ from gcremap._reload import outline, parse, record, source
 from gcremap._reload.effects import imports_of
 from gcremap._reload.kinds import is_a, is_class, module_of, namespace_of
 from gcremap._reload.outline import Statement
+from gcremap._reload.state import RESERVED
 
 _MISSING: Any = object()
 
@@ -157,8 +158,7 @@ class Followers:
             changed = {
                 name
                 for name in {*olds, *news}
-                if not (name.startswith("__") and name.endswith("__"))
-                and olds.get(name, _MISSING) is not news.get(name, _MISSING)
+                if name not in RESERVED and olds.get(name, _MISSING) is not news.get(name, _MISSING)
             }
             if changed:
                 todo.extend(self._followed(module, changed, olds, news))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import EnumType
@@ -21,8 +22,8 @@ from gcremap._reload.execute import execute
 from gcremap._reload.hashing import Reindexing
 from gcremap._reload.imports import Followers, starred
 from gcremap._reload.job import Job, Target
-from gcremap._reload.kinds import is_a, is_class, module_of
-from gcremap._reload.layout import ctypes_made_of
+from gcremap._reload.kinds import is_a, is_class, is_function, module_of
+from gcremap._reload.layout import ctypes_made_of, same_layout
 from gcremap._reload.match import Matcher, Pair, Site
 from gcremap._reload.moves import match_moved
 from gcremap._reload.near import Nursery, far_references
@@ -33,7 +34,12 @@ from gcremap._reload.script import Script
 from gcremap._reload.shelter import Shelter
 from gcremap._reload.state import Policy, Values
 from gcremap._reload.successors import takes_the_place
-from gcremap._reload.unbound import match_combinations, match_unbound, match_unbound_classes
+from gcremap._reload.unbound import (
+    match_combinations,
+    match_unbound,
+    match_unbound_classes,
+    said_of,
+)
 from gcremap._reload.update import class_values
 from gcremap._report import RemapReport
 
@@ -72,6 +78,8 @@ class Stage:
         self._reindexing = Reindexing(set())
         self._shelter = Shelter()
         self.applier: Applier
+        self._kept: list[tuple[Definition | None, Any, Any, Site]] = []
+        """Values that stay, each with the one that the new source made for it."""
         self._changed: frozenset[str] = frozenset()
         """The names of data that is another than it was."""
 
@@ -83,6 +91,7 @@ class Stage:
             self._attempts.forget()
             match_moved(self.job, jobs, self._matcher)
             match_unbound_classes(self._jobs, self._matcher, self._nursery)
+            self._pair_kept()
             match_unbound(self._jobs, self._matcher, self._nursery)
             match_combinations(self._matcher)
             self._attempts.settle()
@@ -333,13 +342,14 @@ class Stage:
                 name
                 for name in pair.new_members
                 if name in olds and name in news and not name.startswith("__")
-                and id(olds[name]) not in self._matcher.by_old
-                and takes_the_place(name, (olds, news), indexes)
+                and olds[name] is not news[name] and id(olds[name]) not in self._matcher.by_old
             ]  # fmt: skip
             stays = class_values(pair, self._matcher) if found else ()
             for name in found:
-                if name not in stays:
-                    site = Site(f"{pair.path}.{name}", module)
+                site = Site(f"{pair.path}.{name}", module)
+                if name in stays:
+                    self._kept.append((pair.new_members[name], olds[name], news[name], site))
+                elif takes_the_place(name, (olds, news), indexes):
                     self._matcher.add_data(olds[name], news[name], site, keep=False)
 
     def _keep(self, job: Job, key: str, old: Any, new: Any, site: Site) -> None:
@@ -348,9 +358,23 @@ class Stage:
         if old is new:
             return
         job.dropped.append((old, new))
-        definition = (job.new_index or {}).get(key)
-        if definition is not None and definition.fresh and type(old) is type(new):
-            self._matcher.add_data(old, new, site, keep=True)
+        self._kept.append(((job.new_index or {}).get(key), old, new, site))
+
+    def _pair_kept(self) -> None:
+        """What the new code has taken of a value that goes, a default say, is to be the old one."""
+        for definition, old, new, site in self._kept:
+            one, other = type(old), type(new)
+            alike = one is other or (said_of(one) == said_of(other) and same_layout(one, other))
+            if definition is None or not alike or is_class(new) or is_function(new):
+                continue
+            if definition.fresh or id(new) in self._young:
+                self._matcher.add_data(old, new, site, keep=True)
+        self._kept.clear()
+
+    @functools.cached_property
+    def _young(self) -> set[int]:
+        """What the new code has made, by identity."""
+        return set(map(id, self._nursery.young()))
 
     def _drop_names(self, job: Job, values: Values) -> None:
         """Names that the old source bound and the new one did not."""
@@ -364,7 +388,7 @@ class Stage:
         stored = job.was.stored
         if stored is None:
             stored = frozenset(job.old_index or ())
-        for key in (stored | brought) - job.stored - state.RESERVED - job.policy.keep:
+        for key in (stored | brought) - job.stored - state.OF_THE_MODULE - job.policy.keep:
             before = job.snapshot.namespace.get(key, _MISSING)
             if key not in brought and values.stands(key):
                 continue

@@ -22,13 +22,15 @@ State = Literal["keep-unchanged", "replace", "keep"]
 CONTAINERS = (list, dict, set, deque, defaultdict, OrderedDict)
 SCALARS = (str, bytes, int, float, complex, bool, tuple, frozenset, type(None))
 
-RESERVED = frozenset(
+OF_THE_MODULE = frozenset(
     {
         "__annotate__", "__annotations__", "__builtins__", "__cached__", "__doc__", "__file__",
         "__conditional_annotations__", "__gcremap_scripts__", "__loader__", "__name__",
-        "__package__", "__path__", "__spec__", "__reload_keep__", "__reload_replace__", "__all__",
+        "__package__", "__path__", "__spec__",
     }
 )  # fmt: skip
+"""Names that a module has whether or not the source binds them."""
+RESERVED = OF_THE_MODULE | {"__reload_keep__", "__reload_replace__", "__all__"}
 """Names of a module that say what it is: always the new source's."""
 
 
@@ -208,7 +210,9 @@ class Values:
         if callable(new):
             before = (self._old_index or {}).get(name)
             imported = definition.is_import and before is not None and before.is_import
-            return imported and is_in_place(old)
+            if definition.is_import:
+                return imported and is_in_place(old)
+            return not (self._is_unchanged(name) or _equal(old, new))
         if definition.is_import or not self._is_unchanged(name):
             return not _equal(old, new)
         return False

@@ -47,7 +47,7 @@ def match_unbound_classes(jobs: Iterable[Job], matcher: Matcher, nursery: Nurser
     fresh = set(map(id, young))
     news: dict[tuple[Any, str], list[type]] = defaultdict(list)
     for cls in young:
-        key = _said(cls)
+        key = said_of(cls)
         if id(cls) not in matcher.by_new and "<" not in key[1]:
             news[key].append(cls)
     for key, classes in news.items():
@@ -101,12 +101,12 @@ def _namesakes(cls: type, matcher: Matcher) -> dict[int, type]:
         for each in type.__subclasses__(base if pair is None else pair.old):
             if id(each) in _replaced:
                 continue
-            if _said(each) == _said(cls) and is_of_a_statement(each):
+            if said_of(each) == said_of(cls) and is_of_a_statement(each):
                 found[id(each)] = each
     return found
 
 
-def _said(cls: type) -> tuple[Any, str]:
+def said_of(cls: type) -> tuple[Any, str]:
     """The module, if there is one, and name that a class gives, without asking its metaclass."""
     return module_of(cls), type.__getattribute__(cls, "__qualname__")
 
