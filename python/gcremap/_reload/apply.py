@@ -242,7 +242,7 @@ class Applier:
             remains.keep_pseudo_members(olds, new)
         if is_a(new, abc.ABCMeta):
             migrate.keep_registered(old, new)
-        if not _can_have_instances(pair):
+        if not migrate.can_have_instances(pair.old, pair.new):
             return
         slotted = any("__slots__" in vars(cls) for cls in new.__mro__[:-1])
         rebased = any(self._matcher.by_old.get(id(base)) is not None for base in old.__bases__)
@@ -314,6 +314,11 @@ class Applier:
 
     # What is left to remap, and what there is to say.
 
+    def values_gone(self) -> set[int]:
+        """The values that others have taken the place of, by identity."""
+        values = (pair for pair in self._matcher.pairs if pair.data)
+        return {id(pair.new if pair.keep else pair.old) for pair in values}
+
     @property
     def is_redirectable(self) -> bool:
         """Whether the pairs whose old side stays can be told apart from the others: nothing was
@@ -345,7 +350,11 @@ class Applier:
                 holders += [pair.new, *_own_tuples(pair.new)]
             elif not pair.keep and is_class(pair.new) and id(pair) in self._shown:
                 holders += [pair.old, *_own_tuples(pair.old)]
-            elif not pair.keep and is_class(pair.old) and not _can_have_instances(pair):
+            elif (
+                not pair.keep
+                and is_class(pair.old)
+                and not migrate.can_have_instances(pair.old, pair.new)
+            ):
                 # Its instances and subclasses stay what they are.
                 for cls in (pair.old, *subclasses(pair.old)):
                     holders += [cls, *_own_tuples(cls), *migrate.instances(cls)]
@@ -459,14 +468,6 @@ class Applier:
 def _tells_instances(pair: Pair) -> bool:
     """Whether the new class has something to say to instances of the old one."""
     return "__reloaded__" in vars(pair.new) or (pair.keep and "__reloaded__" in vars(pair.old))
-
-
-def _can_have_instances(pair: Pair) -> bool:
-    """Whether instances of an old class may be those of what it became; an Enum has none but its
-    members."""
-    if is_a(pair.new, enum.EnumType):
-        return is_a(pair.old, enum.EnumType)
-    return is_class(pair.new)
 
 
 def _outer(path: str) -> Iterator[str]:

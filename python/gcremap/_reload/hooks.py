@@ -25,9 +25,10 @@ def before(jobs: Iterable[Job]) -> None:
 def after(jobs: Iterable[Job], appliers: Iterable[Applier]) -> None:
     """Tell living instances of what changed, then the new code of each module."""
     appliers = list(appliers)
+    gone = {each for applier in appliers for each in applier.values_gone()}
     for applier in appliers:
         for pair in applier.changed_classes():
-            _reloaded(pair, applier)
+            _reloaded(pair, applier, gone)
     for job in jobs:
         hook = vars(job.module).get("__after_reload__")
         if hook is not None:
@@ -43,11 +44,12 @@ def _former(value: Any, appliers: Iterable[Applier]) -> Any:
     return value
 
 
-def _reloaded(pair: Pair, applier: Applier) -> None:
+def _reloaded(pair: Pair, applier: Applier, gone: set[int]) -> None:
     cls = pair.final
     if "__reloaded__" not in vars(cls):
         return
     old_class = applier.former(pair.old)
     for each in [cls, *subclasses(cls)]:
         for instance in migrate.instances(each):
-            instance.__reloaded__(old_class)
+            if id(instance) not in gone:
+                instance.__reloaded__(old_class)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import _abc  # type: ignore[import-not-found]
 import abc
 import dataclasses
+import enum
 import types
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,7 +16,7 @@ from typing import Any
 from gcremap import _native
 from gcremap._errors import RemapError
 from gcremap._reload.attributes import nearest, set_attribute
-from gcremap._reload.kinds import is_a, is_of_a_statement, mro_of, subclasses
+from gcremap._reload.kinds import is_a, is_class, is_of_a_statement, mro_of, subclasses
 from gcremap._reload.layout import field_names, is_of_the_layout
 from gcremap._slots import referrers
 
@@ -31,6 +32,14 @@ def instances(cls: type) -> list[Any]:
         held = {id(slot.holder): slot.holder for slot in referrers(cls) if type(slot.holder) is cls}
         return list(held.values())
     return [each for each in _native._holders_of(cls) if type(each) is cls]
+
+
+def can_have_instances(old: Any, new: Any) -> bool:
+    """Whether instances of an old class may be those of what it became; an Enum has none but its
+    members."""
+    if is_a(new, enum.EnumType):
+        return is_a(old, enum.EnumType)
+    return is_class(new)
 
 
 def rebuild_class(cls: type, bases: tuple[type, ...], metaclass: type) -> type:
