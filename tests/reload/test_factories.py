@@ -170,3 +170,44 @@ def test_class_that_a_call_has_made(project: Any, case: str) -> None:
         assert user_module.S.__bases__ == (mod.f,)
     project.reload(mod=BEFORE + "\nf = make(v=3)\n")
     assert [each.m() for each in (*user_module.held, mod.f())] == [3] * 3
+
+
+def test_class_that_a_decorator_makes_a_function_of(project: Any) -> None:
+    """Its methods are those of the class within, and that of instances which were made before."""
+    source = """
+        import functools
+        def deprecated(cls):
+            @functools.wraps(cls)
+            def make(*rest): return cls(*rest)
+            return make
+        class Base:
+            def __init__(self): self.n = {0}
+        {1}
+        class C(Base):
+            def __init__(self): super().__init__()
+            def m(self): return {0}
+    """
+    mod = project.load(mod=source.format(1, ""), user="from mod import C\nclass D(C): pass")
+    user, before = sys.modules["user"], mod.C()
+    project.reload(mod=source.format(2, "@deprecated"))
+    assert user.C is mod.C
+    assert (mod.C().n, mod.C().m()) == (2, 2)
+    before.__init__()
+    assert before.n == user.D().n == 2
+
+
+def test_methods_of_classes_that_a_function_has_made(project: Any) -> None:
+    """One of each version: which became which is not known, and `super()` is that of its own."""
+    source = """
+        class Base:
+            def m(self): return {0}
+        def make():
+            class C(Base):
+                def m(self): return (super().m(), {0})
+            return C()
+        kept = []
+    """
+    mod = project.load(mod=source.format(1))
+    mod.kept.append(mod.make())
+    project.reload(mod=source.format(2) + "    other = make()\n    ")
+    assert mod.kept[0].m() == mod.other.m() == (2, 2)

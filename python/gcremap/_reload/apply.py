@@ -242,7 +242,7 @@ class Applier:
             remains.keep_pseudo_members(olds, new)
         if is_a(new, abc.ABCMeta):
             migrate.keep_registered(old, new)
-        if not migrate.can_have_instances(pair.old, pair.new):
+        if not migrate.can_have_instances(pair):
             return
         slotted = any("__slots__" in vars(cls) for cls in new.__mro__[:-1])
         rebased = any(self._matcher.by_old.get(id(base)) is not None for base in old.__bases__)
@@ -350,14 +350,11 @@ class Applier:
                 holders += [pair.new, *_own_tuples(pair.new)]
             elif not pair.keep and is_class(pair.new) and id(pair) in self._shown:
                 holders += [pair.old, *_own_tuples(pair.old)]
-            elif (
-                not pair.keep
-                and is_class(pair.old)
-                and not migrate.can_have_instances(pair.old, pair.new)
-            ):
+            elif is_class(pair.old) and not (pair.keep or migrate.can_have_instances(pair)):
                 # Its instances and subclasses stay what they are.
                 for cls in (pair.old, *subclasses(pair.old)):
                     holders += [cls, *_own_tuples(cls), *migrate.instances(cls)]
+                    holders += migrate.class_cells(cls)
             if not pair.keep and is_a(pair.old, enum.EnumType):
                 holders += remains.members(pair, self._matcher)
         for old, _ in self._migrated:

@@ -75,6 +75,12 @@ def _annotations(function: FunctionType) -> str:
     return "__annotate__" if hasattr(function, "__annotate__") else "__annotations__"
 
 
+def variable(function: FunctionType, name: str) -> types.CellType | None:
+    """The cell of a variable that a function has of the one around it."""
+    names = function.__code__.co_freevars
+    return dict(zip(names, function.__closure__ or (), strict=True)).get(name)
+
+
 def swap(old: FunctionType, new: FunctionType, undo: Undo) -> None:
     """Let two functions trade all that they are made of."""
     if not _native._swap_functions(old, new):

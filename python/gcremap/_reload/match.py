@@ -180,12 +180,12 @@ def _is_single(whole: Definition | None) -> bool:
 class Orphan(NamedTuple):
     """A function that runs old code and has no new side."""
 
-    function: FunctionType
+    function: Any
     code: CodeType
     """What it should run."""
     defaults: Parts | None
     """Those that it should have, where these are others."""
-    like: FunctionType | None
+    like: Any
     """One that was made by the new source and has this code, where there is any."""
 
 

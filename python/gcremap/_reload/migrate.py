@@ -11,14 +11,26 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gcremap import _native
 from gcremap._errors import RemapError
+from gcremap._reload import functions
 from gcremap._reload.attributes import nearest, set_attribute
-from gcremap._reload.kinds import is_a, is_class, is_of_a_statement, mro_of, subclasses
+from gcremap._reload.kinds import (
+    is_a,
+    is_class,
+    is_function,
+    is_of_a_statement,
+    mro_of,
+    namespace_of,
+    subclasses,
+)
 from gcremap._reload.layout import field_names, is_of_the_layout
 from gcremap._slots import referrers
+
+if TYPE_CHECKING:
+    from gcremap._reload.match import Pair
 
 _HAVE_GC = 1 << 14
 _HEAPTYPE = 1 << 9
@@ -34,12 +46,12 @@ def instances(cls: type) -> list[Any]:
     return [each for each in _native._holders_of(cls) if type(each) is cls]
 
 
-def can_have_instances(old: Any, new: Any) -> bool:
+def can_have_instances(pair: Pair) -> bool:
     """Whether instances of an old class may be those of what it became; an Enum has none but its
     members."""
-    if is_a(new, enum.EnumType):
-        return is_a(old, enum.EnumType)
-    return is_class(new)
+    if is_a(pair.new, enum.EnumType):
+        return is_a(pair.old, enum.EnumType)
+    return is_class(pair.new)
 
 
 def rebuild_class(cls: type, bases: tuple[type, ...], metaclass: type) -> type:
@@ -57,7 +69,7 @@ def rebuild_class(cls: type, bases: tuple[type, ...], metaclass: type) -> type:
             namespace[name] = _slots_over(bases, value)
         elif not is_of_the_layout(name, value):
             namespace[name] = value
-    if _class_cell(cls) is not None:
+    if class_cells(cls):
         # Methods with super() share the cell; the class fills it, and the remap would too.
         namespace.pop("__classcell__", None)
     with _without_hook(bases):
@@ -118,15 +130,11 @@ def metaclass_over(bases: Iterable[type], *others: type) -> type:
     return found
 
 
-def _class_cell(cls: type) -> types.CellType | None:
-    for value in vars(cls).values():
-        function = getattr(value, "__func__", value)
-        if is_a(function, types.FunctionType) and function.__closure__:
-            names = function.__code__.co_freevars
-            for name, cell in zip(names, function.__closure__, strict=True):
-                if name == "__class__":
-                    return cell
-    return None
+def class_cells(cls: type) -> list[types.CellType]:
+    """What `super()` of its methods looks into."""
+    own = [getattr(value, "__func__", value) for value in namespace_of(cls).values()]
+    cells = [functions.variable(each, "__class__") for each in own if is_function(each)]
+    return [cell for cell in cells if cell is not None]
 
 
 def rebuild_instance(instance: Any, cls: type) -> Any:

@@ -20,6 +20,7 @@ from gcremap import _native
 from gcremap._reload import codes
 from gcremap._reload.contents import ATOMS, parts
 from gcremap._reload.defaults import Defaults
+from gcremap._reload.functions import variable
 from gcremap._reload.kinds import (
     LRU_CACHE,
     is_a,
@@ -135,7 +136,7 @@ def match_unbound(jobs: Iterable[Job], matcher: Matcher, nursery: Nursery) -> No
                 continue
             twins = news.get(id(became), [])
             site = Site(became.co_qualname, job.name)
-            if len(functions) == len(twins) == 1:
+            if len(functions) == len(twins) == 1 and _of_one_class(functions[0], twins[0], matcher):
                 matcher.match(functions[0], twins[0], site)
                 continue
             for old, new in _of_one_making(functions, twins, matcher):
@@ -146,6 +147,18 @@ def match_unbound(jobs: Iterable[Job], matcher: Matcher, nursery: Nursery) -> No
                 given = defaults.of(function, became) if is_edited else None
                 if given is not None or not same:
                     matcher.orphans.append(Orphan(function, became, given, next(iter(twins), None)))
+
+
+def _of_one_class(old: FunctionType, new: FunctionType, matcher: Matcher) -> bool:
+    """Whether `super()` in both of them is that of one class; or of none."""
+    mine, other = (variable(each, "__class__") for each in (old, new))
+    if mine is None or other is None:
+        return True
+    try:
+        owners = (mine.cell_contents, other.cell_contents)
+    except ValueError:
+        return True
+    return matcher.final(owners[0]) is matcher.final(owners[1])
 
 
 def _of_one_making(
