@@ -135,3 +135,22 @@ def test_doc_that_a_decorator_has_copied(project: Any) -> None:
     f = mod.f
     project.reload(mod=source.format("two"))
     assert mod.f.__doc__ == f.__doc__ == "two"
+
+
+def test_module_that_shows_functions_as_its_own(project: Any) -> None:
+    core = "def f(): return {}"
+    shown = "from pkg.core import f\nf.__module__ = 'pkg'"
+    mod = project.load(pkg_=shown, pkg_core=core.format(1))
+    f = mod.f
+    project.reload(pkg_core=core.format(2))
+    assert f is mod.f or project.identity == "replace"
+    assert (mod.f(), mod.f.__module__) == (2, "pkg")
+
+
+def test_dataclass_whose_annotations_become_text(project: Any) -> None:
+    source = "import dataclasses\n@dataclasses.dataclass\nclass D:\n    n: int = 1\n"
+    mod = project.load(mod=source)
+    held = mod.D()
+    project.reload(mod="from __future__ import annotations\n" + source)
+    assert mod.D.__dataclass_fields__["n"].type == "int"
+    assert isinstance(held, mod.D)

@@ -75,3 +75,10 @@ def test_importer_of_a_version_follows(project: Any) -> None:
     project.load(pkg_="__version__ = '1'", pkg_cli="from . import __version__")
     project.reload(pkg_="__version__ = '2'")
     assert sys.modules["pkg.cli"].__version__ == "2"
+
+
+def test_name_that_is_imported_and_said_once_more(project: Any) -> None:
+    source = "from base import N\nN = N\n"
+    project.load(base="N = 1", user=source)
+    project.reload(base="N = 2", user=source + "other = 1")
+    assert sys.modules["user"].N == 2

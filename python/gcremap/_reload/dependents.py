@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gcremap._reload.effects import names_in_class
-from gcremap._reload.kinds import is_a, is_class, is_of_a_statement
+from gcremap._reload.kinds import is_a, is_class, is_of_a_statement, namespace_of
 from gcremap._reload.outside import differ_in_bodies
 from gcremap._reload.state import CONTAINERS
 
@@ -51,7 +51,15 @@ def fills_up(pair: Pair, name: str, before: Any, value: Any) -> bool:
 
 def _is_another(pair: Pair, matcher: Matcher) -> bool:
     is_same = pair.same_definition or differ_in_bodies(pair.former, pair.definition)
-    return not is_same or pair.module in matcher.registered_anew
+    if not is_same or pair.module in matcher.registered_anew:
+        return True
+    return _in_text(pair.old) != _in_text(pair.new)
+
+
+def _in_text(cls: type) -> dict[str, bool]:
+    """Which annotations of a class are text: a `__future__` import tells."""
+    found = namespace_of(cls).get("__annotations__", {})
+    return {name: is_a(value, str) for name, value in found.items()}
 
 
 def _named(pair: Pair, matcher: Matcher) -> set[int]:

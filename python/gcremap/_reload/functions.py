@@ -17,7 +17,12 @@ Undo = list[Callable[[], Any]]
 def carry_attributes(
     source: FunctionType, target: FunctionType, state: frozenset[str], undo: Undo
 ) -> None:
-    """Give a function what the program has set on the version before it."""
+    """Give a function what the program has set on the version before it.
+
+    That may be another module, which shows what is in it as its own.
+    """
+    if _is_shown_elsewhere(source) and not _is_shown_elsewhere(target):
+        _set(target, "__module__", source.__module__, undo)
     before, present = vars(source), vars(target)
     carried = {
         name: value
@@ -28,6 +33,10 @@ def carry_attributes(
         saved = dict(present)
         present.update(carried)
         undo.append(functools.partial(refill, present, saved))
+
+
+def _is_shown_elsewhere(function: FunctionType) -> bool:
+    return bool(function.__module__ != function.__globals__.get("__name__"))
 
 
 def refill(namespace: dict[str, Any], content: dict[str, Any]) -> None:

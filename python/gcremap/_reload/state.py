@@ -12,7 +12,7 @@ from typing import Any, Literal, cast
 
 from gcremap._reload import codes
 from gcremap._reload.contents import inside, parts
-from gcremap._reload.definitions import Definition, Index
+from gcremap._reload.definitions import IMPORT, Definition, Index
 from gcremap._reload.kinds import LRU_CACHE, is_a, is_class, is_function, namespace_of
 from gcremap._reload.source import is_in_place
 from gcremap._reload.successors import is_another
@@ -131,6 +131,8 @@ class Values:
             return False
         if name in new.reads and self._outer is not None and self._outer.changed(name):
             return False  # `rate = rate` in a class
+        if name in new.reads and IMPORT in new.kinds and is_a(self.new(name), SCALARS):
+            return _equal(self._olds.get(name), self.new(name))  # `rate = rate` after an import
         return not any(self.changed(other) for other in new.reads if other != name)
 
     @functools.cached_property
