@@ -128,3 +128,37 @@ def test_name_that_is_given_to_what_was_there_is_no_move(project: Any) -> None:
     held = mod.f
     project.reload(mod="def g(): return 2\nf = g\n")
     assert (held(), mod.f()) == (1, 2)
+
+
+def test_method_that_has_gone_down_to_a_subclass(project: Any) -> None:
+    mod = project.load(
+        mod="""
+            class B:
+                def f(self): return 1
+                @property
+                def p(self): return 1
+            class C(B): pass
+        """
+    )
+    bound, plain, c = mod.C().f, mod.C.f, mod.C()
+    project.reload(
+        mod="""
+            class B: pass
+            class C(B):
+                def f(self): return 2
+                @property
+                def p(self): return 2
+        """
+    )
+    assert [bound(), plain(c), c.f(), c.p] == [2] * 4
+    assert not hasattr(mod.B, "f")
+
+
+def test_method_that_has_gone_down_to_several_subclasses(project: Any) -> None:
+    """Which one is meant is not known."""
+    mod = project.load(mod="class B:\n def f(self): return 1\nclass C(B): pass\nclass D(B): pass")
+    bound, c = mod.C().f, mod.C()
+    project.reload(
+        mod="class B: pass\nclass C(B):\n def f(self): return 2\nclass D(B):\n def f(self): return 3"
+    )
+    assert (bound(), c.f(), mod.D().f()) == (1, 2, 3)

@@ -46,13 +46,21 @@ class Between:
         self.outcomes["run"] = str(excrepr)
 
 
+def outcomes_of(
+    arguments: list[str], mode: str = "imported", packages: tuple[str, ...] = ()
+) -> dict[str, str]:
+    """What came of each test, by its id."""
+    between = Between(mode, packages)
+    options = ["-q", "-p", "no:cacheprovider", "--continue-on-collection-errors", "-W", "default"]
+    pytest.main([*options, *arguments], plugins=[between])
+    return between.outcomes
+
+
 def main(mode: str, result: str, packages: str, *arguments: str) -> None:
     import gcremap  # noqa: F401 - it takes note of what is imported from here on
 
-    between = Between(mode, tuple(packages.split(",")))
-    options = ["-q", "-p", "no:cacheprovider", "--continue-on-collection-errors", "-W", "default"]
-    pytest.main([*options, *arguments], plugins=[between])
-    Path(result).write_text(json.dumps(between.outcomes))
+    outcomes = outcomes_of([*arguments], mode, tuple(packages.split(",")))
+    Path(result).write_text(json.dumps(outcomes))
     os._exit(0)  # threads that a test left behind are not waited for
 
 

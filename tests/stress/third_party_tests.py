@@ -68,24 +68,32 @@ def fetch(name: str, suite: Suite, folder: Path) -> None:
     if (folder / "done").exists():
         return
     shutil.rmtree(folder, ignore_errors=True)
-    pip = [str(ROOT / "target/tools/python/bin/pip"), "--python", sys.executable]
-    pip += ["--disable-pip-version-check", "--quiet"]
-    site = folder / "site"
-    subprocess.run([*pip, "install", "--target", str(site), name, *suite.needs], check=True)
+    pip("install", "--target", str(folder / "site"), name, *suite.needs)
     if not suite.installed:
-        asked = ["download", "--no-deps", "--no-binary", ":all:", "--dest", str(folder), name]
-        subprocess.run([*pip, *asked], check=True)
-        (archive,) = folder.glob("*.tar.gz")
-        with tarfile.open(archive) as file:
-            file.extractall(folder, filter="data")
-        archive.unlink()
-        (source,) = (path for path in folder.iterdir() if path.is_dir() and path != site)
-        source.rename(folder / "source")
-        for package in suite.packages:
-            for place in ("src", "lib", "."):
-                shutil.rmtree(folder / "source" / place / package, ignore_errors=True)
+        unpack(name, suite.packages, folder)
     (folder / "source").mkdir(exist_ok=True)
     (folder / "done").touch()
+
+
+def unpack(wanted: str, packages: tuple[str, ...], folder: Path) -> None:
+    """Has the source of a release in `folder`, without the packages: for its tests."""
+    pip("download", "--no-deps", "--no-binary", ":all:", "--dest", str(folder), wanted)
+    (archive,) = folder.glob("*.tar.gz")
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        with tarfile.open(archive) as file:
+            file.extractall(place, filter="data")
+        (source,) = Path(place).iterdir()
+        source.rename(folder / "source")
+    archive.unlink()
+    for package in packages:
+        for place in ("src", "lib", "."):
+            shutil.rmtree(folder / "source" / place / package, ignore_errors=True)
+
+
+def pip(*arguments: str) -> None:
+    command = [str(ROOT / "target/tools/python/bin/pip"), "--python", sys.executable]
+    command += ["--disable-pip-version-check", "--quiet", *arguments]
+    subprocess.run(command, check=True)
 
 
 def run(suite: Suite, mode: str, folder: Path) -> dict[str, str]:

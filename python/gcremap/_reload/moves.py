@@ -8,7 +8,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gcremap._reload.definitions import CLASS, DEF, Definition
-from gcremap._reload.kinds import is_class, is_function, is_of_a_statement, module_of
+from gcremap._reload.kinds import (
+    is_class,
+    is_function,
+    is_of_a_statement,
+    module_of,
+    mro_of,
+    namespace_of,
+)
 from gcremap._reload.match import Matcher, Site
 from gcremap._reload.source import is_orphaned
 
@@ -40,6 +47,30 @@ def match_moved(job: Job, jobs: Iterable[Job], matcher: Matcher) -> None:
         for pair in matcher.pairs[first:]:
             # The new one has its own globals, and is perhaps in use already.
             pair.keep, pair.changed = False, True
+
+
+def match_pushed_down(matcher: Matcher) -> None:
+    """Pair a method that has gone from a base with the one that the only class over it which has
+    one of its name got."""
+    found: dict[int, list[tuple[Any, Any, Site]]] = {}
+    for pair in matcher.pairs:
+        if not (is_class(pair.old) and is_class(pair.new)):
+            continue
+        olds, above = namespace_of(pair.old), mro_of(pair.old)[1:]
+        for name, new in namespace_of(pair.new).items():
+            owner = next((each for each in above if name in namespace_of(each)), None)
+            if owner is None or name in olds or id(owner) not in matcher.by_old:
+                continue
+            old, sides = (
+                namespace_of(owner)[name],
+                (Definition(name, {DEF}), pair.new_members.get(name)),
+            )
+            if type(old) is type(new) and id(old) not in matcher.by_old:
+                site = Site(f"{pair.path}.{name}", pair.module, *sides, certain=True)
+                found.setdefault(id(old), []).append((old, new, site))
+    for candidates in found.values():
+        if len(candidates) == 1:
+            matcher.match(*candidates[0])
 
 
 def _is_moved(name: str, old: Any, new: Any, matcher: Matcher) -> bool:

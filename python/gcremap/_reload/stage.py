@@ -25,7 +25,7 @@ from gcremap._reload.job import Job, Target
 from gcremap._reload.kinds import is_a, is_class, is_function, module_of
 from gcremap._reload.layout import ctypes_made_of, same_layout
 from gcremap._reload.match import Matcher, Pair, Site
-from gcremap._reload.moves import match_moved
+from gcremap._reload.moves import match_moved, match_pushed_down
 from gcremap._reload.near import Nursery, far_references
 from gcremap._reload.redirect import Redirection
 from gcremap._reload.registrations import without_repeats
@@ -90,6 +90,7 @@ class Stage:
             self._settle(self.job)
             self._attempts.forget()
             match_moved(self.job, jobs, self._matcher)
+            match_pushed_down(self._matcher)
             match_unbound_classes(self._jobs, self._matcher, self._nursery)
             self._pair_kept()
             match_unbound(self._jobs, self._matcher, self._nursery)
