@@ -159,6 +159,6 @@ def test_method_that_has_gone_down_to_several_subclasses(project: Any) -> None:
     mod = project.load(mod="class B:\n def f(self): return 1\nclass C(B): pass\nclass D(B): pass")
     bound, c = mod.C().f, mod.C()
     project.reload(
-        mod="class B: pass\nclass C(B):\n def f(self): return 2\nclass D(B):\n def f(self): return 3"
+        mod="class B: pass\nclass C(B):\n def f(self): return 2\nclass D(B):\n f = lambda self: 3"
     )
     assert (bound(), c.f(), mod.D().f()) == (1, 2, 3)

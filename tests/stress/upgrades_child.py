@@ -78,9 +78,7 @@ class User:
         self._keys = {value: alias for alias, value in self._held.items()}
         self._calls = {alias: functools.partial(value) for alias, value in self._held.items()}
         classes = {alias: each for alias, each in self._held.items() if isinstance(each, type)}
-        self._subclasses = {
-            alias: _made(type, "Sub", (each,), {}) for alias, each in classes.items()
-        }
+        self._subclasses = {alias: _made(_sub, each) for alias, each in classes.items()}
         self._instances = {alias: _made(_bare, each) for alias, each in classes.items()}
 
     def complaints(self) -> list[str]:
@@ -114,6 +112,11 @@ def _made(make: Any, *arguments: Any) -> Any:
 
 def _bare(cls: type) -> Any:
     return object.__new__(cls)
+
+
+def _sub(cls: type) -> type | None:
+    sub = type("Sub", (cls,), {})
+    return sub if cls in sub.__mro__ else None  # a TypedDict is no base
 
 
 def _is_over(sub: type | None, cls: Any) -> bool:
