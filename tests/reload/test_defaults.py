@@ -154,3 +154,24 @@ def test_dataclass_whose_annotations_become_text(project: Any) -> None:
     project.reload(mod="from __future__ import annotations\n" + source)
     assert mod.D.__dataclass_fields__["n"].type == "int"
     assert isinstance(held, mod.D)
+
+
+@pytest.mark.parametrize("doc", ["", "'two'"])
+def test_doc_of_a_property(project: Any, doc: str) -> None:
+    source = "class C:\n    @property\n    def p(self):\n        {}\n        return {}\n"
+    mod = project.load(mod=source.format("'one'", 1))
+    project.reload(mod=source.format(doc or "pass", 2))
+    assert mod.C.p.__doc__ == (doc.strip("'") or None)
+    assert mod.C().p == 2
+
+
+def test_attributes_that_a_decorator_has_set_go_with_it(project: Any) -> None:
+    source = """
+        def marked(f): f.mark = 1; return f
+        {}
+        def f(): return {}
+    """
+    mod = project.load(mod=source.format("@marked", 1))
+    f = mod.f
+    project.reload(mod=source.format("", 2))
+    assert (f(), mod.f(), vars(f), vars(mod.f)) == (2, 2, {}, {})

@@ -67,6 +67,7 @@ PACKAGES = {
     "httpx": Package(
         ("0.27.0", "0.27.2", "0.28.0"), ("httpx",),
         ("httpcore", "anyio", "certifi", "idna", "sniffio", "click", "rich", "pygments"),
+        differs=("httpx:__locals.*",),  # submodules whose files have gone
     ),
     "idna": Package(("3.8", "3.9", "3.10"), ("idna",), tests=("tests",)),
     "itsdangerous": Package(
@@ -82,6 +83,7 @@ PACKAGES = {
     "marshmallow": Package(
         ("3.22.0", "3.23.0", "3.26.0"), ("marshmallow",), ("packaging", "simplejson"),
         tests=("tests",),
+        differs=(r"marshmallow\.class_registry:_registry.*",),  # the classes of the user
     ),
     "more-itertools": Package(
         ("10.4.0", "10.5.0", "10.6.0"), ("more_itertools",), tests=("tests",),
@@ -118,7 +120,7 @@ PACKAGES = {
     "typer": Package(
         ("0.13.1", "0.15.1", "0.15.4"), ("typer",), ("click<8.2", "rich", "shellingham")
     ),
-    "urllib3": Package(("2.2.2", "2.2.3", "2.3.0"), ("urllib3",), skip=("contrib",)),
+    "urllib3": Package(("2.2.2", "2.2.3", "2.3.0"), ("urllib3",), ("h2",), skip=("contrib",)),
     "werkzeug": Package(("3.0.6", "3.1.0", "3.1.3"), ("werkzeug",), ("markupsafe",)),
     "wtforms": Package(("3.1.2", "3.2.1"), ("wtforms",), ("markupsafe",), tests=("tests",)),
 }  # fmt: skip

@@ -75,7 +75,7 @@ class User:
         importlib.invalidate_caches()
         self._module = importlib.import_module(USER)
         self._held = {alias: getattr(self._module, alias) for alias in self._names}
-        self._keys = {value: alias for alias, value in self._held.items()}
+        self._keys = set(self._held.values())
         self._calls = {alias: functools.partial(value) for alias, value in self._held.items()}
         classes = {alias: each for alias, each in self._held.items() if isinstance(each, type)}
         self._subclasses = {alias: _made(_sub, each) for alias, each in classes.items()}
@@ -92,7 +92,7 @@ class User:
             says = {
                 "imported": getattr(self._module, alias, None) is present,
                 "held": old is present,
-                "as a key": self._keys.get(present) == alias,
+                "as a key": present in self._keys,
                 "in a partial": self._calls[alias].func is present,
                 "in the bases of a subclass": _is_over(self._subclasses.get(alias), present),
                 "as the type of an instance": _is_of(self._instances.get(alias), present),

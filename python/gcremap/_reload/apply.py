@@ -171,7 +171,7 @@ class Applier:
                 self._replace_class(pair)
             elif is_a(pair.old, FunctionType) and is_a(pair.new, FunctionType):
                 self.updater.keep_written(pair.old, pair.new)
-                functions.carry_attributes(pair.old, pair.new, pair.attributes, self._undo)
+                functions.carry_attributes(pair.old, pair.new, pair, self._undo)
         self._show_formers({job.name for job in jobs if "__after_reload__" in vars(job.module)})
         for orphan in self._matcher.orphans:
             if self._orphan(orphan.function, orphan.code):

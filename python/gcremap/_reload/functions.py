@@ -6,20 +6,22 @@ import functools
 import types
 from collections.abc import Callable
 from types import FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gcremap import _native
 from gcremap._reload.defaults import Parts
 
+if TYPE_CHECKING:
+    from gcremap._reload.match import Pair
+
 Undo = list[Callable[[], Any]]
 
 
-def carry_attributes(
-    source: FunctionType, target: FunctionType, state: frozenset[str], undo: Undo
-) -> None:
+def carry_attributes(source: FunctionType, target: FunctionType, pair: Pair, undo: Undo) -> None:
     """Give a function what the program has set on the version before it.
 
-    That may be another module, which shows what is in it as its own.
+    The program may be another module, which shows what is in it as its own. What no statement of
+    the module sets may be of decorators; if these are others, it goes.
     """
     if _is_shown_elsewhere(source) and not _is_shown_elsewhere(target):
         _set(target, "__module__", source.__module__, undo)
@@ -27,7 +29,8 @@ def carry_attributes(
     carried = {
         name: value
         for name, value in before.items()
-        if (name not in present or name in state) and name != "__wrapped__"
+        if name in pair.attributes
+        or (pair.same_decorators and name not in present and name != "__wrapped__")
     }
     if carried:
         saved = dict(present)

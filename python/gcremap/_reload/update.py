@@ -78,7 +78,7 @@ class Updater:
         for cell in new.__closure__ or ():
             self._withdraw(cell)
         swap(old, new, self._undo)
-        carry_attributes(new, old, pair.attributes, self._undo)
+        carry_attributes(new, old, pair, self._undo)
         self.shells[id(old)] = new
 
     def _same_globals(self, pair: Pair, old: FunctionType, new: FunctionType) -> bool:
@@ -311,8 +311,8 @@ class Updater:
         if all(a is b for a, b in zip(before[:3], wanted[:3], strict=True)) and before == wanted:
             return
         pair.changed = True
-        old.__init__(*wanted)
-        self._undo.append(lambda: old.__init__(*before))
+        _fill_property(old, wanted)
+        self._undo.append(lambda: _fill_property(old, before))
 
     def _member(self, pair: Pair) -> None:
         """A member of an Enum keeps its identity and takes name, value and attributes."""
@@ -436,6 +436,11 @@ class Updater:
         before = owner.__bases__
         set_attribute(owner, "__bases__", bases)
         self._undo.append(lambda: set_attribute(owner, "__bases__", before))
+
+
+def _fill_property(one: property, parts: tuple[Any, Any, Any, str | None]) -> None:
+    property.__init__(one, *parts)
+    one.__doc__ = parts[3]  # and not that of a getter which is still to be updated
 
 
 def _discard(owner: type, name: str) -> None:
