@@ -32,6 +32,7 @@ stress:  ## CPython's own tests under chaos (CHAOS_TESTS, CHAOS_SEED), the long 
 	@.venv/bin/python tests/stress/stdlib_reload.py --seconds 600
 	@.venv/bin/python tests/stress/third_parties.py
 	@.venv/bin/python tests/stress/third_party_tests.py
+	@.venv/bin/python tests/stress/upgrades.py
 	@.venv/bin/python tests/stress/servers.py
 	@scripts/environment $(PYTHON) .venv test,dask
 	@.venv/bin/python -X faulthandler -m pytest tests/reach/dask_cluster.py
