@@ -59,7 +59,7 @@ def test_value_computed_from_another_that_can_be_called(project: Any, value: str
     mod = project.load(mod=source.format("str"))
     project.reload(mod=source.format("bytes"))
     assert mod.Contents.__args__ == (mod.Content,)
-    assert "bytes" in str(vars(mod.Content))
+    assert bytes in (getattr(mod.Content, "kind", None), *getattr(mod.Content, "__args__", ()))
 
 
 def test_names_that_say_something_of_a_module_go_with_their_statements(project: Any) -> None:

@@ -428,7 +428,7 @@ class Updater:
             self._undo.append(lambda: set_attribute(owner, name, before))
 
     def _delete(self, owner: type, name: str, before: Any) -> None:
-        delete_attribute(owner, name)
+        _discard(owner, name)  # `__annotate_func__` may have gone with its text (3.14)
         self._undo.append(lambda: set_attribute(owner, name, before))
 
     def rebase(self, owner: type, bases: tuple[type, ...]) -> None:
