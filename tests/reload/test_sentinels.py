@@ -77,8 +77,22 @@ def test_importer_of_a_version_follows(project: Any) -> None:
     assert sys.modules["pkg.cli"].__version__ == "2"
 
 
-def test_name_that_is_imported_and_said_once_more(project: Any) -> None:
-    source = "from base import N\nN = N\n"
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from base import N\nN = N\n",
+        "try:\n    from base import N\nexcept ImportError:\n    N = 0\n",
+    ],
+)
+def test_name_that_is_imported_and_said_once_more(project: Any, source: str) -> None:
     project.load(base="N = 1", user=source)
     project.reload(base="N = 2", user=source + "other = 1")
     assert sys.modules["user"].N == 2
+
+
+def test_value_computed_from_a_class_that_comes_from_elsewhere(project: Any) -> None:
+    source = "from {} import Iterator\nIterators = list[Iterator[int]]\n"
+    mod = project.load(mod=source.format("typing"))
+    project.reload(mod=source.format("collections.abc"))
+    assert mod.Iterators.__args__[0].__origin__ is mod.Iterator
+    assert type(mod.Iterators.__args__[0]) is type(mod.Iterator[int])

@@ -131,8 +131,9 @@ class Values:
             return False
         if name in new.reads and self._outer is not None and self._outer.changed(name):
             return False  # `rate = rate` in a class
-        if name in new.reads and IMPORT in new.kinds and is_a(self.new(name), SCALARS):
-            return _equal(self._olds.get(name), self.new(name))  # `rate = rate` after an import
+        if IMPORT in new.kinds and is_a(self.new(name), SCALARS):
+            # `rate = rate` after an import, or `rate = 1` where that fails.
+            return _equal(self._olds.get(name), self.new(name))
         return not any(self.changed(other) for other in new.reads if other != name)
 
     @functools.cached_property
@@ -210,11 +211,12 @@ class Values:
         if callable(new) and not callable(old):
             return not self._is_unchanged(name)
         if callable(new):
+            if not definition.is_import:
+                return not (self._is_unchanged(name) or _equal(old, new))
             before = (self._old_index or {}).get(name)
-            imported = definition.is_import and before is not None and before.is_import
-            if definition.is_import:
-                return imported and is_in_place(old)
-            return not (self._is_unchanged(name) or _equal(old, new))
+            if before is None or not before.is_import:
+                return False
+            return is_in_place(old) or not before.same(definition)
         if definition.is_import or not self._is_unchanged(name):
             return not _equal(old, new)
         return False
