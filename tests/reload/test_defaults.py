@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
@@ -175,3 +176,29 @@ def test_attributes_that_a_decorator_has_set_go_with_it(project: Any) -> None:
     f = mod.f
     project.reload(mod=source.format("", 2))
     assert (f(), mod.f(), vars(f), vars(mod.f)) == (2, 2, {}, {})
+
+
+def test_annotations_and_docs_of_wrappers_stay_those_of_what_they_wrap(project: Any) -> None:
+    """Nobody makes these wrappers anew; that of another function says something else."""
+    source = """
+        import functools
+        def traced(f):
+            @functools.wraps(f)
+            def wrapper(*rest): return ({0}, f(*rest))
+            return wrapper
+        @traced
+        def other(y: str): "other"
+    """
+    user = """
+        from mod import traced
+        @traced
+        def f(x: int): "one"
+        @traced
+        def g(x: int): "two"
+    """
+    project.load(mod=source.format(1), user=user)
+    f, g = sys.modules["user"].f, sys.modules["user"].g
+    project.reload(mod=source.format(2))
+    assert f(1) == g(1) == (2, None)
+    assert (f.__doc__, g.__doc__) == ("one", "two")
+    assert f.__annotations__ == g.__annotations__ == {"x": int}

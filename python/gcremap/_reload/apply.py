@@ -178,7 +178,7 @@ class Applier:
                 if orphan.defaults is not None:
                     functions.set_defaults(orphan.function, orphan.defaults, self._undo)
                 if orphan.like is not None:
-                    functions.describe(orphan.function, orphan.like, self._undo)
+                    functions.annotate(orphan.function, orphan.like, self._undo)
         for job in jobs:
             for old, new in job.dropped:
                 self.updater.merge(old, new)

@@ -69,9 +69,10 @@ def set_defaults(function: FunctionType, parts: Parts, undo: Undo) -> None:
     _set(function, "__kwdefaults__", parts[1], undo)
 
 
-def describe(function: FunctionType, like: FunctionType, undo: Undo) -> None:
-    """Let a function say of itself what another one of its code does."""
-    for name in ("__doc__", _annotations(like)):
+def annotate(function: FunctionType, like: FunctionType, undo: Undo) -> None:
+    """Give a function the annotations of another one of its code, unless functools.wraps has."""
+    if "__wrapped__" not in vars(function) and "__wrapped__" not in vars(like):
+        name = _annotations(like)
         _set(function, name, getattr(like, name), undo)
 
 
