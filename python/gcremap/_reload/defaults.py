@@ -63,24 +63,30 @@ def chosen(
     They follow the constants, and the names that are `changed`, that they are computed from;
     other objects and containers are state.
     """
+    before = old.__defaults__, old.__kwdefaults__
+    after = new.__defaults__, new.__kwdefaults__
     olds, news = _values(old), _values(new)
     if olds.keys() != news.keys():
-        return new.__defaults__, new.__kwdefaults__
+        return after
+    others = [
+        name for name in olds if olds[name] is not news[name] and not equal(olds[name], news[name])
+    ]
+    if not others:
+        return before
     nodes = dict(_stated(definition)) if definition is not None else {}
 
-    def stays(name: str) -> bool:
-        before, now = olds[name], news[name]
-        if before is now or equal(before, now):
-            return True
-        if is_a(now, SCALARS) and is_constant(now):
-            return False
-        return name not in nodes or not any(map(changed, names_read(nodes[name])))
+    def is_computed(name: str) -> bool:
+        return name in nodes and any(map(changed, names_read(nodes[name])))
 
-    gone = [name for name in olds if not stays(name)]
+    gone = {
+        name
+        for name in others
+        if (is_a(news[name], SCALARS) and is_constant(news[name])) or is_computed(name)
+    }
     if not gone:
-        return old.__defaults__, old.__kwdefaults__
+        return before
     wanted = {name: (news if name in gone else olds)[name] for name in olds}
-    return _parts(wanted, set(new.__kwdefaults__ or ()))
+    return _parts(wanted, set(after[1] or ()))
 
 
 def _stated(definition: Definition) -> Iterator[tuple[str, ast.expr]]:

@@ -57,9 +57,13 @@ def match_pushed_down(matcher: Matcher) -> None:
         if not (is_class(pair.old) and is_class(pair.new)):
             continue
         olds, above = namespace_of(pair.old), mro_of(pair.old)[1:]
+        if not any(id(each) in matcher.by_old for each in above):
+            continue
         for name, new in namespace_of(pair.new).items():
+            if name in olds:
+                continue
             owner = next((each for each in above if name in namespace_of(each)), None)
-            if owner is None or name in olds or id(owner) not in matcher.by_old:
+            if owner is None or id(owner) not in matcher.by_old:
                 continue
             old, sides = (
                 namespace_of(owner)[name],

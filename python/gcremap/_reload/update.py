@@ -95,7 +95,8 @@ class Updater:
         if old.__closure__ and new.__closure__:
             self._merge_cells(pair, old, new)
         if pair.same_definition:
-            self._same_defaults(pair, old, new)
+            if old.__defaults__ or old.__kwdefaults__ or new.__defaults__ or new.__kwdefaults__:
+                self._same_defaults(pair, old, new)
             self._compute_annotations(old, new)
             if "__wrapped__" in vars(new) and old.__doc__ != new.__doc__:
                 pair.changed = True
