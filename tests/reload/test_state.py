@@ -141,6 +141,40 @@ def test_name_gone_is_not_seen_by_the_new_source(project: Any) -> None:
     assert (mod.A, mod.B) == (1, 2)
 
 
+def test_a_builtin_that_the_module_hides_is_seen_until_it_does(project: Any) -> None:
+    """As in a fresh start: the old version's own would call itself."""
+    source = """
+        {0} = {1}
+        def print(*values): plain({2}, *values)
+        class A:
+            text = repr(print)
+    """
+    said: list[Any] = []
+    mod = project.load(mod=source.format("plain", "print", 1))
+    for number, names in enumerate(["plain", "other = plain", "plain = third"], 2):
+        project.reload(mod=source.format(names, "print", number))
+        assert mod.plain is print
+    mod.plain = lambda *values: said.append(values)
+    mod.print("it")
+    assert said == [(4, "it")]
+    project.reload(mod="said = print\n__doc__ = 'new'\n")
+    assert mod.said is print
+    project.reload(mod="said = __doc__, __name__\n")
+    assert mod.said == (None, "mod")
+
+
+def test_a_name_that_hid_a_builtin_in_another_way(project: Any) -> None:
+    source = """
+        try: license
+        except NameError:
+            def license(): pass
+        else: license = license
+    """
+    mod = project.load(mod="class license: pass")
+    project.reload(mod=source)
+    assert mod.license is license
+
+
 def test_idiom_that_asks_for_the_old_value(project: Any) -> None:
     source = "try:\n    CACHE\nexcept NameError:\n    CACHE = {{}}\nX = {}\n"
     mod = project.load(mod=source.format(1))

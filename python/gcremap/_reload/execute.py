@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import builtins
 import dis
 import operator
 import sys
@@ -22,20 +23,24 @@ Namespace = dict[str, Any]
 class Recorder(MutableMapping[str, Any]):
     """The locals of a module's code: its namespace, with a note of every name it binds.
 
-    What the source does not define any more is hidden from it, so that code which
-    would fail in a fresh start fails here too.
+    What the old source has bound and the new one does not is hidden from it until it binds that
+    name, and so is what stands before a builtin: code gets what it would get in a fresh start, or
+    fails as it would there.
     """
 
-    def __init__(self, namespace: Namespace, gone: frozenset[str]) -> None:
+    def __init__(self, namespace: Namespace, hidden: frozenset[str]) -> None:
         self._namespace = namespace
-        self._gone = gone
+        self._hidden = hidden
         self.stored: set[str] = set()
         self.asked: set[str] = set()
         """Names of the old version that the new one has read before it bound them."""
 
     def __getitem__(self, name: str) -> Any:
-        if name in self._gone and name not in self.stored:
-            raise NameError(f"name {name!r} is not defined", name=name)
+        if name in self._hidden and name not in self.stored:
+            try:
+                return vars(builtins)[name]
+            except KeyError:
+                raise NameError(f"name {name!r} is not defined", name=name) from None
         value = self._namespace[name]
         if name not in self.stored:
             self.asked.add(name)
@@ -181,7 +186,7 @@ class FewSwitches:
 
 
 def execute(
-    module: Any, source: Source, gone: frozenset[str], code: CodeType | None
+    module: Any, source: Source, hidden: frozenset[str], code: CodeType | None
 ) -> frozenset[str] | None:
     """Run `code` of `source` in the namespace of `module`; returns the names that it bound.
 
@@ -203,12 +208,12 @@ def execute(
     namespace["__doc__"] = None
     if _imports_lazily(code):
         # Only where the locals are the globals: Python/ceval.c, _PyEval_LazyImportName.
-        for name in gone:
+        for name in hidden:
             namespace.pop(name, None)
         exec(code, namespace)
         stored = _stored_by(code, "STORE_NAME", "STORE_GLOBAL") & namespace.keys()
         return frozenset(namespace if _imports_star(code) else stored)
-    recorder = Recorder(namespace, gone)
+    recorder = Recorder(namespace, hidden)
     exec(code, namespace, recorder)
     stays = {name for name in recorder.asked if name in namespace}
     return frozenset(recorder.stored | stays | (stored_globally(code) & namespace.keys()))

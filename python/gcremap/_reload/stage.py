@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import functools
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -164,11 +165,14 @@ class Stage:
         self._attempts.sweep_after(error, self.job, made)
 
     def _execute(self, job: Job) -> None:
-        gone: frozenset[str] = frozenset()
+        olds = frozenset(job.old_index or ())
+        own = {name for name in vars(builtins) if name.startswith("__")}  # modules have these too
+        hidden = olds & vars(builtins).keys()
         if job.old_index is not None and job.new_index is not None and "*" not in job.new_index:
-            gone = frozenset(job.old_index) - frozenset(job.new_index)
+            hidden |= olds - frozenset(job.new_index)
+        hidden -= own
         job.ran = self._code_to_run(job)
-        stored = execute(job.module, job.now, gone, job.ran)
+        stored = execute(job.module, job.now, hidden, job.ran)
         before, after = job.snapshot.namespace, job.namespace
         if stored is None:
             # A loader that runs the code itself may have bound a name to what it was before.
