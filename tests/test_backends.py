@@ -161,3 +161,32 @@ def test_gc_remap_does_the_same(make: Callable[[Thing, Thing], Any]) -> None:
     native: Any = getattr(gc, "remap", None)
     expected = outcome(lambda pairs: gcremap.remap(pairs).collisions, make)
     assert outcome(lambda pairs: native(pairs)["collisions"], make) == expected
+
+
+@needs_patched
+def test_wheels_for_the_stock_interpreter() -> None:
+    """Compiled in C, Rust and by Cython: they visit without slots, and are traversed and remapped."""
+    said = child.run("""
+import gc
+import gcremap
+import lxml.etree
+import msgpack
+import numpy
+from pydantic_core import SchemaValidator, core_schema
+
+def old(*arguments): return b"old"
+def new(*arguments): return b"new"
+
+array = numpy.array([old, None], dtype=object)
+packer = msgpack.Packer(default=old)
+names = lxml.etree.FunctionNamespace("urn:x")
+names["f"] = old
+schema = core_schema.no_info_after_validator_function(old, core_schema.any_schema())
+validator = SchemaValidator(schema)
+for _ in range(3):
+    gc.collect()
+gcremap.remap({old: new})
+gc.collect()
+print(array[0](), packer.pack(1j)[-3:], names["f"](), validator.validate_python(1))
+""")
+    assert said.split() == ["b'new'"] * 4
