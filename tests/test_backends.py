@@ -165,7 +165,7 @@ def test_gc_remap_does_the_same(make: Callable[[Thing, Thing], Any]) -> None:
 
 @needs_patched
 def test_wheels_for_the_stock_interpreter() -> None:
-    """Compiled in C, Rust and by Cython: they visit without slots, and are traversed and remapped."""
+    """In C, Rust and Cython: they visit without slots, and are traversed and remapped."""
     said = child.run("""
 import gc
 import gcremap
