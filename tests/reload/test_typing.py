@@ -61,3 +61,13 @@ def test_typed_dict_by_call(project: Any) -> None:
     project.reload(mod=source.format("str"))
     assert sys.modules["user"].T is mod.T
     assert mod.T.__annotations__ == {"a": str}
+
+
+def test_annotations_that_name_a_class_of_the_module_stay(project: Any) -> None:
+    """Of a source that did not change: they are those of the class that stays."""
+    source = "class A: pass\nclass B:\n    many: list[A]\n    one: A\n"
+    mod = project.load(mod=source)
+    kept = mod.B.__annotations__
+    project.reload(mod=source)
+    assert mod.B.__annotations__ == kept == {"many": list[mod.A], "one": mod.A}
+    assert sys.version_info >= (3, 14) or mod.B.__annotations__ is kept

@@ -40,6 +40,13 @@ def stays_as_made(pair: Pair, name: str, before: Any, value: Any, anew: set[int]
     )
 
 
+def says_itself(pair: Pair, name: str) -> bool:
+    """Whether an attribute is what the source of the class makes it."""
+    if name == "__annotations__":
+        return _changes_to_text(pair)
+    return name in pair.new_members or name in pair.reassigned
+
+
 def fills_up(pair: Pair, name: str, before: Any, value: Any) -> bool:
     """Whether a class that says what it said was given, by a metaclass or a decorator, an empty
     container for what the program puts there. One that is not empty says something of the class.
@@ -53,11 +60,16 @@ def _is_another(pair: Pair, matcher: Matcher) -> bool:
     is_same = pair.same_definition or differ_in_bodies(pair.former, pair.definition)
     if not is_same or pair.module in matcher.registered_anew:
         return True
+    return _changes_to_text(pair)
+
+
+def _changes_to_text(pair: Pair) -> bool:
+    """Whether annotations become text, or are none any more: a `__future__` import tells."""
     return _in_text(pair.old) != _in_text(pair.new)
 
 
 def _in_text(cls: type) -> dict[str, bool]:
-    """Which annotations of a class are text: a `__future__` import tells."""
+    """Which annotations of a class are text."""
     found = namespace_of(cls).get("__annotations__", {})
     return {name: is_a(value, str) for name, value in found.items()}
 

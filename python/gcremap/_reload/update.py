@@ -396,8 +396,7 @@ class Updater:
         if is_a(value, types.MethodType) and self._equal(before, value):
             return
         if before is not _MISSING and not callable(value):
-            own = name in pair.new_members or name in pair.reassigned or name == "__annotations__"
-            made_by_same = pair.same_definition and not own
+            made_by_same = pair.same_definition and not dependents.says_itself(pair, name)
             if not made_by_same or id(pair) in self.made_anew:
                 made_by_same = dependents.stays_as_made(pair, name, before, value, self.made_anew)
             if self._equal(before, value) or (
