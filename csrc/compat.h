@@ -192,6 +192,28 @@ gcr_frame_referent(PyObject *word)
 #endif
 }
 
+#if GCR_TRAVERSAL_TELLS
+/* Whether the slot that a traversal tells holds the referent. Since 3.14 the low bits of its
+ * address say of which kind it is, and are taken off. */
+static inline int
+gcr_told_holds(PyObject ***slot, gcr_kind *kind, PyObject *referent)
+{
+    *kind = GCR_STRONG;
+#  if GCR_PY314
+    uintptr_t bits = (uintptr_t)*slot & _Py_SLOT_KIND;
+    *slot = (PyObject **)((uintptr_t)*slot - bits);
+    if (bits == _Py_SLOT_STACKREF) {
+        *kind = GCR_STACKREF;
+        return gcr_frame_referent(**slot) == referent;
+    }
+    if (bits != 0) {
+        return 0;
+    }
+#  endif
+    return **slot == referent;
+}
+#endif
+
 /* Values that the JIT holds in registers are not in the frame (3.15 keeps the
  * top of the stack there even after spilling it). 3.13's tier 2 exists only in
  * builds configured for it and has no switch in the interpreter state. */

@@ -44,8 +44,8 @@ int gcr_module_namespaces(gcr_object_visitor visit, void *arg);
  * is itself a type for which Py_TPFLAGS_HAVE_GC does not apply. */
 int gcr_traverse(PyObject *holder, gcr_object_visitor visit, void *arg);
 
-/* `slot` is where the referent stands; NULL when that is not told. */
-typedef int (*gcr_told_visitor)(PyObject *referent, PyObject **slot, void *arg);
+/* `slot` is where the referent stands, and how; NULL when that is not told. */
+typedef int (*gcr_told_visitor)(PyObject *referent, PyObject **slot, gcr_kind kind, void *arg);
 
 /* The same with the slots that the traversal tells: in an interpreter of patches/ those
  * of all that was compiled with its headers and visits fields, in others none. */

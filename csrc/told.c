@@ -30,14 +30,15 @@ static int
 visit_told(PyObject *referent, void *arg, PyObject **slot, uintptr_t check)
 {
     told_walk *walk = arg;
-    if (check != ~(uintptr_t)slot || slot == NULL || slot == walk->last || *slot != referent
-        || is_on_stack(slot, walk)) {
+    gcr_kind kind = GCR_STRONG;
+    if (check != ~(uintptr_t)slot || slot == NULL || !gcr_told_holds(&slot, &kind, referent)
+        || slot == walk->last || is_on_stack(slot, walk)) {
         slot = NULL;
     }
     else {
         walk->last = slot;
     }
-    return walk->visit(referent, slot, walk->arg);
+    return walk->visit(referent, slot, kind, walk->arg);
 }
 
 int
@@ -48,9 +49,10 @@ gcr_traverse_told(PyObject *holder, gcr_told_visitor visit, void *arg)
 }
 
 static int
-is_told(PyObject *referent, PyObject **slot, void *told)
+is_told(PyObject *referent, PyObject **slot, gcr_kind kind, void *told)
 {
     (void)referent;
+    (void)kind;
     *(int *)told = slot != NULL;
     return 0;
 }
@@ -82,7 +84,7 @@ static int
 visit_untold(PyObject *referent, void *arg)
 {
     told_walk *walk = arg;
-    return walk->visit(referent, NULL, walk->arg);
+    return walk->visit(referent, NULL, GCR_STRONG, walk->arg);
 }
 
 int

@@ -87,7 +87,7 @@ pub(crate) unsafe extern "C" fn told(
     let mut slots = Vec::new();
     // SAFETY: CPython passes a live object and holds the GIL.
     let result = unsafe {
-        ffi::traverse_told(holder, |_, slot| {
+        ffi::traverse_told(holder, |_, slot, _| {
             if !slot.is_null() {
                 slots.push(slot as usize);
             }

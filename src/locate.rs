@@ -40,14 +40,14 @@ impl Locator {
         let mut shown: FxHashMap<usize, isize> = FxHashMap::default();
         let mut perhaps: FxHashMap<usize, isize> = FxHashMap::default();
         let mut located = Located::default();
-        let mut told: Vec<(*mut *mut PyObject, usize)> = Vec::new();
+        let mut told = Vec::new();
         // SAFETY: the caller's promise.
         unsafe {
-            ffi::traverse_told(holder, |referent, slot| {
+            ffi::traverse_told(holder, |referent, slot, kind| {
                 if let Some(pair) = map.find(referent as usize) {
                     *shown.entry(pair).or_default() += 1;
                     if !slot.is_null() {
-                        told.push((slot, pair));
+                        told.push((slot, kind, pair));
                     }
                 }
             });
@@ -76,10 +76,10 @@ impl Locator {
         let mut known: FxHashSet<usize> =
             located.slots.iter().map(|(slot, _)| slot.address as usize).collect();
         // A running generator's are its frame's.
-        for (address, pair) in told.into_iter().filter(|_| !running) {
+        for (address, kind, pair) in told.into_iter().filter(|_| !running) {
             // One that is told again was left over from a visit before.
             if known.insert(address as usize) {
-                located.slots.push((Slot::told(address, holder), pair));
+                located.slots.push((Slot::told(address, kind, holder), pair));
                 *shown.entry(pair).or_default() -= 1;
             }
         }

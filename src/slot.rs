@@ -52,10 +52,14 @@ impl Slot {
 
     /// A slot that the traversal tells of: nothing else is known of it but whether it is
     /// the class of the holder.
-    pub(crate) fn told(address: *mut *mut PyObject, holder: *mut PyObject) -> Self {
+    pub(crate) fn told(
+        address: *mut *mut PyObject,
+        kind: c::gcr_kind,
+        holder: *mut PyObject,
+    ) -> Self {
         let class = holder as usize + std::mem::offset_of!(PyObject, ob_type);
         let role = if address as usize == class { c::GCR_OB_TYPE } else { c::GCR_PLAIN };
-        Slot::probed(address, c::GCR_STRONG, role)
+        Slot::probed(address, kind, role)
     }
 
     /// A slot that the probe found: nothing is known of it but where it is.

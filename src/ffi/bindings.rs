@@ -108,6 +108,7 @@ pub type gcr_told_visitor = ::std::option::Option<
     unsafe extern "C" fn(
         referent: *mut PyObject,
         slot: *mut *mut PyObject,
+        kind: gcr_kind,
         arg: *mut ::std::os::raw::c_void,
     ) -> ::std::os::raw::c_int,
 >;

@@ -114,22 +114,23 @@ pub(crate) unsafe fn traverse<F: FnMut(*mut PyObject) -> ControlFlow<()>>(
     unsafe { c::gcr_traverse(holder, Some(object_trampoline::<F>), (&raw mut visit).cast()) };
 }
 
-unsafe extern "C" fn told_trampoline<F: FnMut(*mut PyObject, *mut *mut PyObject)>(
+unsafe extern "C" fn told_trampoline<F: FnMut(*mut PyObject, *mut *mut PyObject, c::gcr_kind)>(
     referent: *mut PyObject,
     slot: *mut *mut PyObject,
+    kind: c::gcr_kind,
     arg: *mut c_void,
 ) -> c_int {
     // SAFETY: as in `object_trampoline`.
     let visit = unsafe { &mut *arg.cast::<F>() };
-    visit(referent, slot);
+    visit(referent, slot, kind);
     0
 }
 
-/// What `holder`'s `tp_traverse` shows, and where each stands; null when that is not told.
+/// What `holder`'s `tp_traverse` shows, and where and how each stands; null when that is not told.
 ///
 /// # Safety
 /// I1, and `holder` is alive.
-pub(crate) unsafe fn traverse_told<F: FnMut(*mut PyObject, *mut *mut PyObject)>(
+pub(crate) unsafe fn traverse_told<F: FnMut(*mut PyObject, *mut *mut PyObject, c::gcr_kind)>(
     holder: *mut PyObject,
     mut visit: F,
 ) {
