@@ -141,6 +141,8 @@ unsafe fn probe_round(
     let (mut start, mut end) = (std::ptr::null_mut(), std::ptr::null_mut());
     // SAFETY: the caller's promise.
     unsafe { c::gcr_extent(holder, &raw mut start, &raw mut end) };
+    // It may show itself, and is searched all the same.
+    visited.remove(&(start as usize));
     // Breadth first, and by turns what looks most like the holder's own: what a
     // block dense with what the holder shows points to, or a long chain is never
     // followed to its end. A block met again from a denser one moves ahead.

@@ -213,3 +213,18 @@ def test_attributes_of_what_ctypes_makes() -> None:
     gcremap.remap([(old, new), (old_call, new_call)], frames=False)
     assert instance.name is new
     assert callback() == 2
+
+
+def test_what_a_function_of_a_library_holds_although_it_refers_to_itself() -> None:
+    class Check:
+        def __init__(self, answer: int) -> None:
+            self.answer = answer
+
+        def __call__(self, *_: object) -> int:
+            return self.answer
+
+    old, new = Check(1), Check(2)
+    function: Any = ctypes.pythonapi["Py_GetVersion"]
+    function.errcheck = old
+    gcremap.remap([(old, new)], frames=False)
+    assert function() == 2
