@@ -2,7 +2,7 @@
 
 A child process imports the standard library and asks all three about every object on the
 collector's lists: what a traversal tells is what the walker shows, and where there is no
-walker what the probe finds. `gc.remap`, which is there too, does what `gcremap.remap` does.
+walker what the probe finds. `gc.remap`, where it is there too, does what `gcremap.remap` does.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import collections
 import gc
 import json
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -21,6 +21,7 @@ import gcremap
 import library
 from gcremap import _native
 
+HIDDEN = 1
 needs_patched = pytest.mark.skipif(
     gcremap.backend != "patched",
     reason="the traversals of this interpreter tell no slots: see patches/README.md",
@@ -108,6 +109,18 @@ def test_walkers_show_the_slots_that_are_told(verdict: dict[str, Any]) -> None:
 @needs_patched
 def test_the_probe_finds_the_slots_that_are_told(verdict: dict[str, Any]) -> None:
     assert verdict["unlike_probe"] == {}
+
+
+@needs_patched
+def test_what_a_suspended_generator_holds_is_told() -> None:
+    def items(local: list[object]) -> Iterator[object]:
+        yield local
+
+    generator = items([])
+    next(generator)
+    shown = {slot[0] for slot in _native._walk(generator) if not slot[4] & HIDDEN}
+    assert set(_native._told(generator)) == shown
+    assert len(shown) == len(_native._traverse(generator))
 
 
 class Thing:
