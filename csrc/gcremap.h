@@ -236,11 +236,12 @@ PyObject *gcr_call_with_base(PyObject *(*body)(void *arg, uintptr_t base), void 
 typedef void (*gcr_word_visitor)(uintptr_t word, void *arg);
 
 /* Conservative: visits what may be an address from `low` to `high`, tags removed, of the
- * words on the C stack of any thread of this process, from `base` up on the calling
- * thread's, and of those uncounted in running frames. Returns 0 where the stacks cannot
- * be read. Reads /proc and takes scratch memory from malloc. */
-int gcr_stack_words(uintptr_t low, uintptr_t high, uintptr_t base, gcr_word_visitor visit,
-                    void *arg);
+ * words on the C stack of any thread of this process, of the calling thread's from
+ * `base` up to `ceiling` if that is not 0 but a base too, and of those uncounted in
+ * running frames. Returns 0 where the stacks cannot be read. Reads /proc and takes
+ * scratch memory from malloc. */
+int gcr_stack_words(uintptr_t low, uintptr_t high, uintptr_t base, uintptr_t ceiling,
+                    gcr_word_visitor visit, void *arg);
 
 /* Visits the address at which each mapping begins that holds the stack of a thread.
  * Returns 0 unless one was found for each thread. */

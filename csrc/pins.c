@@ -29,6 +29,8 @@
 typedef struct targets {
     uintptr_t low;
     uintptr_t high;
+    uintptr_t base;
+    uintptr_t ceiling;
     gcr_word_visitor visit;
     void *arg;
 } targets;
@@ -228,7 +230,10 @@ scan_thread(standing thread, void *arg)
     }
     uintptr_t low =
         thread.sp - current.start > RED_ZONE ? thread.sp - RED_ZONE : current.start;
-    if (!scan(t, low, current.end)) {
+    int has_ceiling =
+        thread.sp == t->base && t->ceiling > thread.sp && t->ceiling < current.end;
+    /* The registers that the frame at the ceiling has saved are its callers'. */
+    if (!scan(t, low, has_ceiling ? t->ceiling - RED_ZONE : current.end)) {
         return 0;
     }
     /* On an alternative stack (a signal handler's, a coroutine library's), the
@@ -354,9 +359,10 @@ gcr_call_with_base(PyObject *(*body)(void *arg, uintptr_t base), void *arg)
 }
 
 int
-gcr_stack_words(uintptr_t low, uintptr_t high, uintptr_t base, gcr_word_visitor visit, void *arg)
+gcr_stack_words(uintptr_t low, uintptr_t high, uintptr_t base, uintptr_t ceiling,
+                gcr_word_visitor visit, void *arg)
 {
-    targets t = {low, high, visit, arg};
+    targets t = {low, high, base, ceiling, visit, arg};
     scan_frames(&t);
     return each_thread(scan_thread, base, &t);
 }
@@ -379,11 +385,13 @@ gcr_call_with_base(PyObject *(*body)(void *arg, uintptr_t base), void *arg)
 }
 
 int
-gcr_stack_words(uintptr_t low, uintptr_t high, uintptr_t base, gcr_word_visitor visit, void *arg)
+gcr_stack_words(uintptr_t low, uintptr_t high, uintptr_t base, uintptr_t ceiling,
+                gcr_word_visitor visit, void *arg)
 {
     (void)low;
     (void)high;
     (void)base;
+    (void)ceiling;
     (void)visit;
     (void)arg;
     return 0;

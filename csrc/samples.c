@@ -167,7 +167,13 @@ static const char core_samples[] =
 PyObject *
 gcr_run_sample(const char *source, int start, PyObject *namespace)
 {
+    /* The program's hooks are not told of generators that are none of its own. */
+    PyThreadState *ts = PyThreadState_Get();
+    PyObject *first = ts->async_gen_firstiter, *last = ts->async_gen_finalizer;
+    ts->async_gen_firstiter = ts->async_gen_finalizer = NULL;
     PyObject *made = PyRun_String(source, start, namespace, namespace);
+    ts->async_gen_firstiter = first;
+    ts->async_gen_finalizer = last;
     if (made == NULL && !PyErr_Occurred()) {
         /* CPython's parser says nothing when its memory is out. */
         PyErr_NoMemory();

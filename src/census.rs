@@ -5,7 +5,7 @@ use std::ptr;
 
 use pyo3_ffi as py;
 use pyo3_ffi::PyObject;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::api::returned;
 use crate::arguments;
@@ -14,69 +14,68 @@ use crate::forwarding::ForwardingMap;
 use crate::object::{list, Owned, Raised};
 use crate::ready::ready;
 
-/// `_holders(objects, wanted)`: of each object in a list that refers to something in
-/// another, its index and the `id` of what it refers to, once for each reference; and for each
-/// that is wanted, how many of these there are.
+/// `_census(young, near, wanted)`, three lists: those of the young and near objects that refer
+/// to something wanted, each with the `id` of what it refers to, once for each reference; and
+/// what of the wanted something else refers to as well, by the reference counts. `young` itself
+/// is nothing else; the other lists are, if they are not young.
 ///
 /// # Safety
 /// Called by CPython as a METH_VARARGS function.
-pub(crate) unsafe extern "C" fn holders(
+pub(crate) unsafe extern "C" fn census(
     _module: *mut PyObject,
     args: *mut PyObject,
 ) -> *mut PyObject {
-    let (mut objects, mut wanted) = (ptr::null_mut::<PyObject>(), ptr::null_mut::<PyObject>());
+    let mut lists = [ptr::null_mut::<PyObject>(); 3];
     // SAFETY: CPython passes live arguments and holds the GIL; a traversal runs no Python,
     // so that the lists stay as they are until all hits are noted.
     let result = unsafe {
-        let parsed = py::PyArg_ParseTuple(
-            args,
-            c"O!O!:_holders".as_ptr(),
-            &raw mut py::PyList_Type,
-            &raw mut objects,
-            &raw mut py::PyList_Type,
-            &raw mut wanted,
-        );
-        if parsed == 0 {
+        let [young, near, wanted] = &mut lists;
+        let list = &raw mut py::PyList_Type;
+        let format = c"O!O!O!:_census".as_ptr();
+        if py::PyArg_ParseTuple(args, format, list, young, list, near, list, wanted) == 0 {
             return ptr::null_mut();
         }
-        let item = |list, index| py::PyList_GET_ITEM(list, index);
-        let mut counts = vec![0; py::PyList_GET_SIZE(wanted) as usize];
-        let wanted: FxHashMap<_, _> =
-            (0..counts.len()).map(|index| (item(wanted, index as isize), index)).collect();
-        let mut found: Vec<(isize, Vec<*mut PyObject>)> = Vec::new();
-        for index in 0..py::PyList_GET_SIZE(objects) {
+        let [young, near, wanted] = lists.map(|list| {
+            (0..py::PyList_GET_SIZE(list)).map(move |index| py::PyList_GET_ITEM(list, index))
+        });
+        let mut known: FxHashSet<_> = young.clone().collect();
+        let mut counts: FxHashMap<_, _> =
+            wanted.clone().map(|each| (each, isize::from(known.contains(&each)))).collect();
+        let mut found: Vec<(*mut PyObject, Vec<*mut PyObject>)> = Vec::new();
+        for object in young.chain(near.filter(|&each| known.insert(each))) {
             let mut hits = Vec::new();
-            ffi::traverse(item(objects, index), |referent| {
-                if let Some(&index) = wanted.get(&referent) {
+            ffi::traverse(object, |referent| {
+                if let Some(count) = counts.get_mut(&referent) {
                     hits.push(referent);
-                    counts[index] += 1;
+                    *count += 1;
                 }
                 ControlFlow::Continue(())
             });
             if !hits.is_empty() {
-                found.push((index, hits));
+                found.push((object, hits));
             }
         }
-        told(found, counts)
+        let strays: Vec<_> = wanted.filter(|each| py::Py_REFCNT(*each) != counts[each]).collect();
+        told(found, strays)
     };
     returned(result.map(Owned::into_ptr))
 }
 
 /// # Safety
-/// The GIL is held.
+/// All of them are alive, and the GIL is held.
 unsafe fn told(
-    found: Vec<(isize, Vec<*mut PyObject>)>,
-    counts: Vec<isize>,
+    found: Vec<(*mut PyObject, Vec<*mut PyObject>)>,
+    strays: Vec<*mut PyObject>,
 ) -> Result<Owned, Raised> {
-    // SAFETY: only numbers are made of the pointers.
+    // SAFETY: the caller's promise; of the hits only numbers are made.
     unsafe {
-        let found = list(found.into_iter().map(|(index, hits)| {
+        let found = list(found.into_iter().map(|(holder, hits)| {
             let hits =
                 list(hits.into_iter().map(|hit| Owned::steal(py::PyLong_FromVoidPtr(hit.cast()))))?;
-            Owned::steal(py::Py_BuildValue(c"(nO)".as_ptr(), index, hits.as_ptr()))
+            Owned::steal(py::PyTuple_Pack(2, holder, hits.as_ptr()))
         }))?;
-        let counts = list(counts.into_iter().map(|n| Owned::steal(py::PyLong_FromSsize_t(n))))?;
-        Owned::steal(py::Py_BuildValue(c"(OO)".as_ptr(), found.as_ptr(), counts.as_ptr()))
+        let strays = list(strays.into_iter().map(|each| Ok(Owned::borrow(each))))?;
+        Owned::steal(py::PyTuple_Pack(2, found.as_ptr(), strays.as_ptr()))
     }
 }
 

@@ -47,6 +47,7 @@ mod error;
 mod facts;
 mod ffi;
 mod forwarding;
+mod fresh;
 mod hashes;
 mod kinds;
 mod locate;
@@ -103,7 +104,7 @@ const fn door(name: &'static std::ffi::CStr, function: PyCFunction, flags: c_int
     }
 }
 
-static METHODS: Shared<[PyMethodDef; 24]> = Shared(std::cell::UnsafeCell::new([
+static METHODS: Shared<[PyMethodDef; 26]> = Shared(std::cell::UnsafeCell::new([
     PyMethodDef {
         ml_name: c"remap".as_ptr(),
         ml_meth: PyMethodDefPointer {
@@ -114,7 +115,7 @@ static METHODS: Shared<[PyMethodDef; 24]> = Shared(std::cell::UnsafeCell::new([
     },
     door(c"_referrers", api::referrers, METH_VARARGS),
     door(c"_entries_with", hashes::entries_with, METH_VARARGS),
-    door(c"_holders", census::holders, METH_VARARGS),
+    door(c"_census", census::census, METH_VARARGS),
     door(c"_holders_of", census::holders_of, METH_VARARGS),
     door(c"_exit_callbacks", census::exit_callbacks, METH_NOARGS),
     door(c"_rehash", api::rehash, METH_O),
@@ -127,6 +128,8 @@ static METHODS: Shared<[PyMethodDef; 24]> = Shared(std::cell::UnsafeCell::new([
     door(c"_is_class", kinds::is_class, METH_O),
     door(c"_leave_bases", kinds::leave_bases, METH_VARARGS),
     door(c"_make_young", kinds::make_young, METH_VARARGS),
+    door(c"_enclosed", fresh::enclosed, METH_O),
+    door(c"_made_within", fresh::made_within, METH_O),
     door(c"_fits", kinds::fits, METH_VARARGS),
     door(c"_classes_with", kinds::classes_with, METH_VARARGS),
     door(c"_hush", hashes::hush, METH_O),

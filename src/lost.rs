@@ -33,7 +33,7 @@ pub(crate) struct Anew {
 ///
 /// # Safety
 /// I1 and I3; `done` owns its objects.
-pub(crate) unsafe fn ways_back(done: &Outcome) -> Vec<Way> {
+pub(crate) unsafe fn ways_back(done: &Outcome, former: &FormerKeys) -> Vec<Way> {
     let mut prints = Fingerprints::default();
     // SAFETY: the caller's promise.
     let in_place = |lost: &Lost| unsafe { lost.is_in_place(&mut prints) };
@@ -41,7 +41,6 @@ pub(crate) unsafe fn ways_back(done: &Outcome) -> Vec<Way> {
     if in_place.iter().all(|&is| is) {
         return vec![Way::Place; in_place.len()];
     }
-    let former = former_keys(done);
     let mut present: FxHashMap<usize, FxHashSet<usize>> = FxHashMap::default();
     let mut stays: FxHashSet<(usize, isize)> = FxHashSet::default();
     for (lost, _) in done.dropped.iter().zip(&in_place).filter(|(_, &in_place)| !in_place) {
@@ -68,7 +67,13 @@ pub(crate) unsafe fn ways_back(done: &Outcome) -> Vec<Way> {
 }
 
 /// By table and entry: the key that was replaced there.
-pub(crate) fn former_keys(done: &Outcome) -> FxHashMap<(usize, isize), *mut PyObject> {
+pub(crate) type FormerKeys = FxHashMap<(usize, isize), *mut PyObject>;
+
+/// Those of a remap by which tables lost entries; nobody asks for those of others.
+pub(crate) fn former_keys(done: &Outcome) -> FormerKeys {
+    if done.dropped.is_empty() {
+        return FormerKeys::default();
+    }
     let keys = done.edits.iter().filter(|edit| edit.is_key());
     keys.map(|edit| ((edit.holder as usize, edit.slot.index), edit.old)).collect()
 }

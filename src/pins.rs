@@ -6,6 +6,7 @@ use pyo3_ffi::{PyObject, PyType_Check, Py_DECREF, Py_INCREF};
 use rustc_hash::FxHashSet;
 
 use crate::ffi::{self, bindings as c};
+use crate::fresh;
 
 /// Addresses of the pinned objects, each owning one count.
 static PINNED: Mutex<Vec<usize>> = Mutex::new(Vec::new());
@@ -26,10 +27,9 @@ pub(crate) unsafe fn hold(olds: impl Iterator<Item = *mut PyObject>, base: usize
     });
     let (before, olds) = all.split_at(before);
     // SAFETY: the caller's promise.
-    let words = unsafe { Words::around(&all, base) };
-    let olds = words.among(olds);
-    let pinned = olds.len();
-    let kept = ascending([olds, words.among(before)].concat());
+    let kept = unsafe { in_use(&all, base) };
+    let pinned =
+        ascending(olds.to_vec()).iter().filter(|old| kept.binary_search(old).is_ok()).count();
     for &old in &kept {
         // SAFETY: the caller's promise.
         unsafe { Py_INCREF(old as *mut PyObject) };
@@ -55,7 +55,15 @@ pub(crate) unsafe fn hold(olds: impl Iterator<Item = *mut PyObject>, base: usize
 /// The GIL is held; `base` is from `ffi::call_with_base`.
 pub(crate) unsafe fn in_use(objects: &[usize], base: usize) -> Vec<usize> {
     // SAFETY: the caller's promise.
-    unsafe { Words::around(objects, base) }.among(objects)
+    let used = unsafe { Words::around(objects, base, 0) }.among(objects);
+    let (fresh, older): (Vec<usize>, Vec<usize>) =
+        used.into_iter().partition(|&object| fresh::is_fresh(object));
+    if fresh.is_empty() {
+        return older;
+    }
+    // SAFETY: the caller's promise; the ceiling is from `ffi::call_with_base` too.
+    let words = unsafe { Words::around(&fresh, base, fresh::ceiling()) };
+    ascending([older, words.among(&fresh)].concat())
 }
 
 /// What C code may be using: far fewer words than there may be objects to be found
@@ -63,14 +71,17 @@ pub(crate) unsafe fn in_use(objects: &[usize], base: usize) -> Vec<usize> {
 struct Words(Option<FxHashSet<usize>>);
 
 impl Words {
-    /// Those between the lowest and the highest of `objects`.
+    /// Those between the lowest and the highest of `objects`, on this thread's stack those
+    /// up to `ceiling`, if that is not 0.
     ///
     /// # Safety
-    /// The GIL is held; `base` is from `ffi::call_with_base`.
-    unsafe fn around(objects: &[usize], base: usize) -> Self {
+    /// The GIL is held; `base` and `ceiling` are from `ffi::call_with_base`.
+    unsafe fn around(objects: &[usize], base: usize, ceiling: usize) -> Self {
         match (objects.iter().min(), objects.iter().max()) {
-            // SAFETY: the caller's promise.
-            (Some(&low), Some(&high)) => Words(unsafe { ffi::stack_words(low, high, base) }),
+            (Some(&low), Some(&high)) => {
+                // SAFETY: the caller's promise.
+                Words(unsafe { ffi::stack_words(low, high, base, ceiling) })
+            }
             _ => Words(Some(FxHashSet::default())),
         }
     }

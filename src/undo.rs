@@ -13,7 +13,7 @@ use crate::edit::{count_all, Bases, Changes, Edit, Instances, Restore, Variables
 use crate::ffi::{self, bindings as c};
 use crate::forwarding::{ForwardingMap, Pair};
 use crate::locate::Locator;
-use crate::lost::{former_keys, ways_back, Anew, Way};
+use crate::lost::{former_keys, ways_back, Anew, FormerKeys, Way};
 use crate::object::{Owned, Raised};
 use crate::repair::contexts::Changed;
 use crate::repair::weak::WeakMove;
@@ -122,8 +122,9 @@ unsafe fn put_back(done: &Outcome) -> (Changes, Vec<Anew>) {
     };
     let lost: FxHashSet<(usize, isize)> =
         done.dropped.iter().map(|lost| (lost.table as usize, lost.dropped.entry)).collect();
+    let keys = former_keys(done);
     // SAFETY: the caller's promise.
-    let ways = unsafe { ways_back(done) };
+    let ways = unsafe { ways_back(done, &keys) };
     // Where the loser cannot come back, the winner keeps its key and its value.
     let gone = done.dropped.iter().zip(&ways).filter(|(_, &way)| way == Way::None);
     let won: FxHashSet<(usize, isize)> =
@@ -210,7 +211,7 @@ unsafe fn put_back(done: &Outcome) -> (Changes, Vec<Anew>) {
     changes.variables = Variables::Back(done.contexts.iter().map(Changed::back).collect());
     // SAFETY: the caller's promise.
     unsafe { put_back_weak(done, &mut changes) };
-    let anew = put_back_lost(done, &moved, &ways, &mut changes);
+    let anew = put_back_lost(done, &moved, &ways, &keys, &mut changes);
     (changes, anew)
 }
 
@@ -266,10 +267,10 @@ fn put_back_lost(
     done: &Outcome,
     moved: &MovedValues,
     ways: &[Way],
+    keys: &FormerKeys,
     changes: &mut Changes,
 ) -> Vec<Anew> {
     let mut anew = Vec::new();
-    let keys = if done.dropped.is_empty() { FxHashMap::default() } else { former_keys(done) };
     for (at, (lost, way)) in done.dropped.iter().zip(ways).enumerate().rev() {
         let table = lost.table;
         let key = |entry: isize| keys.get(&(table as usize, entry)).copied();

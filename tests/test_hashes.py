@@ -6,6 +6,7 @@ import abc
 import collections
 import contextvars
 import datetime
+import decimal
 import functools
 import itertools
 import sys
@@ -470,6 +471,56 @@ def test_keys_of_the_mapping_hash_differently() -> None:
     gcremap.remap(mapping, exclude=[keys], frames=False)
     assert all(table[other] == 1 for other in others)
     assert all(mapping[key] is other for key, other in zip(keys, others, strict=True))
+
+
+@pytest.mark.parametrize("method", ["C", "Python"])
+@pytest.mark.parametrize(
+    ("base", "arguments"),
+    [
+        (datetime.date, (2026, 1, 2)),
+        (datetime.datetime, (2026, 1, 2, 3, 4, 5, 6, datetime.UTC)),
+        (datetime.time, (1, 2)),
+        (datetime.timedelta, (1, 2, 3)),
+        (decimal.Decimal, ("1.50",)),
+    ],
+)
+def test_keys_of_other_c_types_get_another_class(base: Any, arguments: Any, method: str) -> None:
+    def hashes(number: int) -> dict[str, Any]:
+        says = {"__hash__": lambda key: hash((number, base.__hash__(key))), "__eq__": base.__eq__}
+        return says if method == "Python" else {}
+
+    old, new = type("Key", (base,), hashes(1)), type("Key", (base,), hashes(2))
+    key = old(*arguments)
+    table = {key: 1, (key, 1): 2} | dict.fromkeys(range(100))
+    report = gcremap.remap({old: new})
+    assert type(key) is new
+    assert (table[new(*arguments)], table[new(*arguments), 1]) == (1, 2)
+    report.undo()
+    assert (table[old(*arguments)], table[old(*arguments), 1]) == (1, 2)
+
+
+def test_a_hash_of_classes_changes_through_their_metaclass() -> None:
+    class Old(type):
+        def __hash__(cls) -> int:
+            return hash((cls.__name__, 1))
+
+    class New(type):
+        def __hash__(cls) -> int:
+            return hash((cls.__name__, 2))
+
+    class Key(metaclass=Old):
+        pass
+
+    class Heir(Key):
+        pass
+
+    table = {Key: 1, (Heir, 1): 2}
+    table.update(dict.fromkeys(range(100)))
+    report = gcremap.remap({Old: New})
+    assert type(Heir) is New
+    assert (table[Key], table[Heir, 1]) == (1, 2)
+    report.undo()
+    assert (table[Key], table[Heir, 1]) == (1, 2)
 
 
 def test_a_hash_changes_through_a_base() -> None:

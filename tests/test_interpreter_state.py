@@ -425,6 +425,26 @@ def test_hooks_of_asynchronous_generators(hooks: Hooks, restored: Any) -> None:
     assert hooks.calls == ["new", "new"]
 
 
+def test_hooks_are_not_told_of_generators_that_are_none_of_the_program() -> None:
+    """The engine makes one of each kind of object once, to learn how they are laid out."""
+    out = child.run(
+        """
+        import gc, sys
+        sys.set_asyncgen_hooks(print, print)
+        hooks = sys.get_asyncgen_hooks()
+        import gcremap
+        class Old: pass
+        class New: pass
+        holder = [Old]
+        gcremap.remap({Old: New})
+        gcremap.referrers(holder)
+        gc.collect()
+        assert sys.get_asyncgen_hooks() == hooks
+        """
+    )
+    assert out == ""
+
+
 _kept_for_caches: list[object] = []
 
 

@@ -6,6 +6,7 @@ import bisect
 import collections
 import contextlib
 import contextvars
+import ctypes
 import functools
 import gc
 import heapq
@@ -351,3 +352,36 @@ def test_the_first_call_keeps_nothing_of_its_caller() -> None:
         """
     )
     assert said == "None\n"
+
+
+def pins_where_a_caller_has_the_address(*, is_fresh: bool) -> int:
+    """How many pins it takes to remap an object whose address is on the C stack, in a frame above
+    the call within which it is said to have been made."""
+    pins: list[int] = []
+    holder = [Replacement()]
+    address = id(holder[0])
+
+    def within() -> None:
+        if is_fresh:
+            _native._made_within([holder[0]])
+        gcremap.remap([(holder[0], Replacement())])
+        pins.append([id(each) for each in _native._pinned()].count(address))
+
+    @ctypes.CFUNCTYPE(None, ctypes.c_size_t)
+    def caller(_: int) -> None:
+        _native._enclosed(within)
+
+    caller(address)
+    _native._release_pins()
+    return pins[0]
+
+
+def test_what_was_made_after_the_frames_that_seem_to_use_it() -> None:
+    assert pins_where_a_caller_has_the_address(is_fresh=False) == 1
+    assert pins_where_a_caller_has_the_address(is_fresh=True) == 0
+
+
+def test_enclosed_calls() -> None:
+    assert _native._enclosed(lambda: _native._enclosed(lambda: "inner") + "most") == "innermost"
+    with pytest.raises(ZeroDivisionError):
+        _native._enclosed(lambda: 1 / 0)

@@ -488,6 +488,17 @@ def test_undo_after_the_list_has_been_reallocated() -> None:
     assert holder[0] is old
 
 
+def test_an_earlier_report_keeps_what_it_needs_and_is_no_leftover() -> None:
+    first, second, third = Thing("first"), Thing("second"), Thing("third")
+    holder = [first]
+    earlier = gcremap.remap([(first, second)], frames=False)
+    later = gcremap.remap([(second, third)], frames=False)
+    assert holder == [third]
+    assert later.leftovers == ()
+    assert (later.undo(), earlier.undo()) == (1, 1)
+    assert holder == [first]
+
+
 def test_two_olds_for_one_new_are_told_apart_by_undo() -> None:
     a, b, c = Thing("a"), Thing("b"), Thing("c")
     holder = [a, b, c]

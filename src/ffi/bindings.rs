@@ -318,6 +318,7 @@ unsafe extern "C" {
         low: usize,
         high: usize,
         base: usize,
+        ceiling: usize,
         visit: gcr_word_visitor,
         arg: *mut ::std::os::raw::c_void,
     ) -> ::std::os::raw::c_int;

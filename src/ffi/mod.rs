@@ -218,15 +218,22 @@ unsafe extern "C" fn note(word: usize, words: *mut c_void) {
 }
 
 /// The words from `low` to `high` that stand on the C stack of any thread, or uncounted in
-/// a running frame; `None` where that cannot be found out.
+/// a running frame; of the calling thread's, those up to `ceiling`, if it is not 0. `None`
+/// where that cannot be found out.
 ///
 /// # Safety
-/// The GIL is held; `base` is from [`call_with_base`].
-pub(crate) unsafe fn stack_words(low: usize, high: usize, base: usize) -> Option<FxHashSet<usize>> {
+/// The GIL is held; `base` and `ceiling` are from [`call_with_base`].
+pub(crate) unsafe fn stack_words(
+    low: usize,
+    high: usize,
+    base: usize,
+    ceiling: usize,
+) -> Option<FxHashSet<usize>> {
     let mut words = FxHashSet::default();
     // SAFETY: the caller's promise.
-    let complete =
-        unsafe { c::gcr_stack_words(low, high, base, Some(note), (&raw mut words).cast()) };
+    let complete = unsafe {
+        c::gcr_stack_words(low, high, base, ceiling, Some(note), (&raw mut words).cast())
+    };
     (complete != 0).then_some(words)
 }
 

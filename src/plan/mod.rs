@@ -241,6 +241,9 @@ impl<'a> Planner<'a> {
             if self.take_item(holder) {
                 return;
             }
+            if crate::log::is_log(holder) {
+                return self.take_log(holder);
+            }
             let holder = Holder {
                 object: holder,
                 is_excluded: self.is_excluded(holder),
@@ -268,6 +271,24 @@ impl<'a> Planner<'a> {
         };
         self.next_pair = pair + 1;
         Some(pair)
+    }
+
+    /// A log stays as it is, and shows each reference that it owns once: no slot of the very
+    /// many that a large one has needs to be found.
+    ///
+    /// # Safety
+    /// I1 and I2; `log` is a log, and alive.
+    unsafe fn take_log(&mut self, log: *mut PyObject) {
+        let map = self.map;
+        // SAFETY: the caller's promise.
+        unsafe {
+            ffi::traverse(log, |referent| {
+                if let Some(pair) = map.find(referent as usize) {
+                    self.counts.explain(pair, 1);
+                }
+                ControlFlow::Continue(())
+            });
+        }
     }
 
     /// # Safety
