@@ -286,6 +286,8 @@ class _Future:
             return _StandIn(value, object.__hash__, eq)
         if self._is_here and not self._holds_another(value):
             return value
+        if isinstance(value, type):  # there is no copy: it is asked what it is now
+            return _StandIn(value, hash_, eq)
         copy = self._copy(value, class_)
         if hash_ is getattr(class_, "__hash__", None) and eq is getattr(class_, "__eq__", None):
             return copy
@@ -393,10 +395,13 @@ class _Future:
             copy = base.__new__(class_)
             base.__init__(copy, self._part(value))
         else:
-            raise RemapError(
-                f"cannot remap: what a {class_.__name__} that is a key will hash to cannot be "
-                f"foretold, since {base.__name__} is not known"
-            )
+            make, arguments = _recipe(value, base)
+            if make is not type(value):
+                raise RemapError(
+                    f"cannot remap: what a {class_.__name__} that is a key will hash to cannot be "
+                    f"foretold, since {base.__name__} is not known"
+                )
+            copy = base.__new__(class_, *self._items(arguments))
         _native._hush(copy)
         self._copies.append(copy)
         namespace = getattr(value, "__dict__", None)
@@ -454,6 +459,14 @@ def _plain(base: Any, value: Any) -> Any:
     if base is bytes:
         return bytes.__getitem__(value, slice(None))
     return base.__pos__(value)
+
+
+def _recipe(value: Any, base: Any) -> tuple[Any, ...]:
+    """What a C `base` says of how to make one like `value`, in the form of pickle."""
+    for name, arguments in (("__reduce_ex__", (2,)), ("__reduce__", ())):
+        if getattr(base, name) is not getattr(object, name):
+            return tuple(getattr(base, name)(value, *arguments)[:2])
+    return None, ()
 
 
 def _slots(value: Any) -> Iterator[tuple[str, object]]:

@@ -167,3 +167,21 @@ def test_what_did_not_change_stays_whichever_statement_made_it(project: Any) -> 
     assert mod.Checks().names == 3
     project.reload(mod=source.replace('"spawn"', '"fork"'))
     assert mod.Context.name == "fork"
+
+
+@pytest.mark.parametrize("body", ["def __str__(self): return 'own'", "pass"])
+def test_own_class_where_there_is_a_builtin_of_its_name(project: Any, body: str) -> None:
+    """packaging 23.2 looks for ExceptionGroup where it is not."""
+    own = f"    class ExceptionGroup(Exception):\n        {body}\n"
+    source = "try:\n    {}\nexcept {}:\n" + own + "{}def f(): return ExceptionGroup\n"
+    other = "else:\n    ExceptionGroup = ExceptionGroup\n"
+    mod = project.load(mod=source.format("ExceptionGroup", "NameError", other))
+    assert mod.ExceptionGroup is ExceptionGroup
+    held = [mod.ExceptionGroup]
+    missing = "ExceptionGroup = __name__.ExceptionGroup"
+    project.reload(mod=source.format(missing, "AttributeError", ""))
+    assert mod.f() is mod.ExceptionGroup
+    assert mod.ExceptionGroup.__module__ == "mod"
+    assert held == [ExceptionGroup]
+    project.reload(mod=source.format("ExceptionGroup", "NameError", other))
+    assert mod.f() is mod.ExceptionGroup is ExceptionGroup

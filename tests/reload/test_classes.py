@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import inspect
+import linecache
 import sys
 import weakref
 from typing import Any
@@ -476,3 +478,20 @@ def test_class_that_cannot_be_asked_while_it_is_reloaded(project: Any) -> None:
 
     project.reload(mod=source.format(2))
     assert mod.table[0]().f() == 2
+
+
+def test_source_of_a_class_is_found_where_it_has_moved(project: Any) -> None:
+    source = """
+        def above():
+            {}
+        class Same:
+            def m(self): return 1
+        class Edited:
+            def m(self): return {}
+    """
+    mod = project.load(mod=source.format("pass", 1))
+    for above in ("pass\n" + " " * 12 + "pass", "pass"):
+        project.reload(mod=source.format(above, len(above)))
+        linecache.checkcache()
+        assert inspect.getsource(mod.Same).startswith("class Same:\n")
+        assert inspect.getsource(mod.Edited).endswith(f"return {len(above)}\n")

@@ -83,3 +83,59 @@ def test_what_only_code_elsewhere_holds(project: Any, told: Callable[[], None]) 
     told()
     project.reload(mod=source.format(2))
     assert [handed_out[0](), mod.show(a), mod.show(mod.A())] == [2, 2, 2]
+
+
+MONTHS = """
+    import other
+    N = {0}
+    {1}
+    class Months:
+        LIST = [str(i) for i in range(12)]
+        LIST.insert(0, lambda x: "")
+"""
+OTHER = """
+    known = {}
+    def register(cls):
+        if cls.__name__ in known: raise ValueError
+        known[cls.__name__] = cls
+        return cls
+"""
+
+
+@pytest.mark.parametrize("decorator", ["", "@other.register"])
+def test_what_was_dropped_is_not_taken_for_what_there_was(project: Any, decorator: str) -> None:
+    """However often the collector runs meanwhile."""
+    gc.collect()  # of tests before
+    project.load(other=OTHER, mod=MONTHS.format(0, decorator))
+    import mod  # type: ignore[import-not-found]
+
+    kept = gc.get_threshold()
+    gc.set_threshold(3, 1, 1)
+    try:
+        for n in range(1, 6):
+            project.reload(mod=MONTHS.format(n, decorator))
+            assert len(mod.Months.LIST) == 13
+            assert [e for e in object.__subclasses__() if e.__name__ == "Months"] == [mod.Months]
+    finally:
+        gc.set_threshold(*kept)
+
+
+def test_functions_in_cycles_that_were_dropped(project: Any) -> None:
+    source = """
+        def make():
+            def again(n): return again(n - 1) if n else {0}
+            return again
+        TABLE = [make()]
+        TABLE.append(make())
+        N = {0}
+    """
+    mod = project.load(mod=source.format(1))
+    kept = gc.get_threshold()
+    gc.set_threshold(3, 1, 1)
+    try:
+        for n in range(2, 6):
+            project.reload(mod=source.format(n))
+            assert [each(3) for each in mod.TABLE] == [n, n]
+    finally:
+        gc.set_threshold(*kept)
+    assert gc.isenabled()

@@ -211,3 +211,26 @@ def test_methods_of_classes_that_a_function_has_made(project: Any) -> None:
     mod.kept.append(mod.make())
     project.reload(mod=source.format(2) + "    other = make()\n    ")
     assert mod.kept[0].m() == mod.other.m() == (2, 2)
+
+
+def test_types_that_a_factory_was_given(project: Any) -> None:
+    """A table of them is an argument, and no registry that goes on."""
+    source = """
+        def model(name, **fields):
+            class Model:
+                def __init__(self, **values):
+                    for key, kind in fields.items():
+                        setattr(self, key, kind(values.get(key, 0)))
+                def names(self): return sorted(fields)
+            Model.__name__ = Model.__qualname__ = name
+            return Model
+        Item = model("Item", price=float{0})
+        User = model("User", age=int)
+    """
+    mod = project.load(mod=source.format(""))
+    held, user = mod.Item(price="2"), mod.User(age="3")
+    project.reload(mod=source.format(", qty=int"))
+    assert type(held) is mod.Item
+    assert held.names() == ["price", "qty"]
+    assert vars(mod.Item(qty="4")) == {"price": 0.0, "qty": 4}
+    assert user.names() == ["age"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from typing import Any
 
 import pytest
@@ -120,6 +121,24 @@ def test_report(project: Any) -> None:
     # What stays takes over the new content: no reference has to move but near ones.
     assert (report.remap is None) == (project.identity == "keep")
     assert report.warnings == []
+
+
+def test_other_threads_wait_longer_where_there_is_much_to_go_through(project: Any) -> None:
+    source = "import sys\nINTERVAL = max(sys.getswitchinterval(), {} / 1e9)\n"
+    mod = project.load(mod=source.format(1))
+    end = threading.Event()
+    other = threading.Thread(target=end.wait)
+    other.start()
+    try:
+        project.reload(mod=source.format(2))
+        few = mod.INTERVAL
+        much = [[] for _ in range(500_000)]
+        project.reload(mod=source.format(3))
+    finally:
+        end.set()
+        other.join()
+    assert few < mod.INTERVAL <= 0.5
+    assert much
 
 
 @pytest.mark.parametrize("fails", [False, True])

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import types
+import typing
 import zipfile
 from typing import Any
 
@@ -437,3 +438,32 @@ def test_an_edit_whose_time_is_put_back_is_found(project: Any, again: bool) -> N
     os.utime(path, ns=(before, before))
     (report,) = gcremap.reload_all()
     assert (mod.X, report.updated) == (2, ["X"])
+
+
+def test_submodule_that_is_called_like_a_module_that_the_package_imports(project: Any) -> None:
+    """In a fresh start it takes the name as soon as something imports it."""
+    pkg = project.load(pkg_="import typing\nX = 1\n", pkg_typing="", pkg_io="def io(): return 1\n")
+    sub = importlib.import_module("pkg.typing")
+    assert pkg.typing is sub
+    project.reload(pkg_="import typing\nX = 2\nfrom pkg.io import io\n")
+    assert pkg.typing is sub
+    assert pkg.io() == 1
+    project.reload(pkg_="from pkg.io import io\n")
+    assert pkg.typing is sub
+    project.reload(pkg_="import typing as io\n")
+    assert pkg.io is typing
+
+
+def test_value_made_of_an_alias_that_is_imported(project: Any) -> None:
+    one = "from typing import Union\nfrom {} import Mapping\nA = Union[Mapping[str, str], int]\n"
+    two = "from typing import Union\nfrom one import A\nB = Union[A, str]\nseen = []\n"
+    project.load(one=one.format("collections.abc"), two=two)
+    import two as module
+
+    seen = module.seen
+    project.reload("one", "two", one=one.format("typing"))
+    assert typing.Union[typing.Mapping[str, str], int, str] == module.B  # noqa: UP007
+    assert module.seen is seen
+    before = module.B
+    project.reload("one", "two")
+    assert module.B is before

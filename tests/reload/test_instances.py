@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import Any
 
@@ -350,3 +351,43 @@ def test_object_that_goes_when_its_class_is_laid_out_otherwise(project: Any) -> 
     assert mod.v is user.v is user.kept[0]
     assert type(mod.v) is mod.V
     assert mod.v.n == 2
+
+
+def test_instances_that_are_rebuilt_are_not_finalized(project: Any) -> None:
+    """They live on; what another object takes the place of is gone."""
+    source = """
+        import log
+        class File:
+            {0}
+            def __init__(self, name): self.name = name
+            def __del__(self): log.CLOSED.append(self.name)
+        mine = File("{1}")
+    """
+    mod = project.load(mod=source.format("pass", "first", ""), log="CLOSED = []\n")
+    project.load(user="import mod\nclass Sub(mod.File): pass\nsub = Sub('sub')\n")
+    closed, held = sys.modules["log"].CLOSED, [mod.File("held")]
+    fails = "def __reloaded__(self, old): 1 / 0"
+    with pytest.raises(ZeroDivisionError):
+        project.reload(mod=source.format(fails + "; __slots__ = ('name', 'x')", "first"))
+    gc.collect()
+    assert closed == ["first"]  # the one that the new source has made
+    closed.clear()
+    project.reload(mod=source.format("__slots__ = ('name', 'x')", "second"))
+    gc.collect()
+    assert closed == ["first"]
+    sys.modules["user"].sub = None
+    held.clear()
+    gc.collect()
+    assert closed == ["first", "sub", "held"]
+
+
+def test_other_name_for_a_slot_in_a_class_elsewhere(project: Any) -> None:
+    source = "class S:\n    __slots__ = {0}\n    def __init__(self): self.x = 1\n"
+    user = "from mod import S\nclass T(S):\n    __slots__ = ()\n    other = S.x\n"
+    mod = project.load(mod=source.format("('x',)"), user=user)
+    t = sys.modules["user"].T()
+    project.reload(mod=source.format("('w', 'x')"))
+    assert t.other == t.x == 1
+    t.other = 2
+    assert t.x == 2
+    assert sys.modules["user"].T.other is mod.S.x

@@ -204,3 +204,28 @@ def test_instances_of_a_subclass_elsewhere_hash_by_what_is_new(project: Any, hea
     assert [table[first], table[second], len(table)] == [1, 2, 2]
     assert hash(second) == hash(first) == 9
     assert type.__subclasses__(mod.P) == [user_module.S]
+
+
+def test_classes_whose_metaclass_says_how_they_hash(project: Any) -> None:
+    source = """
+        class Meta(type):
+            def tag(cls): return {0}
+            {1}
+        class C(metaclass=Meta):
+            def m(self): return {0}
+    """
+    hashes = "def __hash__(cls): return hash((cls.__name__, {0}))"
+    equal = "; __eq__ = lambda cls, other: cls is other"
+    mod = project.load(
+        mod=source.format(1, "pass"),
+        user="from mod import C\nclass D(C): pass\nTABLE = {C: 1, (D, 1): 2}\nSET = {C, D}",
+    )
+    user = sys.modules["user"]
+    for version, said in enumerate([hashes.format(1), hashes.format(1), hashes.format(2), "pass"]):
+        said = said if said == "pass" else f"{equal[2:]}\n            {said}"
+        project.reload(mod=source.format(version, said))
+        assert user.TABLE == {mod.C: 1, (user.D, 1): 2}
+        assert user.TABLE[mod.C] == 1
+        assert user.TABLE[user.D, 1] == 2
+        assert {mod.C, user.D} == user.SET
+        assert mod.C.tag() == user.D().m() == version

@@ -199,6 +199,55 @@ def test_classes_that_register_themselves(project: Any, how: str) -> None:
         assert held.m() == module.known["B"]().m() == held.n == version
 
 
+WEAK = """
+    import weakref
+    names = weakref.WeakValueDictionary()
+    several = set()
+    class Several:
+        def __init__(self, classes):
+            self.classes = {weakref.ref(each) for each in classes}
+            several.add(self)
+    tables = {}
+    class Table: pass
+    class Base:
+        def __init_subclass__(cls):
+            name = cls.__name__
+            names[name] = Several([cls, names[name]]) if name in names else cls
+            if name in tables: raise ValueError(name)
+            cls.table = tables[name] = Table()
+"""
+REGISTERED = """
+    from base import Base
+    class A(Base):
+        def m(self): return {0}
+    class B(Base):
+        def m(self): return {0}
+"""
+
+
+def test_another_registry_does_not_keep_what_it_has(project: Any) -> None:
+    """One that knows weakly has taken what the other one has refused."""
+    mod = project.load(mod=REGISTERED.format(1), base=WEAK)
+    import base
+
+    for version in (2, 3):
+        project.reload(mod=REGISTERED.format(version))
+        assert dict(base.names) == {"A": mod.A, "B": mod.B}
+        assert base.tables == {"A": mod.A.table, "B": mod.B.table}
+        assert mod.A().m() == base.names["B"]().m() == version
+
+
+def test_a_failure_leaves_what_is_known_weakly(project: Any) -> None:
+    mod = project.load(mod=REGISTERED.format(1), base=WEAK)
+    import base
+
+    for change in ("", "base.names.clear()", "del base.names['A']"):
+        with pytest.raises(ValueError, match=r"^A"):
+            project.reload(mod=REGISTERED.format(2) + f"    import base; {change}\n    1/0\n")
+        assert dict(base.names) == {"A": mod.A, "B": mod.B}
+    assert mod.A().m() == 1
+
+
 def test_instances_and_keys(project: Any) -> None:
     """As the admin site of Django has an instance for each model."""
     site = """
@@ -417,3 +466,55 @@ def test_overloads_are_those_of_the_source(project: Any) -> None:
     assert typing.get_overloads(mod.C.f) == found
     project.reload(mod="class C:\n    def f(self, x): return x\n")
     assert typing.get_overloads(mod.C.f) == []
+
+
+@pytest.mark.parametrize("register", ["REG.register", "REG.inner.register", "register"])
+def test_registry_in_an_object_that_stays_gets_what_is_new(project: Any, register: str) -> None:
+    """By whatever name, or through what other object, its method is called."""
+    source = """
+        class Inner:
+            __slots__ = ("functions",)
+            def __init__(self): self.functions = {{}}
+            def register(self, f):
+                self.functions[f.__name__] = f
+                return f
+        class Registry:
+            def __init__(self): self.inner, self.listed = Inner(), []
+            def register(self, f):
+                self.listed.append(f)
+                return self.inner.register(f)
+        REG = Registry()
+        register = REG.register
+        add = {0}
+        @add
+        def one(): return {1}
+    """
+    more = "    @add\n        def two(): return 2\n"
+    mod = project.load(
+        mod=source.format(register, 1),
+        user="from mod import add\n@add\ndef mine(): return 0\n",
+    )
+    registry, listed = mod.REG, mod.REG.listed
+    project.reload(mod=source.format(register, 2) + more)
+    assert mod.REG is registry
+    assert mod.add.__self__ in (registry, registry.inner)
+    found = registry.inner.functions
+    assert {name: f() for name, f in found.items()} == {"one": 2, "mine": 0, "two": 2}
+    assert mod.REG.listed is listed
+    if "inner" not in register:
+        assert listed == list(found.values())
+
+
+def test_registry_with_two_names_gets_what_is_new_once(project: Any) -> None:
+    source = """
+        LISTED = []
+        ALIAS = LISTED
+        def add(f): ALIAS.append(f)
+        def one(): return {0}
+        add(one)
+    """
+    mod = project.load(mod=source.format(1))
+    listed = mod.LISTED
+    project.reload(mod=source.format(2) + "    def two(): return 2\n        add(two)\n")
+    assert mod.LISTED is mod.ALIAS is listed
+    assert listed == [mod.one, mod.two]

@@ -567,3 +567,45 @@ def test_value_computed_from_one_that_becomes_a_function(project: Any) -> None:
     project.reload(mod=source.format("3"))
     assert mod.pair == (1, 3)
     assert mod.handler is len
+
+
+def test_attributes_that_are_computed_of_what_changed(project: Any) -> None:
+    source = """
+        DOC = "{0} %s"
+        OTHER = "other"
+        def f(): return 1
+        f.__doc__ = DOC % "f"
+        f.note = DOC % "note"
+        f.calls = 0
+        class C: pass
+        C.__doc__ = DOC % "C"
+        C.label = DOC % "label"
+        C.count = len(OTHER)
+    """
+    mod = project.load(mod=source.format(1))
+    mod.f.calls = mod.C.count = 7
+    for n in (2, 3):
+        project.reload(mod=source.format(n))
+        assert (mod.f.__doc__, mod.f.note, mod.f.calls) == (f"{n} f", f"{n} note", 7)
+        assert (mod.C.__doc__, mod.C.label, mod.C.count) == (f"{n} C", f"{n} label", 7)
+
+
+@pytest.mark.parametrize("more", ["", '__all__ += ["g"]', 'if {0}: __all__.append("h")'])
+def test_names_for_a_star_that_are_added_to(project: Any, more: str) -> None:
+    source = """
+        import math
+        def names_of(module): return [name for name in dir(module) if name[0] != "_"]
+        __all__ = ["f"]
+        __all__.extend(names_of(math))
+        {1}
+        def f(): return {0}
+        def g(): pass
+        def h(): pass
+    """
+    mod = project.load(mod=source.format(1, more.format(1)))
+    names = list(mod.__all__)
+    assert "floor" in names
+    project.reload(mod=source.format(2, more.format(2)))
+    assert mod.__all__ == names
+    project.reload(mod=source.format(0, more.format(0)))
+    assert mod.__all__ == (names[:-1] if "if" in more else names)

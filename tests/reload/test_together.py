@@ -183,3 +183,39 @@ def test_modules_that_import_each_other_agree_on_a_class(project: Any) -> None:
     assert isinstance(importer.Leaf, module.Kind)
     assert importer.Leaf.bases == (root,)
     assert module.Leaf is importer.Leaf
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        ("{1: 2}", "{1: 2, 3: 4}"),
+        ("[1]", "[2]"),
+        ("(1, 2)", "(1, 2, 3)"),
+        ("frozenset({1})", "frozenset({2})"),
+        ("C(1)", "C(2)"),
+    ],
+)
+def test_what_is_computed_from_data_that_is_imported(project: Any, before: str, now: str) -> None:
+    """It is made anew if the data is another, be it that others hold that one already."""
+    one = """
+        class C:
+            def __init__(self, n): self.n = n
+            def __repr__(self): return f"C({{self.n}})"
+        DATA = {}
+    """
+    two = "from one import DATA\nSAID = repr(DATA)\nvisits = []\n"
+    three = "import one\nfrom two import DATA, SAID\nSAME = [SAID, repr(one.DATA), repr(DATA)]\n"
+    project.load(one=one.format(before), two=two, three=three)
+    import one as first
+    import three as last
+    import two as second
+
+    second.visits.append("ann")
+    project.reload("one", "two", "three", one=one.format(now))
+    assert repr(first.DATA) == second.SAID == now
+    assert [now] * 3 == last.SAME
+    assert second.visits == ["ann"]
+    said, same = second.SAID, last.SAME
+    project.reload("one", "two", "three")
+    assert (said, same) == (second.SAID, last.SAME)
+    assert last.SAME is same

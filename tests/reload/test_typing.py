@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+import typing
 from typing import Any
+
+import pytest
 
 
 def test_subclass_hook_that_answers_otherwise(project: Any) -> None:
@@ -71,3 +75,72 @@ def test_annotations_that_name_a_class_of_the_module_stay(project: Any) -> None:
     project.reload(mod=source)
     assert mod.B.__annotations__ == kept == {"many": list[mod.A], "one": mod.A}
     assert sys.version_info >= (3, 14) or mod.B.__annotations__ is kept
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="PEP 695")
+def test_what_is_evaluated_late_looks_into_the_class_that_stays(project: Any) -> None:
+    source = """
+        T = {1}
+        type Outer = list[T]
+        type Generic[T] = list[T]
+        class C:
+            T = {1}
+            type Inner = list[T]
+            at: T
+            def m(self, {2}: T): return {0}
+            def same[U](self, u: U, at: T): return 1
+            @property
+            def p(self) -> T: return {0}
+        class Bare:
+            T = {1}
+            def m(self{3}): return 1
+    """
+    mod = project.load(mod=source.format(0, "int", "at", ""))
+    generic = mod.Generic
+    for n, kind, name in ((1, int, "at"), (2, str, "then"), (3, str, "at"), (4, bytes, "at")):
+        bare = f", {name}: T"
+        project.reload(mod=source.format(n, kind.__name__, name, bare))
+        gc.collect()  # on 3.15 the namespace of a class that is freed is emptied
+        assert mod.C.__annotations__ == {"at": kind}
+        assert mod.C.m.__annotations__ == mod.Bare.m.__annotations__ == {name: kind}
+        assert mod.C.same.__annotations__["at"] is kind
+        assert mod.C.p.fget.__annotations__ == {"return": kind}
+        assert mod.C.Inner.__value__ == mod.Outer.__value__ == list[kind]  # type: ignore[valid-type]
+        assert mod.Generic is generic
+
+
+def test_generic_bases_are_those_that_are_imported_now(project: Any) -> None:
+    source = """
+        from typing import Generic, TypeVar
+        from {} import Iterator
+        T = TypeVar("T")
+        class Item: pass
+        class Items(Iterator[Item]):
+            def __next__(self): raise StopIteration
+        class Box(Generic[T]): pass
+        class Full(Box[Item]): pass
+    """
+    mod = project.load(mod=source.format("collections.abc"))
+    bases = mod.Box.__orig_bases__, mod.Full.__orig_bases__
+    [report] = project.reload(mod=source.format("typing"))
+    assert mod.Items.__orig_bases__ == (typing.Iterator[mod.Item],)
+    assert (mod.Box.__orig_bases__, mod.Full.__orig_bases__) == bases
+    assert report.updated == ["Items"]
+    [report] = project.reload("mod")
+    assert report.updated == []
+
+
+def test_annotations_of_a_class_that_are_text(project: Any) -> None:
+    source = """
+        from __future__ import annotations
+        class C:
+            first{1} = 0
+            def m(self): return {0}
+    """
+    mod = project.load(mod=source.format(0, ""))
+    for n, said in enumerate([": int", ": int", "", ": str", ": str"], 1):
+        project.reload(mod=source.format(n, said))
+        assert mod.C.__annotations__ == ({"first": said[2:]} if said else {})
+        assert mod.C().m() == n
+    project.reload(mod=source.format(5, ": str") + "    def f(): pass\n")
+    assert mod.C.__annotations__ == {"first": "str"}

@@ -140,6 +140,67 @@ def handle(environ, start_response):
 """,
 }
 
+DECLARATIVE = {
+    "answering.py": ANSWER,
+    "database.py": """
+from sqlalchemy import create_engine
+from sqlalchemy.orm import DeclarativeBase, sessionmaker
+from sqlalchemy.pool import StaticPool
+
+engine = create_engine(
+    "sqlite://", connect_args={"check_same_thread": False}, poolclass=StaticPool)
+new_session = sessionmaker(engine)
+
+class Base(DeclarativeBase):
+    pass
+""",
+    "catalogue.py": """
+import threading
+from sqlalchemy import ForeignKey, select
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+from database import Base, new_session
+
+lock = threading.Lock()
+
+class Shelf(Base):
+    __tablename__ = "shelves"
+    number: Mapped[int] = mapped_column(primary_key=True)
+    items: Mapped[list["Item"]] = relationship(back_populates="shelf")
+
+class Item(Base):
+    __tablename__ = "items"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    on: Mapped[int] = mapped_column(ForeignKey("shelves.number"))
+    shelf: Mapped[Shelf] = relationship(back_populates="items")
+
+    def version(self):
+        return VERSION_NUMBER
+
+def all_items():
+    with lock, new_session() as session:
+        shelf = session.scalars(select(Shelf)).one()
+        found = sorted(shelf.items, key=lambda item: item.name)
+        assert all(item.shelf is shelf for item in found)
+        return [item.name for item in found], [item.version() for item in found]
+""",
+    "entry.py": """
+import catalogue, database
+from answering import answer
+
+def begin():
+    database.Base.metadata.create_all(database.engine)
+    with database.new_session() as session:
+        shelf = catalogue.Shelf(number=1)
+        session.add_all([shelf, *(catalogue.Item(name=n, shelf=shelf) for n in ("one", "two"))])
+        session.commit()
+    return handle
+
+def handle(environ, start_response):
+    names, versions = catalogue.all_items()
+    return answer(environ, start_response, {"items": names, "versions": versions})
+""",
+}
+
 ARRAYS = {
     "answering.py": ANSWER,
     "things.py": """
@@ -215,5 +276,6 @@ PROGRAMS = {
     "asyncio": Program("entry", ASYNCIO, is_asyncio=True),
     "django": Program("shop.entry", DJANGO),
     "numpy and pandas": Program("entry", ARRAYS),
+    "sqlalchemy, declarative": Program("entry", DECLARATIVE),
     "sqlalchemy": Program("entry", SQLALCHEMY),
 }

@@ -136,7 +136,7 @@ class _Shape:
                 f"{cls.__basicsize__} {cls.__dictoffset__} {cls.__weakrefoffset__}",
             ]
         )
-        for name in own.keys() - _OF_THE_LAYOUT - _NOT_THE_SAME:
+        for name in sorted(own.keys() - _OF_THE_LAYOUT - _NOT_THE_SAME):
             self._put(f"{path}.{name}", own[name], 1)
 
 

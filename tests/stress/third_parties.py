@@ -13,35 +13,12 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Iterator
-from types import ModuleType
 
 import third_party_uses as uses
 from child_table import print_table
+from stdlib_child import loaded, reload
 
 MODES = ("gcremap-keep", "gcremap-replace", "importlib")
-
-
-def loaded(use: uses.Use) -> list[ModuleType]:
-    within = tuple(f"{package}." for package in use.packages)
-    return [
-        module
-        for name, module in list(sys.modules.items())
-        if (name in use.packages or name.startswith(within))
-        and name not in use.only_once
-        and str(getattr(module, "__file__", "")).endswith(".py")
-    ]
-
-
-def reload(mode: str, modules: list[ModuleType]) -> None:
-    if mode == "importlib":
-        import importlib
-
-        for module in modules:
-            importlib.reload(module)
-        return
-    import gcremap
-
-    gcremap.Reloader(identity=mode.partition("-")[2]).reload(*modules)  # type: ignore[arg-type]
 
 
 def start(use: uses.Use) -> Iterator[None]:
@@ -65,7 +42,7 @@ def one(name: str, mode: str) -> str:
     except ImportError:
         return "not installed"
     going = start(use)
-    modules = loaded(use)
+    modules = [each for each in loaded(use.packages) if each.__name__ not in use.only_once]
     steps = (
         ("reload", lambda: reload(mode, modules)),
         ("going on", lambda: finish(going)),
@@ -94,6 +71,9 @@ def run_tests(use: uses.Use) -> None:
 
 
 def main(*names: str) -> int:
+    unknown = [name for name in names if name not in uses.USES]
+    if unknown:
+        sys.exit(f"no use of {', '.join(unknown)}; there are: {', '.join(sorted(uses.USES))}")
     wrong = print_table(
         "package",
         names or uses.USES,

@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -145,20 +146,26 @@ def row(name: str, folder: Path) -> tuple[list[str], int]:
     return cells, wrong
 
 
+def print_rows(heads: Iterable[str], rows: Iterable[tuple[list[str], int]]) -> int:
+    """A table whose rows take long, each with how much went wrong; the exit status."""
+    heads = list(heads)
+    wrong = 0
+    print(f"| {' | '.join(heads)} |")
+    print("|---" * len(heads) + "|", flush=True)
+    for cells, count in rows:
+        print(f"| {' | '.join(cells)} |", flush=True)
+        wrong += count
+    return min(wrong, 1)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="The tests of packages that were reloaded.")
     parser.add_argument("names", nargs="*", help=", ".join(SUITES))
     parser.add_argument("--folder", type=Path, default=ROOT / "target" / "third_party_tests")
     options = parser.parse_args()
     folder = options.folder.resolve() / f"{sys.version_info.major}.{sys.version_info.minor}"
-    wrong = 0
-    print("| package | tests | " + " | ".join(MODES) + " |")
-    print("|---" * (len(MODES) + 2) + "|", flush=True)
-    for name in options.names or SUITES:
-        cells, count = row(name, folder / name)
-        print("| " + " | ".join(cells) + " |", flush=True)
-        wrong += count
-    return min(wrong, 1)
+    names = options.names or SUITES
+    return print_rows(["package", "tests", *MODES], (row(name, folder / name) for name in names))
 
 
 if __name__ == "__main__":

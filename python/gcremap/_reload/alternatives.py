@@ -9,25 +9,25 @@ from types import FunctionType
 from typing import Any
 
 from gcremap._reload.definitions import IMPORT, Definition, Index, Way
-from gcremap._reload.kinds import LRU_CACHE, is_a, is_class, is_function, namespace_of
+from gcremap._reload.kinds import LRU_CACHE, is_a, is_class, is_function, module_of, namespace_of
 
 _WRAPPERS = (FunctionType, LRU_CACHE)
 
 
 def made_by(
-    whole: Definition | None, value: Any, like: Definition | None = None
+    whole: Definition | None, value: Any, module: str, like: Definition | None = None
 ) -> Definition | None:
-    """What is said of `value` by the statement that made it; by all of them, where that is
-    not known. What does not tell is taken to be made under the conditions of `like`."""
+    """What is said of `value` by the statement of the module that made it; by all of them, where
+    that is not known. What does not tell is taken to be made under the conditions of `like`."""
     if whole is None or not whole.ways or len(whole.prints) == 1:
         return whole
     if not (whole.is_code or whole.has_alternatives):
         return whole
     if is_a(value, property) and not whole.are_exclusive:
-        return _accessors(whole, value) if whole.has_alternatives else whole
+        return _accessors(whole, value, module) if whole.has_alternatives else whole
     if not (is_class(value) or is_function(_unwrapped(value))):
         return whole
-    ways = _ways(whole, value, like)
+    ways = _ways(whole, value, module, like)
     if ways and all(way.said.said == ways[0].said.said for way in ways):
         return whole.only(ways[0])
     if ways and is_class(value):
@@ -37,10 +37,10 @@ def made_by(
     return whole
 
 
-def _accessors(whole: Definition, value: property) -> Definition:
+def _accessors(whole: Definition, value: property, module: str) -> Definition:
     """Those of the statements that made the functions of a property, if all of these tell."""
     functions = [each for each in (value.fget, value.fset, value.fdel) if each is not None]
-    ways = [_ways(whole, function, None) for function in functions]
+    ways = [_ways(whole, function, module, None) for function in functions]
     if any(len(each) != 1 for each in ways):
         return whole
     found = [way for [way] in ways]
@@ -74,13 +74,15 @@ def _is_marked(whole: Definition | None, found: Definition | None) -> bool:
     return [way.decorators for way in whole.ways].count(found.decorators) == 1
 
 
-def _ways(whole: Definition, value: Any, like: Definition | None) -> list[Way]:
+def _ways(whole: Definition, value: Any, module: str, like: Definition | None) -> list[Way]:
     """Those that may have made `value`."""
     lines = list(_lines(value))
     if lines:
         return [way for way in whole.ways if way.lines[0] <= lines[0] <= way.lines[1]]
     if not is_class(value) or value.__qualname__.rpartition(".")[2] != whole.name:
         return []
+    if module_of(value) != module:
+        return []  # from elsewhere, perhaps from C: it may have no functions, whatever is said here
     # A class without functions: by its names.
     names = {name for name in namespace_of(value) if not name.startswith("__")}
     ways = [way for way in whole.ways if names == {n for n in way.members or () if "__" not in n}]

@@ -11,11 +11,14 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from gcremap import _dispatch
-from gcremap._reload import codes, dependents, functions, layout, migrate, remains, update
+from gcremap._reload import codes, dependents, functions, layout, migrate, remains
+from gcremap._reload.abstract import settle_abstract
 from gcremap._reload.attributes import UNSETTABLE, set_attribute, set_class
+from gcremap._reload.class_values import class_values
 from gcremap._reload.kinds import (
     LRU_CACHE,
     bases_of,
+    cells_of,
     is_a,
     is_class,
     is_function,
@@ -24,6 +27,8 @@ from gcremap._reload.kinds import (
     subclasses,
 )
 from gcremap._reload.match import Matcher, Pair
+from gcremap._reload.migration import Migration
+from gcremap._reload.scopes import share_scope
 from gcremap._reload.unbound import note_replaced
 from gcremap._reload.update import Updater
 from gcremap._report import RemapReport
@@ -41,11 +46,8 @@ class Applier:
         self._replace = identity == "replace"
         self.updater = Updater(matcher, undo)
         self._decided: set[int] = set()
-        self._migrated: list[tuple[Any, Any]] = []
+        self._migration = Migration(matcher, undo)
         self._descriptors: list[tuple[Any, Any]] = []
-        self._gone: list[Any] = []
-        """Instances of classes that are laid out otherwise, for which there are others."""
-        self._migrations: dict[str, int] = {}
         self._warnings: dict[str, list[str]] = {}
         self.is_redirected = False
         """Whether nothing refers to the new sides that go any more."""
@@ -129,7 +131,7 @@ class Applier:
         names = [name for name in UNSETTABLE if name in olds or name in news]
         if not names:
             return True
-        kept = update.class_values(pair, self._matcher)
+        kept = class_values(pair, self._matcher)
         return all(name in kept or olds.get(name) is news.get(name) for name in names)
 
     def _hashes_anew(self, old: type, new: type) -> bool:
@@ -172,6 +174,7 @@ class Applier:
             elif is_a(pair.old, FunctionType) and is_a(pair.new, FunctionType):
                 self.updater.keep_written(pair.old, pair.new)
                 functions.carry_attributes(pair.old, pair.new, pair, self._undo)
+            share_scope(pair, self._undo)
         self._show_formers({job.name for job in jobs if "__after_reload__" in vars(job.module)})
         for orphan in self._matcher.orphans:
             if self._orphan(orphan.function, orphan.code):
@@ -218,7 +221,7 @@ class Applier:
         """Give a new class what the program has made of the old one, and its instances."""
         old, new = pair.old, pair.new
         olds, news = dict(vars(old)), vars(new)
-        kept = update.class_values(pair, self._matcher)
+        kept = class_values(pair, self._matcher)
         for name, value in olds.items():
             if layout.is_descriptor(value) and layout.is_descriptor(news.get(name)):
                 self._descriptors.append((value, news[name]))
@@ -247,58 +250,16 @@ class Applier:
         slotted = any("__slots__" in vars(cls) for cls in new.__mro__[:-1])
         rebased = any(self._matcher.by_old.get(id(base)) is not None for base in old.__bases__)
         if not layout.same_layout(old, new) or (slotted and rebased):
-            self._migrate(pair.module, old, new)
+            self._migration.move(pair.module, old, new)
         elif self._matcher.final(type(old)) is not self._matcher.final(type(new)):
-            self._give_metaclass(old, new)
-
-    def _give_metaclass(self, old: type, new: type) -> None:
-        """A class elsewhere has got its metaclass from its bases."""
-        for sub in self._subclasses_elsewhere(old):
-            rebuilt = self._rebuild_over(sub, old, new)
-            self._give_metaclass(sub, rebuilt)
-
-    def _migrate(self, module: str, old: type, new: type) -> None:
-        if is_a(new, enum.EnumType):
-            return
-        for instance in migrate.instances(old):
-            if id(instance) in self._matcher.by_old:
-                self._gone.append(instance)
-                continue
-            made = migrate.rebuild_instance(instance, new)
-            # Now: if it is a key, its hash may need them.
-            migrate.fill(made, migrate.added_fields(new, vars(old)), self._undo)
-            self._migrated.append((instance, made))
-            self._migrations[module] = self._migrations.get(module, 0) + 1
-        for sub in self._subclasses_elsewhere(old):
-            self._migrate(module, sub, self._rebuild_over(sub, old, new))
-
-    def _subclasses_elsewhere(self, cls: type) -> Iterator[type]:
-        known = {id(side) for pair in self._migrated for side in pair} | self._matcher.by_old.keys()
-        found: list[type] = type.__subclasses__(cls)
-        yield from (sub for sub in found if id(sub) not in known)
-
-    def _rebuild_over(self, sub: type, old: type, new: type) -> type:
-        """A class like `sub`, which derives from `old`, that derives from `new`."""
-        bases = tuple(new if base is old else self._rebuilt(base) for base in sub.__bases__)
-        own = () if type(sub) is type(old) else (self._matcher.final(type(sub)),)
-        rebuilt = migrate.rebuild_class(sub, bases, migrate.metaclass_over(bases, *own))
-        self._migrated.append((sub, rebuilt))
-        return rebuilt
-
-    def _rebuilt(self, cls: type) -> type:
-        for old, new in self._migrated:
-            if old is cls:
-                return new  # type: ignore[no-any-return]
-        return self._matcher.final(cls)  # type: ignore[no-any-return]
+            self._migration.give_metaclass(old, new)
 
     def _orphan(self, function: FunctionType, code: types.CodeType) -> bool:
         """A closure handed out before: the new code, over what it captured; whether it can."""
         if codes.same(function.__code__, code):
-            before = function.__code__
-            function.__code__ = code
-            self._undo.append(lambda: setattr(function, "__code__", before))
+            functions.assign(function, "__code__", code, self._undo)
             return True
-        cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
+        cells = cells_of(function)
         missing = [name for name in code.co_freevars if name not in cells]
         if missing:
             self._warn(
@@ -323,7 +284,7 @@ class Applier:
     def is_redirectable(self) -> bool:
         """Whether the pairs whose old side stays can be told apart from the others: nothing was
         rebuilt, and no class is replaced whose instances hash by methods that stay."""
-        return not self._migrated and not any(
+        return not self._migration.pairs and not any(
             is_class(side) and layout.hashes_by_methods(side)
             for pair in self._matcher.pairs
             if not pair.keep
@@ -340,11 +301,11 @@ class Applier:
             for pair in self._matcher.pairs
             if not (pair.keep and self.is_redirected)
         ]
-        return pairs + self._migrated + self._descriptors
+        return pairs + self._migration.pairs + self._descriptors
 
     def holders(self) -> list[Any]:
         """What the remap leaves alone: our own pairs, and what new classes say of themselves."""
-        holders: list[Any] = [*self._matcher.pairs, *self._gone, self.updater.shells]
+        holders: list[Any] = [*self._matcher.pairs, *self._migration.gone, self.updater.shells]
         for pair in self._matcher.pairs:
             if pair.keep and is_class(pair.new):
                 holders += [pair.new, *_own_tuples(pair.new)]
@@ -357,7 +318,7 @@ class Applier:
                     holders += migrate.class_cells(cls)
             if not pair.keep and is_a(pair.old, enum.EnumType):
                 holders += remains.members(pair, self._matcher)
-        for old, _ in self._migrated:
+        for old, _ in self._migration.pairs:
             holders.append(old)
             if is_class(old):
                 holders += _own_tuples(old)
@@ -407,7 +368,7 @@ class Applier:
         for name, said in self._warnings.items():
             if name in by_name:
                 by_name[name].warnings += said
-        for name, count in self._migrations.items():
+        for name, count in self._migration.counts.items():
             if name in by_name:
                 by_name[name].migrated = count
         for pair, count, updated in self._leftovers:
@@ -439,10 +400,11 @@ class Applier:
             cls = pair.final
             if is_a(cls, abc.ABCMeta):
                 for sub in subclasses(cls):
-                    update.settle_abstract(sub, self._undo)
+                    settle_abstract(sub, self._undo)
 
     def finish(self, jobs: Iterable[Job]) -> None:
         """What cannot be taken back, once nothing can fail any more."""
+        self._migration.finish()
         note_replaced(self._matcher)
         changed = {pair.module for pair in self._matcher.pairs if pair.changed}
         pairs = [pair for pair in self._matcher.pairs if pair.module in changed]

@@ -12,6 +12,7 @@ from gcremap._reload.near import Nursery
 from gcremap._reload.outside import register_the_same
 from gcremap._reload.refusals import Refusal
 from gcremap._reload.sweep import Sweep, made_by
+from gcremap._reload.withheld import WithheldWarnings
 
 if TYPE_CHECKING:
     from gcremap._reload.job import Job
@@ -20,21 +21,31 @@ if TYPE_CHECKING:
 class Attempts:
     """Those of one transaction."""
 
-    def __init__(self, nursery: Nursery, matcher: Matcher, undo: list[Callable[[], Any]]) -> None:
+    def __init__(
+        self,
+        nursery: Nursery,
+        matcher: Matcher,
+        undo: list[Callable[[], Any]],
+        withheld: WithheldWarnings,
+    ) -> None:
         self._nursery = nursery
         self._matcher = matcher
         self._undo = undo
+        self._withheld = withheld
         self._refusals: list[Refusal] = []
         self._dropped: set[int] = set()
+        self.have_collected = False
 
     def run(self, job: Job, execute: Callable[[Job], None]) -> None:
         """Let `execute` run the code of a job."""
+        warned = len(self._withheld)
         try:
             execute(job)
             return
         except SyntaxError:
             raise
         except Exception as error:
+            again = len(self._withheld)
             made = made_by([job], self._nursery.young(), Matcher(()))
             job.snapshot.restore()
             is_withdrawn = False
@@ -44,6 +55,7 @@ class Attempts:
                 is_withdrawn = refusal.withdraw(made, self._undo)
             if not is_withdrawn or not _succeeds(job, execute, error):
                 raise
+            del self._withheld[warned:again]
             self._dropped.update(map(id, made))
             self._refusals.append(refusal)
             if register_the_same(job.was.statements, job.now.statements):
@@ -57,6 +69,7 @@ class Attempts:
             new = set(map(id, self._nursery.classes())) - self._dropped
             self._nursery.restart(self._nursery.classes_by_now() - new)
             gc.collect()
+            self.have_collected = True
 
     def settle(self) -> None:
         """Put back what was withdrawn, the last first, once it is known what became what."""

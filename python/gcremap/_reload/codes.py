@@ -66,8 +66,8 @@ def _constant(constant: object) -> object:
     return (type(constant), repr(constant))
 
 
-def stored(code: CodeType, operation: str) -> frozenset[str]:
-    """The names that `code`, or what it makes, stores by `operation`."""
+def names_of(code: CodeType, operation: str) -> frozenset[str]:
+    """The names that `code`, or what it makes, uses by `operation`."""
     number = dis.opmap[operation]
     return frozenset(
         each.argval
@@ -87,7 +87,7 @@ def tree(code: CodeType) -> list[CodeType]:
     """`code` and all that it makes, outermost first."""
     found = [code]
     for outer in found:
-        found += nested(outer)
+        found += [constant for constant in outer.co_consts if type(constant) is CodeType]
     return found
 
 

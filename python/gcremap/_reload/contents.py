@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import weakref
 from collections import OrderedDict, deque
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from types import CellType, MemberDescriptorType, MethodType, ModuleType
 from typing import Any
@@ -81,6 +81,32 @@ def dict_of(value: Any) -> dict[str, Any] | None:
         with suppress(AttributeError):  # a TypeVar has one and shows it to nobody
             return object.__getattribute__(value, "__dict__")  # type: ignore[no-any-return]
     return None
+
+
+def containers_of(old: Any, new: Any, final: Callable[[Any], Any]) -> list[tuple[Any, Any]]:
+    """Of two versions of an object, the containers that both have at one place: themselves, or
+    attributes, be it of an attribute."""
+    found = []
+    seen: set[int] = set()
+    level = [(old, new)]
+    for _ in range(_DEPTH + 1):
+        below = []
+        for one, other in level:
+            if one is other or id(one) in seen or final(type(one)) is not final(type(other)):
+                continue
+            seen.add(id(one))
+            if is_a(one, CONTAINERS):
+                found.append((one, other))
+            if not (is_a(one, ATOMS) or is_class(one) or is_function(one)) and len(seen) < _MANY:
+                mine, others = _fields(one), _fields(other)
+                below += [(mine[name], others[name]) for name in mine if name in others]
+        level = below
+    return found
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    """The attributes of an instance, by no code of its class."""
+    return {slot.__name__: filled for slot, filled in slots_of(value)} | (dict_of(value) or {})
 
 
 def inside(value: Any, apart: Collection[int] = ()) -> Iterator[Any]:

@@ -246,7 +246,7 @@ class Touch:
 
     root: str
     path: str | None
-    """The attribute that it sets, `NAME.attribute`."""
+    """The attribute that it sets, `NAME.attribute`, or of an attribute of that."""
     said: Print
     reads: frozenset[str]
 
@@ -259,7 +259,9 @@ class Touch:
         elif definition is not None and definition.decorators:
             definition.touches.append(self.said)
         if self.path is not None:
-            index.setdefault(self.path, Definition(self.path)).prints.append(self.said)
+            attribute = index.setdefault(self.path, Definition(self.path))
+            attribute.prints.append(self.said)
+            attribute.reads |= self.reads
 
     def below(self, lines: int) -> Touch:
         return self
@@ -282,26 +284,3 @@ def _below(index: Index, lines: int) -> Index:
         name: definition.below(lines) if definition.ways else definition
         for name, definition in index.items()
     }
-
-
-@dataclass(slots=True)
-class Attributes:
-    """Those of what a name holds that statements set, `C.count = 0`."""
-
-    same: set[str] = field(default_factory=set)
-    """Both versions have the same statements for these: they are state."""
-    others: set[str] = field(default_factory=set)
-    """They are set by other statements now, or by none."""
-
-
-def attributes_of(old_index: Index, new_index: Index) -> dict[str, Attributes]:
-    """By name, the attributes of what it holds that statements of either version set."""
-    found: dict[str, Attributes] = {}
-    for path in old_index.keys() | new_index.keys():
-        name, dot, attribute = path.partition(".")
-        if dot:
-            of_name = found.setdefault(name, Attributes())
-            old, new = old_index.get(path), new_index.get(path)
-            is_same = old is not None and new is not None and old.same(new)
-            (of_name.same if is_same else of_name.others).add(attribute)
-    return found

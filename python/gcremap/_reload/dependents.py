@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gcremap._reload.effects import names_in_class
-from gcremap._reload.kinds import is_a, is_class, is_of_a_statement, namespace_of
+from gcremap._reload.kinds import is_a, is_class, is_of_a_statement, mro_of, namespace_of
+from gcremap._reload.makers import Makers, found_by
 from gcremap._reload.outside import differ_in_bodies
 from gcremap._reload.state import CONTAINERS
 
@@ -13,12 +14,24 @@ if TYPE_CHECKING:
     from gcremap._reload.match import Matcher, Pair
 
 
-def made_anew(matcher: Matcher) -> set[int]:
-    """The pairs of classes that changed, or name others that did, by identity: what a metaclass
-    or a decorator has computed of these is another."""
+def made_anew(matcher: Matcher, makers: Makers) -> set[int]:
+    """The pairs of classes that changed, or consist of others that did, by identity: what a
+    metaclass or a decorator has computed of these is another. So it is where these are others."""
     classes = [pair for pair in matcher.pairs if is_class(pair.new)]
-    found = {id(pair) for pair in classes if _is_another(pair, matcher)}
-    left = {id(pair): _named(pair, matcher) for pair in classes if id(pair) not in found}
+    parts = {id(pair): _parts(pair, matcher) for pair in classes}
+    found = {
+        id(pair)
+        for pair in classes
+        if _is_another(pair, matcher)
+        or _has_other_data(pair, matcher)
+        or makers.are_others(pair)
+        or any(map(makers.has_changed, parts[id(pair)]))
+    }
+    left = {
+        id(pair): {id(matcher.by_new.get(id(part))) for part in parts[id(pair)]}
+        for pair in classes
+        if id(pair) not in found
+    }
     while more := [key for key, named in left.items() if not named.isdisjoint(found)]:
         found.update(more)
         for key in more:
@@ -44,6 +57,8 @@ def says_itself(pair: Pair, name: str) -> bool:
     """Whether an attribute is what the source of the class makes it."""
     if name == "__annotations__":
         return _changes_to_text(pair)
+    if name == "__orig_bases__":
+        return True  # of the class statement itself, by what its names mean now
     return name in pair.new_members or name in pair.reassigned
 
 
@@ -63,6 +78,13 @@ def _is_another(pair: Pair, matcher: Matcher) -> bool:
     return _changes_to_text(pair)
 
 
+def _has_other_data(pair: Pair, matcher: Matcher) -> bool:
+    """Whether its body, though it says the same, computes something from what is another."""
+    values = matcher.values.get(pair.module)
+    data = [each for each in pair.new_members.values() if not each.is_code]
+    return values is not None and any(values.changed(name) for each in data for name in each.reads)
+
+
 def _changes_to_text(pair: Pair) -> bool:
     """Whether annotations become text, or are none any more: a `__future__` import tells."""
     return _in_text(pair.old) != _in_text(pair.new)
@@ -74,11 +96,11 @@ def _in_text(cls: type) -> dict[str, bool]:
     return {name: is_a(value, str) for name, value in found.items()}
 
 
-def _named(pair: Pair, matcher: Matcher) -> set[int]:
-    """The pairs of what the statement of a class names."""
+def _parts(pair: Pair, matcher: Matcher) -> list[Any]:
+    """What a class derives from, and what else its statement names."""
+    parts: list[Any] = list(mro_of(pair.new)[1:])
     values, definition = matcher.values.get(pair.module), pair.definition
-    if values is None or definition is None:
-        return set()
-    names = {name for each in definition.prints for name in names_in_class(each.node)}
-    named = [matcher.by_new.get(id(values.new(name))) for name in names]
-    return {id(each) for each in named if each is not None}
+    if values is not None and definition is not None:
+        names = {name for each in definition.prints for name in names_in_class(each.node)}
+        parts += [found_by(values, name) for name in names]
+    return parts

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from gcremap._reload.definitions import (
     CLASS,
@@ -170,9 +171,10 @@ class _Reader:
                 for deleted in node.targets:
                     self._touch(deleted, self._said(node, context), reads)
             case _:
-                if type(node).__name__ == "TypeAlias":
-                    name = getattr(node, "name").id  # noqa: B009 - not in Python 3.11's ast
-                    self._bind(name, DATA, self._said(node, context), frozenset())
+                if type(node).__name__ == "TypeAlias":  # not in Python 3.11's ast
+                    stated: Any = node
+                    read = names_read(stated.value) - {each.name for each in stated.type_params}
+                    self._bind(stated.name.id, DATA, self._said(node, context), read)
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             self._walruses(node, context, reads)
 
@@ -232,12 +234,11 @@ class _Reader:
 
     def _touch(self, target: ast.expr, said: Print, reads: frozenset[str]) -> None:
         root = root_name(target)
-        root = self._mangled(root) if root is not None else None
-        path = None
-        if isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name):
-            path = f"{root}.{target.attr}"
         if root is not None:
-            self.effects.append(Touch(root, path, said, self._all_mangled(reads)))
+            path = _dotted(target) if isinstance(target, ast.Attribute) else None
+            path = self._mangled(root) + path.removeprefix(root) if path is not None else None
+            reads = self._all_mangled(reads)
+            self.effects.append(Touch(self._mangled(root), path, said, reads))
 
     def _all_mangled(self, names: frozenset[str]) -> frozenset[str]:
         return frozenset(map(self._mangled, names)) if self._owner else names
@@ -253,8 +254,8 @@ class _Reader:
 
 
 def names_read(node: ast.AST) -> frozenset[str]:
-    """The names that evaluating `node` reads, and `name.attribute`; what runs only later is
-    left out."""
+    """The names that evaluating `node` reads, `name.attribute` and attributes of that; what runs
+    only later is left out."""
     found: set[str] = set()
     todo = [node]
     while todo:
@@ -263,10 +264,19 @@ def names_read(node: ast.AST) -> frozenset[str]:
             continue
         if isinstance(this, ast.Name):
             found.add(this.id)
-        elif isinstance(this, ast.Attribute) and isinstance(this.value, ast.Name):
-            found.add(f"{this.value.id}.{this.attr}")
+        elif isinstance(this, ast.Attribute) and (name := _dotted(this)) is not None:
+            found.add(name)
         todo.extend(ast.iter_child_nodes(this))
     return frozenset(found)
+
+
+def _dotted(node: ast.expr) -> str | None:
+    """`name`, `name.attribute` and so on."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute) and (owner := _dotted(node.value)) is not None:
+        return f"{owner}.{node.attr}"
+    return None
 
 
 def names_in_class(node: ast.AST) -> frozenset[str]:

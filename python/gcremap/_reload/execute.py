@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import _thread
 import builtins
 import dis
 import operator
 import sys
 import time
-from collections.abc import Iterator, MutableMapping
+import weakref
+from collections.abc import Iterable, Iterator, MutableMapping
+from itertools import compress
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from gcremap import _native
+from gcremap._reload import submodules
 from gcremap._reload.attributes import delete_attribute, set_attribute
 from gcremap._reload.kinds import is_a, is_class, is_function, module_of
 from gcremap._reload.source import Source
@@ -55,10 +57,10 @@ class Recorder(MutableMapping[str, Any]):
         self.stored.discard(name)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._namespace)
+        return (name for name in self._namespace if name not in self._hidden - self.stored)
 
     def __len__(self) -> int:
-        return len(self._namespace)
+        return len(list(iter(self)))
 
 
 class Snapshot:
@@ -73,12 +75,17 @@ class Snapshot:
             for value in self.namespace.values()
             if _is_small(value, module.__name__)
         ]
+        self._weak = [
+            (registry, key, value)
+            for value, _ in self._contents
+            for registry, key in _known_weakly(value)
+        ]
         self._references = self._count()
         self._overloads = _overloads().get(module.__name__)
 
     def holders(self) -> list[Any]:
         """What refers to what the module had."""
-        return [self.namespace, *self._contents]
+        return [self.namespace, *self._contents, *self._weak]
 
     def _count(self) -> list[int]:
         return [sys.getrefcount(value) for value, _ in self._contents]
@@ -98,6 +105,9 @@ class Snapshot:
         namespace = vars(self.module)
         for value, content in self._contents:
             _restore(value, content)
+        for registry, key, value in self._weak:
+            if registry.get(key) is not value:
+                registry[key] = value
         for name in [name for name in namespace if name not in self.namespace]:
             del namespace[name]
         for name, value in self.namespace.items():
@@ -126,6 +136,17 @@ def _copy(value: Any) -> Any:
     if is_class(value) or is_function(value):
         return dict(vars(value))
     return value.copy()
+
+
+def _known_weakly(value: Any) -> Iterator[tuple[weakref.WeakValueDictionary[Any, Any], Any]]:
+    """The weak dictionaries of which it is a value, each with the key."""
+    for reference in weakref.getweakrefs(value) if is_class(value) or is_function(value) else ():
+        if type(reference) is weakref.KeyedRef:
+            # Lib/weakref.py, WeakValueDictionary.__init__: `selfref` of the callback.
+            callback: Any = reference.__callback__
+            registry = callback.__defaults__[0]()
+            if registry is not None:
+                yield registry, reference.key
 
 
 def _restore(value: Any, content: Any) -> None:
@@ -170,15 +191,21 @@ class FewSwitches:
     """While a module's names are bound anew, other threads could find half of them: they wait
     for some time, unless this thread itself waits for something."""
 
-    _SECONDS = 0.1
-    """Longer than most modules run. It is also how long a thread that computes keeps this one
-    waiting, each time that this one has read a file."""
+    _LEAST, _MOST = 0.1, 0.5
+    """In seconds: longer than most modules run. It is also how long a thread that computes keeps
+    this one waiting, each time that this one has read a file."""
+    _PER_BLOCK = 5e-7
+    """The passes over a heap that follow take less, for each block that is allocated."""
 
     def __enter__(self) -> None:
         self._before = sys.getswitchinterval()
-        sys.setswitchinterval(max(self._before, self._SECONDS))
-        if _thread._count():
+        others = len(sys._current_frames()) > 1
+        passes = 0.0
+        if others:
             _native._classes_with()  # the engine's first use of all imports modules
+            passes = min(self._PER_BLOCK * sys.getallocatedblocks(), self._MOST)
+        sys.setswitchinterval(max(self._before, self._LEAST, passes))
+        if others:
             time.sleep(self._before)  # who waits already does so for as long as was said before
 
     def __exit__(self, *_: object) -> None:
@@ -199,7 +226,7 @@ def execute(
         _overloads().pop(module.__name__, None)
     for name in ("__annotations__", "__annotate__", "__conditional_annotations__"):
         namespace.pop(name, None)
-    _bind_submodules(module)
+    submodules.bind_loaded(module)
     if code is None:
         loader: Any = source.spec.loader if source.spec is not None else None
         if loader is not None:  # a namespace package has none, and no code
@@ -208,26 +235,26 @@ def execute(
     namespace["__doc__"] = None
     if _imports_lazily(code):
         # Only where the locals are the globals: Python/ceval.c, _PyEval_LazyImportName.
-        for name in hidden:
-            namespace.pop(name, None)
+        taken = _take_out(namespace, hidden)
         exec(code, namespace)
-        stored = _stored_by(code, "STORE_NAME", "STORE_GLOBAL") & namespace.keys()
-        return frozenset(namespace if _imports_star(code) else stored)
-    recorder = Recorder(namespace, hidden)
-    exec(code, namespace, recorder)
-    stays = {name for name in recorder.asked if name in namespace}
-    return frozenset(recorder.stored | stays | (stored_globally(code) & namespace.keys()))
+        stored = frozenset(_stored_by(code, "STORE_NAME", "STORE_GLOBAL") & namespace.keys())
+        if _imports_star(code):
+            stored = frozenset(namespace)
+    else:
+        # Other threads may use these: they are hidden from what only reads names.
+        looks = source.text is None or "globals" in source.text
+        taken = _take_out(namespace, hidden) if looks else {}
+        recorder = Recorder(namespace, hidden)
+        exec(code, namespace, recorder)
+        bound = recorder.stored | recorder.asked | stored_globally(code)
+        stored = frozenset(bound & namespace.keys())
+    for name, value in taken.items():
+        namespace.setdefault(name, value)
+    return stored
 
 
-def _bind_submodules(module: Any) -> None:
-    """The import system has done so when it loaded them, and does not do it again; where one is
-    missing, the source has deleted the name, and is about to do so."""
-    if "__path__" not in vars(module):
-        return
-    for name, loaded in list(sys.modules.items()):
-        parent, _, own = name.rpartition(".")
-        if parent == module.__name__ and is_a(loaded, ModuleType):
-            vars(module).setdefault(own, loaded)
+def _take_out(namespace: Namespace, names: Iterable[str]) -> Namespace:
+    return {name: namespace.pop(name) for name in names if name in namespace}
 
 
 def stored_globally(code: CodeType) -> set[str]:
@@ -247,13 +274,15 @@ def _imports_star(code: CodeType) -> bool:
 
 def _imports_lazily(code: CodeType) -> bool:
     """Whether there is a `lazy import` (3.15, PEP 810): a flag of the instruction."""
-    return sys.version_info >= (3, 15) and any(
-        each.opname == "IMPORT_NAME" and each.arg is not None and each.arg & 3 == 1
-        for each in dis.get_instructions(code)
-    )
+    if sys.version_info < (3, 15):
+        return False
+    operations, arguments = code.co_code[::2], code.co_code[1::2]
+    imports = compress(arguments, map(_IMPORT_NAME.__eq__, operations))
+    return any(argument & 3 == 1 for argument in imports)
 
 
 _STORE_GLOBAL = dis.opmap["STORE_GLOBAL"]
+_IMPORT_NAME = dis.opmap["IMPORT_NAME"]
 
 
 def _set_origin(module: Any, source: Source) -> None:

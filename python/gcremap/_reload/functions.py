@@ -24,7 +24,7 @@ def carry_attributes(source: FunctionType, target: FunctionType, pair: Pair, und
     the module sets may be of decorators; if these are others, it goes.
     """
     if _is_shown_elsewhere(source) and not _is_shown_elsewhere(target):
-        _set(target, "__module__", source.__module__, undo)
+        assign(target, "__module__", source.__module__, undo)
     before, present = vars(source), vars(target)
     carried = {
         name: value
@@ -65,33 +65,28 @@ def copy_of(
 
 
 def set_defaults(function: FunctionType, parts: Parts, undo: Undo) -> None:
-    _set(function, "__defaults__", parts[0], undo)
-    _set(function, "__kwdefaults__", parts[1], undo)
+    assign(function, "__defaults__", parts[0], undo)
+    assign(function, "__kwdefaults__", parts[1], undo)
 
 
 def annotate(function: FunctionType, like: FunctionType, undo: Undo) -> None:
     """Give a function the annotations of another one of its code, unless functools.wraps has."""
     if "__wrapped__" not in vars(function) and "__wrapped__" not in vars(like):
         name = _annotations(like)
-        _set(function, name, getattr(like, name), undo)
+        assign(function, name, getattr(like, name), undo)
 
 
-def _set(function: FunctionType, name: str, value: Any, undo: Undo) -> None:
-    before = getattr(function, name)
-    setattr(function, name, value)
-    undo.append(lambda: setattr(function, name, before))
+def assign(holder: Any, name: str, value: Any, undo: Undo) -> None:
+    """Set an attribute that is there, so that it can be taken back."""
+    before = getattr(holder, name)
+    setattr(holder, name, value)
+    undo.append(lambda: setattr(holder, name, before))
 
 
 def _annotations(function: FunctionType) -> str:
     """The attribute to copy: since 3.14 they are computed when they are asked for, which may
     fail."""
     return "__annotate__" if hasattr(function, "__annotate__") else "__annotations__"
-
-
-def variable(function: FunctionType, name: str) -> types.CellType | None:
-    """The cell of a variable that a function has of the one around it."""
-    names = function.__code__.co_freevars
-    return dict(zip(names, function.__closure__ or (), strict=True)).get(name)
 
 
 def swap(old: FunctionType, new: FunctionType, undo: Undo) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import ast
-import functools
 import importlib.util
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any, NamedTuple
 
 from gcremap._reload import outline, parse, record, source
@@ -55,11 +54,14 @@ Many modules are looked at and few import what changed, so of the others no more
 """
 
 
-def from_imports(module: ModuleType, origin: str) -> list[FromImport]:
-    """The statements by which `module` imports names from the module `origin`."""
+def from_imports(
+    module: ModuleType, origin: str, known: source.Source | None = None
+) -> list[FromImport]:
+    """The statements by which `module` imports names from the module `origin`, in its source if
+    that is not the one that was noted."""
     if _is_library(module.__name__) and not _is_library(origin):
         return []
-    known = source.noted(module)
+    known = known or source.noted(module)
     name = record.module_name(module)
     origins = _origins.get(name) if known is None else known.origins
     if origins is not None and origin not in origins.split("\n"):
@@ -96,14 +98,7 @@ def _is_library(name: str) -> bool:
     if name.partition(".")[0] not in sys.stdlib_module_names:
         return False
     path = getattr(sys.modules.get(name), "__file__", None)
-    return path is None or path.startswith(_library())
-
-
-@functools.cache
-def _library() -> tuple[str, str]:
-    import sysconfig
-
-    return (os.path.dirname(os.__file__) + os.sep, sysconfig.get_path("platstdlib") + os.sep)
+    return path is None or path.startswith(os.path.dirname(os.__file__) + os.sep)
 
 
 def _text_of(module: ModuleType, known: source.Source | None) -> str | None:
@@ -143,12 +138,13 @@ class Followers:
     def __init__(
         self,
         undo: list[Callable[[], Any]],
-        skip: Iterable[ModuleType],
         final: Callable[[Any], Any] = lambda value: value,
+        sources: Mapping[int, source.Source] = MappingProxyType({}),
     ) -> None:
+        """`sources` has those of modules that are reloaded, by the identity of these."""
         self._undo = undo
         self._final = final
-        self._skip = {id(module) for module in skip}
+        self._sources = sources
 
     def follow(self, module: ModuleType, olds: dict[str, Any], news: dict[str, Any]) -> None:
         """Follow every change between two states of the namespace of `module`."""
@@ -175,12 +171,12 @@ class Followers:
         for importer in list(sys.modules.values()):
             if not is_a(importer, ModuleType):
                 continue
-            if importer is module or id(importer) in self._skip:
+            if importer is module:
                 continue
             namespace = vars(importer)
             if not _holds(importer, namespace, held):
                 continue
-            statements = from_imports(importer, name)
+            statements = from_imports(importer, name, self._sources.get(id(importer)))
             if not statements:
                 continue
             before = dict(namespace)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from types import FunctionType, MappingProxyType
+from types import CellType, FunctionType, MappingProxyType
 from typing import Any, TypeGuard
 
 from gcremap import _native
@@ -48,6 +48,11 @@ def module_of(value: type | FunctionType) -> Any:
     namespace: Any = namespace_of(value)
     # A static type has none until it is made ready.
     return namespace.get("__module__") if namespace is not None else None
+
+
+def cells_of(function: FunctionType) -> dict[str, CellType]:
+    """The variables that a function has of those around it."""
+    return dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
 
 
 def is_own(value: object) -> bool:

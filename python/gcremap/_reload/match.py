@@ -18,6 +18,7 @@ from gcremap._reload.defaults import Parts
 from gcremap._reload.definitions import DEF, Definition, Index
 from gcremap._reload.kinds import (
     LRU_CACHE,
+    cells_of,
     is_a,
     is_class,
     is_function,
@@ -105,8 +106,8 @@ class Site:
         """Where two values stand, of all definitions of their name those that made them."""
         old, new = wholes
         if not (_is_single(old) and _is_single(new)):
-            new = made_by(wholes[1], values[1])
-            old = made_by(wholes[0], values[0], like=new)
+            new = made_by(wholes[1], values[1], module)
+            old = made_by(wholes[0], values[0], module, like=new)
             certain = certain and is_certain(wholes, (old, new))
         return cls(path, module, old, new, made_by_same, certain, wholes)
 
@@ -443,7 +444,7 @@ def _counted(old: FunctionType, new: FunctionType) -> frozenset[str]:
         return _NOTHING
     names = vars(old).keys() & vars(new).keys() - {"__wrapped__"}
     for function in (old, new):
-        names &= codes.stored(function.__code__, "STORE_ATTR")
+        names &= codes.names_of(function.__code__, "STORE_ATTR")
     return frozenset(names)
 
 
@@ -460,7 +461,7 @@ def _is_own(old: Any, new: Any, name: str) -> bool:
 def _held(wrapper: Any) -> Iterator[tuple[str, Any]]:
     """What a wrapper holds, by name: closure cells and attributes."""
     if is_a(wrapper, FunctionType):
-        for name, cell in zip(wrapper.__code__.co_freevars, wrapper.__closure__ or (), strict=True):
+        for name, cell in cells_of(wrapper).items():
             try:
                 yield f"<{name}>", cell.cell_contents
             except ValueError:

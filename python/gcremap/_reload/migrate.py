@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from gcremap import _native
 from gcremap._errors import RemapError
-from gcremap._reload import functions
 from gcremap._reload.attributes import nearest, set_attribute
 from gcremap._reload.kinds import (
+    cells_of,
     is_a,
     is_class,
     is_function,
@@ -67,8 +67,8 @@ def rebuild_class(cls: type, bases: tuple[type, ...], metaclass: type) -> type:
             late[name] = value
         elif name == "__slots__":
             namespace[name] = _slots_over(bases, value)
-        elif not is_of_the_layout(name, value):
-            namespace[name] = value
+        elif not is_of_the_layout(name, value) or getattr(value, "__name__", name) != name:
+            namespace[name] = value  # that of a slot of another class is an attribute
     if class_cells(cls):
         # Methods with super() share the cell; the class fills it, and the remap would too.
         namespace.pop("__classcell__", None)
@@ -133,7 +133,7 @@ def metaclass_over(bases: Iterable[type], *others: type) -> type:
 def class_cells(cls: type) -> list[types.CellType]:
     """What `super()` of its methods looks into."""
     own = [getattr(value, "__func__", value) for value in namespace_of(cls).values()]
-    cells = [functions.variable(each, "__class__") for each in own if is_function(each)]
+    cells = [cells_of(each).get("__class__") for each in own if is_function(each)]
     return [cell for cell in cells if cell is not None]
 
 
@@ -273,7 +273,8 @@ def _statements(cls: type) -> list[type]:
 
 
 def _slot_names(cls: type) -> list[str]:
-    return [k for k, v in vars(cls).items() if is_a(v, types.MemberDescriptorType)]
+    found = [(k, v) for k, v in vars(cls).items() if is_a(v, types.MemberDescriptorType)]
+    return [name for name, slot in found if slot.__name__ == name]
 
 
 def _slot_values(instance: Any) -> Iterator[tuple[str, Any]]:

@@ -65,10 +65,8 @@ def match_pushed_down(matcher: Matcher) -> None:
             owner = next((each for each in above if name in namespace_of(each)), None)
             if owner is None or id(owner) not in matcher.by_old:
                 continue
-            old, sides = (
-                namespace_of(owner)[name],
-                (Definition(name, {DEF}), pair.new_members.get(name)),
-            )
+            old = namespace_of(owner)[name]
+            sides = (Definition(name, {DEF}), pair.new_members.get(name))
             if type(old) is type(new) and id(old) not in matcher.by_old:
                 site = Site(f"{pair.path}.{name}", pair.module, *sides, certain=True)
                 found.setdefault(id(old), []).append((old, new, site))

@@ -7,7 +7,6 @@ reference counts prove that nothing else refers to it, or that something does.
 from __future__ import annotations
 
 import gc
-import sys
 import weakref
 from types import (
     CoroutineType,
@@ -17,7 +16,7 @@ from types import (
     ModuleType,
     TracebackType,
 )
-from typing import Any
+from typing import Any, NamedTuple
 
 from gcremap import _native
 from gcremap._reload.contents import is_namespace
@@ -36,14 +35,21 @@ APART = (FrameType, TracebackType, GeneratorType, CoroutineType, ModuleType, Bas
 
 
 class Nursery:
-    """Keeps all that is made from now on in the youngest generation, where it can be listed."""
+    """Keeps all that is made from now on in the youngest generation, where it can be listed.
 
-    def __init__(self) -> None:
+    It stays there until the collector is switched on again, which others do.
+
+    collects   whether it was on before all this
+    """
+
+    def __init__(self, *, collects: bool) -> None:
+        self.collects = collects
+        self._lists = False
         self._left: list[Any] = []
 
     def __enter__(self) -> Nursery:
-        self._enabled = self._lists = gc.isenabled()
-        if self._enabled:
+        self._lists = self.collects
+        if self.collects:
             gc.collect(0)
             gc.disable()
         else:  # the youngest generation is as old as the program
@@ -68,8 +74,6 @@ class Nursery:
         if error is not None:
             self.keep()
         self._lists = False
-        if self._enabled:
-            gc.enable()
 
     def keep(self) -> None:
         """Know what is young now later on as well."""
@@ -97,37 +101,20 @@ class Nursery:
         return [*young.values()]
 
 
-class Census:
-    """Which young or `near` objects refer to what is wanted, and whether others do.
+class Census(NamedTuple):
+    """Which young or near objects refer to what is wanted, and whether others do."""
 
-    wanted   a list; like anything else that holds these, it was made in the nursery
-    """
+    holders: list[tuple[Any, list[int]]]
+    """Each with the identities of what it refers to."""
+    strays: list[Any]
+    """What something refers to that is not among these objects."""
 
-    def __init__(self, nursery: Nursery, wanted: list[Any], near: list[Any]) -> None:
-        self.holders: list[Any] = []
-        self.hits: list[list[int]] = []
-        """For each of the holders, the identities of what it refers to."""
-        young = nursery.objects()
-        self.strays: list[Any] = wanted if young is None else self._look(wanted, young, near)
-        """What something refers to that is not among these objects."""
 
-    def _look(self, wanted: list[Any], young: list[Any], near: list[Any]) -> list[Any]:
-        # Of the gauge all references are known: this list.
-        gauged: list[Any] = [*wanted, []]
-        listed = set(map(id, young))
-        place = [*young, *(each for each in near if id(each) not in listed)]
-        young.clear()
-        listed.update(map(id, place))
-        found, counts = _native._holders(place, gauged)
-        # What the gauge has more than was counted, everything has that is tracked; what is in
-        # the list of objects differs by that.
-        excess = [
-            sys.getrefcount(each) - count - (id(each) in listed)
-            for each, count in zip(gauged, counts, strict=True)
-        ]
-        self.holders = [place[index] for index, _ in found]
-        self.hits = [hits for _, hits in found]
-        return [each for each, count in zip(wanted, excess, strict=False) if count != excess[-1]]
+def census(nursery: Nursery, wanted: list[Any], near: list[Any]) -> Census:
+    """Who refers to what is `wanted`: a list that was made in the nursery, like anything else
+    that holds these."""
+    young = nursery.objects()
+    return Census([], wanted) if young is None else Census(*_native._census(young, near, wanted))
 
 
 def far_references(
@@ -149,17 +136,17 @@ def far_references(
     level += [ref for ref, _ in weak]
     del weak  # or it would count as one who refers to them
     for _ in range(DEPTH):
-        census = Census(nursery, level, [*near, level])
-        far.update(*(roots[id(each)] for each in census.strays))
+        holders, strays = census(nursery, level, [*near, level])
+        far.update(*(roots[id(each)] for each in strays))
         known = {*roots, *map(id, near), id(level)}
         found = [
             (each, set().union(*map(roots.__getitem__, hits)))
-            for each, hits in zip(census.holders, census.hits, strict=True)
+            for each, hits in holders
             if id(each) not in known and id(each) not in own and is_part(each)
         ]
         roots.update({id(each): led for each, led in found})
         level = [each for each, _ in found]
-        del census, found
+        del holders, strays, found
         if not level or len(far) == len(chosen):
             break
     return [pair for pair in chosen if id(pair.new) in far]

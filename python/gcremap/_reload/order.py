@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 import itertools
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from gcremap._reload.definitions import IMPORT, Binding
 from gcremap._reload.imports import absolute
 from gcremap._reload.outline import Statements, imports_of
 
@@ -27,9 +28,19 @@ def in_order(by_name: Mapping[str, Any], sources: Mapping[str, Statements]) -> l
     completed = {name: place for place, name in enumerate(list(sys.modules))}
     names = sorted(by_name, key=lambda name: (completed.get(name, len(completed)), name))
     ordered: list[str] = []
-    for outer in _cycles({name: list(_needed(name, by_name, sources[name])) for name in names}):
+
+    def needed(name: str, statements: Statements) -> list[str]:
+        # A package's __init__ imports its submodules; the other way round only what it defines.
+        return [
+            each
+            for each in _imported(name, by_name, statements)
+            if not f"{name}.".startswith(f"{each}.")
+            or (each != name and _lacks(by_name[each], name, by_name, sources, _is_made))
+        ]
+
+    for outer in _cycles({name: needed(name, sources[name]) for name in names}):
         needs = {
-            name: [each for each in _needed(name, by_name, _top(sources[name])) if each in outer]
+            name: [each for each in needed(name, _top(sources[name])) if each in outer]
             for name in names
             if name in outer
         }
@@ -72,31 +83,48 @@ def imported_names(statements: Statements, module: Any) -> Iterator[str]:
                     yield f"{origin}.{alias.name}"
 
 
-def _needed(name: str, by_name: Mapping[str, Any], statements: Statements) -> Iterator[str]:
+def _imported(name: str, by_name: Mapping[str, Any], statements: Statements) -> Iterator[str]:
     """Which of `by_name` importing this module imports, a package before what is in it."""
     for imported in imported_names(statements, by_name[name]):
         parts = imported.split(".")
         for count in range(1, len(parts) + 1):
             needed = ".".join(parts[:count])
-            # A package's __init__ imports its submodules, not the other way round.
-            if needed in by_name and not f"{name}.".startswith(f"{needed}."):
+            if needed in by_name:
                 yield needed
 
 
 def _lacks(
-    origin: Any, importer: str, by_name: Mapping[str, Any], sources: Mapping[str, Statements]
+    origin: Any,
+    importer: str,
+    by_name: Mapping[str, Any],
+    sources: Mapping[str, Statements],
+    counts: Callable[[str, Statements], bool] = lambda name, statements: True,
 ) -> bool:
     """Whether a module imports what another has not got before that is reloaded."""
     for _, node in imports_of(sources[importer]):
         if isinstance(node, ast.ImportFrom):
             said = absolute(node, by_name[importer])
-            if said is not None and by_name.get(said) is origin:
-                return any(
-                    alias.name not in vars(origin) and f"{said}.{alias.name}" not in sys.modules
-                    for alias in node.names
-                    if alias.name != "*"
-                )
+            if said is None or by_name.get(said) is not origin:
+                continue
+            if any(
+                alias.name not in vars(origin) and f"{said}.{alias.name}" not in sys.modules
+                for alias in node.names
+                if alias.name != "*" and counts(alias.name, sources[said])
+            ):
+                return True
     return False
+
+
+def _is_made(name: str, statements: Statements) -> bool:
+    """Whether it is bound by what has to run, and not by an import or to a constant."""
+    return any(
+        isinstance(effect, Binding)
+        and effect.name == name
+        and effect.kind != IMPORT
+        and not isinstance(getattr(statement.node, "value", None), ast.Constant)
+        for statement in statements
+        for effect in statement.effects
+    )
 
 
 def _visit_all(needs: Needs, ordered: list[str]) -> None:

@@ -94,7 +94,7 @@ def _apply(done: Patch, module: ModuleType, holder: Any, name: str, old: Any, ne
         report = remap([(old, new)], exclude=[done])
         undo.append(report.undo)
     if isinstance(holder, ModuleType):
-        Followers(undo, [module]).follow(module, before, vars(module))
+        Followers(undo).follow(module, before, vars(module))
 
 
 def _function_of(value: Any) -> FunctionType | None:

@@ -15,7 +15,7 @@ from gcremap._reload.attributes import set_attribute
 from gcremap._reload.contents import dict_of, slots_of
 from gcremap._reload.kinds import bases_of, is_a, is_class, mro_of, namespace_of
 from gcremap._reload.match import Pair
-from gcremap._reload.near import Census, Nursery
+from gcremap._reload.near import Nursery, census
 
 Undo = list[Callable[[], Any]]
 
@@ -72,12 +72,12 @@ class Redirection:
 
         None if there is a reference that cannot be found or redirected.
         """
-        census = Census(self._nursery, wanted, self._near)
-        if census.strays:
+        holders, strays = census(self._nursery, wanted, self._near)
+        if strays:
             return None
         self._left.add(id(wanted))
         tuples = []
-        for holder, hits in zip(census.holders, census.hits, strict=True):
+        for holder, hits in holders:
             if id(holder) in self._left or type(holder) is Pair:
                 continue
             if type(holder) is not tuple:

@@ -5,15 +5,42 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from collections.abc import Callable
-from types import CodeType
+from types import CodeType, ModuleType
+from typing import TYPE_CHECKING
 
-from gcremap._reload import parse
+from gcremap._reload import parse, state
 from gcremap._reload.definitions import DATA, Index
 from gcremap._reload.effects import names_read, root_name
+from gcremap._reload.kinds import is_a
 from gcremap._reload.outline import Statements
 
+if TYPE_CHECKING:
+    from gcremap._reload.job import Job
 
-def without_repeats(
+
+def code_to_run(job: Job) -> CodeType | None:
+    """The code of the new source, less what would register something a second time."""
+    was, now = job.was.statements, job.now.statements
+    plain = now is not None and job.now.is_plain
+    if was is None or now is None or not plain or job.policy.state == "replace":
+        return job.now.code
+    assert job.old_index is not None
+    assert job.new_index is not None
+    path = job.now.code.co_filename if job.now.code is not None else job.now.name
+
+    def stays(name: str) -> bool:
+        value = job.snapshot.namespace.get(name)
+        imported = job.new_index is not None and job.new_index[name].is_import
+        if imported:
+            return is_a(value, ModuleType) or callable(value)
+        return name not in job.policy.replace and name not in state.RESERVED
+
+    indexes, text = (job.old_index, job.new_index), job.now.text or ""
+    rest = _without_repeats(was, now, text, indexes, stays, path, job.name == "__main__")
+    return rest if rest is not None else job.now.code
+
+
+def _without_repeats(
     old: Statements,
     new: Statements,
     text: str,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -10,6 +10,7 @@ from contextlib import suppress
 from types import ModuleType, TracebackType
 from typing import Any
 
+from gcremap import _native
 from gcremap._reload import garbage, record, source
 from gcremap._reload.kinds import is_a
 from gcremap._reload.report import ReloadReport
@@ -208,10 +209,13 @@ def _run(
 
 def run(transaction: Transaction) -> list[ReloadReport]:
     """Run it, and free what it leaves without a holder, after a failure too."""
+    collects = gc.isenabled()
     try:
         with Trimmed():  # the frames that were there hold what has failed
-            # A partial is called from C, in a frame of the C stack of its own: what this one left
-            # there does not look as if some caller still used the old objects.
-            return functools.partial(transaction.run)()
+            # In a frame of the C stack of its own: what it leaves there, or what was left in its
+            # callers' frames before, does not look as if some caller used what goes.
+            return _native._enclosed(transaction.run)
     finally:
         garbage.collect()
+        if collects:
+            gc.enable()

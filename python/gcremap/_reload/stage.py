@@ -4,35 +4,34 @@ from __future__ import annotations
 
 import builtins
 import functools
-import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import gc
+from collections.abc import Callable, Mapping, Sequence
 from enum import EnumType
-from types import CodeType, ModuleType
+from types import ModuleType
 from typing import Any, Literal
 
-from gcremap._native import remap
-from gcremap._reload import state
+from gcremap._native import _made_within, remap
+from gcremap._reload import ahead, gone, held, state, submodules
 from gcremap._reload.apply import Applier
 from gcremap._reload.attempts import Attempts
-from gcremap._reload.definitions import (
-    IMPORT,
-    Definition,
-    attributes_of,
-)
+from gcremap._reload.changes import Changes
+from gcremap._reload.class_values import class_values
+from gcremap._reload.definitions import IMPORT, Definition
 from gcremap._reload.execute import execute
 from gcremap._reload.hashing import Reindexing
 from gcremap._reload.imports import Followers, starred
 from gcremap._reload.job import Job, Target
-from gcremap._reload.kinds import is_a, is_class, is_function, module_of
+from gcremap._reload.kinds import is_class, is_function, module_of
 from gcremap._reload.layout import ctypes_made_of, same_layout
 from gcremap._reload.match import Matcher, Pair, Site
 from gcremap._reload.moves import match_moved, match_pushed_down
 from gcremap._reload.near import Nursery, far_references
 from gcremap._reload.redirect import Redirection
-from gcremap._reload.registrations import without_repeats
+from gcremap._reload.registrations import code_to_run
 from gcremap._reload.repeats import drop_repeats
 from gcremap._reload.script import Script
 from gcremap._reload.shelter import Shelter
+from gcremap._reload.source import Source
 from gcremap._reload.state import Policy, Values
 from gcremap._reload.successors import takes_the_place
 from gcremap._reload.unbound import (
@@ -41,7 +40,7 @@ from gcremap._reload.unbound import (
     match_unbound_classes,
     said_of,
 )
-from gcremap._reload.update import class_values
+from gcremap._reload.withheld import WithheldWarnings
 from gcremap._report import RemapReport
 
 _MISSING: Any = object()
@@ -63,6 +62,8 @@ class Stage:
         earlier: Sequence[Stage],
         identity: Identity,
         policy: Callable[[Target], Policy],
+        withheld: WithheldWarnings,
+        changes: Changes,
         *,
         is_last: bool,
     ) -> None:
@@ -72,20 +73,22 @@ class Stage:
         self._earlier = earlier
         self._identity = identity
         self._policy = policy
+        self._changes = changes
         self._undo: list[Callable[[], Any]] = []
         self._matcher = Matcher([job.module.__name__])
-        self._nursery = Nursery()
-        self._attempts = Attempts(self._nursery, self._matcher, self._undo)
+        collects = earlier[0]._nursery.collects if earlier else gc.isenabled()
+        self._nursery: Nursery = Nursery(collects=collects)
+        self._attempts = Attempts(self._nursery, self._matcher, self._undo, withheld)
         self._reindexing = Reindexing(set())
         self._shelter = Shelter()
         self.applier: Applier
         self._kept: list[tuple[Definition | None, Any, Any, Site]] = []
         """Values that stay, each with the one that the new source made for it."""
-        self._changed: frozenset[str] = frozenset()
-        """The names of data that is another than it was."""
 
     def run(self, jobs: Sequence[Job]) -> None:
         """Reload the module. `jobs` are all of the transaction."""
+        ahead.withdraw(self.job)
+        ahead.supply(self.job, jobs, self._undo)
         with self._nursery:
             self._attempts.run(self.job, self._execute)
             self._settle(self.job)
@@ -101,7 +104,7 @@ class Stage:
             report = self._commit()
             if not self._is_last:
                 self._nursery.keep()
-        self._conclude(report, [job.module for job in jobs])
+        self._conclude(report, {id(job.module): job.now for job in jobs})
         if not self._is_last:
             pairs = self._matcher.pairs
             sides = [pair.new if pair.keep else pair.old for pair in pairs if is_class(pair.final)]
@@ -124,12 +127,14 @@ class Stage:
 
     def commit(self) -> None:
         """There is no way back."""
+        gone.note(self.job, self._matcher.by_old)
         if self.job.report.remap is not None:
             self.job.report.remap._commit()
 
     def gone(self) -> list[type]:
         """The classes that another took the place of, or whose names are gone. What the last
-        stage has made is young, and found as it is."""
+        stage has made is found as it is, while it is young."""
+        are_young = self._is_last and not self._attempts.have_collected
         pairs = [pair for pair in self._matcher.pairs if is_class(pair.old)]
         spaces: list[tuple[Mapping[str, Any], Mapping[str, Any]]] = [
             (self.job.snapshot.namespace, self.job.namespace)
@@ -146,7 +151,7 @@ class Stage:
             if is_class(value) and module_of(value) == self.job.name and now.get(name) is not value
         ]
         replaced = [pair.old for pair in pairs if not pair.keep]
-        dropped = [pair.new for pair in pairs if pair.keep and not self._is_last]
+        dropped = [pair.new for pair in pairs if pair.keep and not are_young]
         return [*named, *replaced, *dropped]
 
     def roll_back(self) -> list[Exception]:
@@ -169,9 +174,9 @@ class Stage:
         own = {name for name in vars(builtins) if name.startswith("__")}  # modules have these too
         hidden = olds & vars(builtins).keys()
         if job.old_index is not None and job.new_index is not None and "*" not in job.new_index:
-            hidden |= olds - frozenset(job.new_index)
+            hidden |= (olds | self._brought_by_star(job)) - frozenset(job.new_index)
         hidden -= own
-        job.ran = self._code_to_run(job)
+        job.ran = code_to_run(job)
         stored = execute(job.module, job.now, hidden, job.ran)
         before, after = job.snapshot.namespace, job.namespace
         if stored is None:
@@ -206,36 +211,14 @@ class Stage:
             and ("*" in known or job.namespace.get(key) is not before.get(key, _MISSING))
         )
 
-    def _code_to_run(self, job: Job) -> CodeType | None:
-        """The code of the new source, less what would register something a second time."""
-        was, now = job.was.statements, job.now.statements
-        plain = now is not None and job.now.is_plain
-        if was is None or now is None or not plain or job.policy.state == "replace":
-            return job.now.code
-        assert job.old_index is not None
-        assert job.new_index is not None
-        path = job.now.code.co_filename if job.now.code is not None else job.now.name
-
-        def stays(name: str) -> bool:
-            value = job.snapshot.namespace.get(name)
-            imported = job.new_index is not None and job.new_index[name].is_import
-            if imported:
-                return is_a(value, ModuleType) or callable(value)
-            return name not in job.policy.replace
-
-        indexes, text = (job.old_index, job.new_index), job.now.text or ""
-        rest = without_repeats(was, now, text, indexes, stays, path, job.name == "__main__")
-        return rest if rest is not None else job.now.code
-
     def _settle(self, job: Job) -> None:
         """Pair up definitions, give values that stay back to the module, drop names gone."""
-        olds, news = job.snapshot.namespace, dict(job.namespace)
+        olds, news = job.snapshot.namespace | gone.returned(job), dict(job.namespace)
         self._index_starred(job)
         self._matcher.learn_codes(job.was.code, job.ran)
         name = job.name
         old_index, new_index = job.old_index or {}, job.new_index or {}
         bound = [key for key in news if key in olds and key in job.stored]
-        attributes = attributes_of(old_index, new_index)
         sites = {
             key: Site.of(
                 key, name, (old_index.get(key), new_index.get(key)), (olds[key], news[key])
@@ -258,7 +241,7 @@ class Stage:
             job.policy,
             self._matcher.final,
             unedited=job.now.says_the_same(job.was),
-            others={stage.job.name: stage._changed for stage in self._earlier},
+            changes=self._changes,
         )
         data = []
         for key, site in sites.items():
@@ -271,16 +254,15 @@ class Stage:
             elif key in job.policy.keep:
                 self._keep(job, key, olds[key], news[key], site)
             else:
-                pair = self._matcher.match(olds[key], news[key], site)
-                if pair is not None and key in attributes:
-                    pair.attributes |= attributes[key].same
-                    pair.reassigned = frozenset(attributes[key].others)
+                self._matcher.match(olds[key], news[key], site)
+        held.settle(self._matcher, olds, (old_index, new_index), values.changed)
         self._matcher.values[name] = values
         for key in data:
             self._settle_value(job, values, key, olds[key], news[key])
         self._settle_class_values(name)
+        held.settle_members(self._matcher, name)
         self._drop_names(job, values)
-        for key in job.stored - olds.keys():
+        for key in job.stored - job.snapshot.namespace.keys():
             if not key.startswith("__"):
                 job.report.added.append(key)
 
@@ -328,10 +310,13 @@ class Stage:
         if chosen:
             self._keep(job, key, old, new, site)
             return
+        indexes = (job.old_index or {}, job.new_index or {})
         if imported:
+            sides = tuple(index.get(key) for index in indexes)
+            if submodules.hides(job.name, key, (old, new), sides):
+                job.namespace[key] = old
             return
         job.report.updated.append(key)
-        indexes = (job.old_index or {}, job.new_index or {})
         if takes_the_place(key, (job.snapshot.namespace, job.namespace), indexes):
             self._matcher.add_data(old, new, site, keep=False)
 
@@ -392,20 +377,25 @@ class Stage:
         brought = self._brought_by_star(job)
         stored = job.was.stored
         if stored is None:
-            stored = frozenset(job.old_index or ())
+            stored = frozenset(job.old_index or ()) | submodules.told_to_be(job)
         for key in (stored | brought) - job.stored - state.OF_THE_MODULE - job.policy.keep:
             before = job.snapshot.namespace.get(key, _MISSING)
             if key not in brought and values.stands(key):
                 continue
-            if is_a(before, ModuleType) and sys.modules.get(f"{job.name}.{key}") is before:
+            if submodules.is_one(job.name, key, before):
                 continue  # the import system puts submodules into their package
             if namespace.get(key, namespace) is before:
                 del namespace[key]
                 job.report.removed.append(key)
+                if before is type(job.module):
+                    self._undo.append(functools.partial(setattr, job.module, "__class__", before))
+                    job.module.__class__ = ModuleType
 
     def _brought_by_star(self, job: Job) -> frozenset[str]:
         """The names that the old source had by `from ... import *`, as far as they still say so."""
         found: set[str] = set()
+        if "*" not in (job.old_index or ()):
+            return frozenset()
         befores = {each.job.name: each.job.snapshot.namespace for each in (*self._earlier, self)}
         for key, value in starred(job.was.statements, job.module, befores):
             present = job.snapshot.namespace.get(key, _MISSING)
@@ -428,7 +418,8 @@ class Stage:
         self._reindexing = Reindexing(names)
         job.dropped.clear()
         if not self._is_last:
-            self._changed = self._matcher.values[job.name].all_changed()
+            changed = self._matcher.values[job.name].all_changed()
+            self._changes.note(job, changed, applier.updater.changed_code())
         self._matcher.values.clear()
         if self._redirected():
             applier.refresh_caches()
@@ -437,6 +428,7 @@ class Stage:
             return None
         olds = [each for stage in (*self._earlier, self) for each in stage.job.snapshot.holders()]
         kept = [*olds, *made, *applier.holders(), self._reindexing.classes]
+        _made_within(self._nursery.young())
         report = remap(pairs, exclude=kept)
         self._undo.append(report.undo)
         return report
@@ -468,7 +460,7 @@ class Stage:
         self.applier.is_redirected = redirection.run(self._undo)
         return self.applier.is_redirected
 
-    def _conclude(self, report: RemapReport | None, skip: Iterable[ModuleType]) -> None:
+    def _conclude(self, report: RemapReport | None, sources: Mapping[int, Source]) -> None:
         job, applier = self.job, self.applier
         applier.settle_abstract()
         applier.settle_leftovers(report)
@@ -476,7 +468,7 @@ class Stage:
         job.report.remap = report
         module = job.module.module if isinstance(job.module, Script) else job.module
         if module is not None:
-            followers = Followers(self._undo, skip, self._matcher.final)
+            followers = Followers(self._undo, self._matcher.final, sources)
             followers.follow(module, self._without_remapped(), vars(module))
         reindexed = self._reindexing.carry_out()
         if reindexed is not None and reindexed.collisions:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import functools
 import re
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from types import MappingProxyType, ModuleType
-from typing import Any, Literal, cast
+from types import GenericAlias, ModuleType, UnionType
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from gcremap._reload import codes
 from gcremap._reload.contents import inside, parts
 from gcremap._reload.definitions import IMPORT, Definition, Index
-from gcremap._reload.kinds import LRU_CACHE, is_a, is_class, is_function, namespace_of
+from gcremap._reload.kinds import LRU_CACHE, is_a, is_class, is_function, module_of, namespace_of
 from gcremap._reload.source import is_in_place
 from gcremap._reload.successors import is_another
+
+if TYPE_CHECKING:
+    from gcremap._reload.changes import Changes
 
 State = Literal["keep-unchanged", "replace", "keep"]
 
@@ -80,10 +83,10 @@ class Values:
         outer: Values | None = None,
         *,
         unedited: bool = False,
-        others: Mapping[str, Set[str]] = MappingProxyType({}),
+        changes: Changes | None = None,
     ) -> None:
         self._outer = outer
-        self._others = others
+        self.changes = changes
         self._unedited = unedited
         self._olds = olds
         self._news = news
@@ -124,7 +127,7 @@ class Values:
         old, new = self._old_index.get(name), self._new_index.get(name)
         if old is None and new is None:
             # Bound by a call: to what, only the values say, or that nothing is different.
-            return _equal(self._olds[name], self._news[name]) or self.is_as_before
+            return is_equal(self._olds[name], self._news[name]) or self.is_as_before
         if old is None or new is None:
             return False
         if not old.same(new) or is_another(self._olds.get(name), self.new(name), old):
@@ -133,7 +136,7 @@ class Values:
             return False  # `rate = rate` in a class
         if IMPORT in new.kinds and is_a(self.new(name), SCALARS):
             # `rate = rate` after an import, or `rate = 1` where that fails.
-            return _equal(self._olds.get(name), self.new(name))
+            return is_equal(self._olds.get(name), self.new(name))
         return not any(self.changed(other) for other in new.reads if other != name)
 
     @functools.cached_property
@@ -156,15 +159,15 @@ class Values:
             return False
         return bool(new.reads) and not any(map(self.changed, new.reads))
 
-    def is_registered_anew(self, path: str, container: Any) -> bool:
-        """Whether a definition stands under other decorators than before, and these can see a
-        container that stays."""
+    def is_registered_anew(self, path: str, container: Any, *, by_others: bool) -> bool:
+        """Whether a definition stands under other decorators than before, or their code is another
+        (`by_others`), and these can see a container that stays."""
         if self._old_index is None or self._new_index is None:
             return False
         sides = [_find(index, path) for index in (self._old_index, self._new_index)]
         known = [each for each in sides if each is not None and each.is_code]
         old, new = (each.decorators if each in known else [] for each in sides)
-        if len(known) + sides.count(None) != 2 or old == new:
+        if len(known) + sides.count(None) != 2 or (old == new and not by_others):
             return False
         return self._are_seen(_NAME.findall(" ".join([*old, *new])), container)
 
@@ -193,11 +196,16 @@ class Values:
             return False
         owner, _, attribute = name.partition(".")
         if attribute and is_a(self._news.get(owner), ModuleType):
-            return attribute in self._others.get(self._news[owner].__name__, ())
+            return self.changes is not None and self.changes.has_in(self._news[owner], attribute)
         definition = self._new_index.get(name)
+        if definition is None and attribute and is_class(self._news.get(owner)):
+            return self._is_another(self._news[owner], owner, attribute)
         if definition is None and self._outer is not None:
             return self._outer.changed(name)
-        if definition is None or definition.is_code or definition.is_lambda:
+        if definition is not None and definition.is_code:
+            before = (self._old_index or {}).get(name)
+            return before is not None and before.is_import and self._has_another_name(name)
+        if definition is None or definition.is_lambda:
             return False
         if name not in self._news:
             # It is taken away once it was used.
@@ -207,30 +215,75 @@ class Values:
         old, new = self._olds[name], self._news[name]
         final = self._final(new)
         if final is old or (callable(new) and final is self._final(old)):
-            return False
+            made = self.changes is not None and self.changes.has_made(old)
+            return made and definition.is_import
         if callable(new) and not callable(old):
             return not self._is_unchanged(name)
-        if callable(new):
+        if callable(new) and not is_alias(new):
             if not definition.is_import:
-                return not (self._is_unchanged(name) or _equal(old, new))
+                return not (self._is_unchanged(name) or is_equal(old, new))
             before = (self._old_index or {}).get(name)
             if before is None or not before.is_import:
-                return False
+                # Perhaps it only stands in another module now.
+                return before is not None and before.is_code and self._has_another_name(name)
             return is_in_place(old) or not before.same(definition)
         if definition.is_import or not self._is_unchanged(name):
-            return not _equal(old, new)
+            return not is_equal(old, new)
         return False
 
+    def _has_another_name(self, name: str) -> bool:
+        """Whether a function or class is none that has come from, or gone to, another module."""
+        sides = (self._olds.get(name), self._news.get(name))
+        old, new = (getattr(each, "__qualname__", None) for each in sides)
+        return bool(old != new)
+
+    def _is_another(self, cls: type, owner: str, attribute: str) -> bool:
+        """Whether data of a class, of this module or imported, is another than it was."""
+        definition = (self._new_index or {}).get(owner)
+        if self._old_index is None:
+            return False
+        if definition is not None and definition.is_code:
+            return not self._is_same_attribute(f"{owner}.{attribute}")
+        module, path = module_of(cls), f"{cls.__qualname__}.{attribute}"
+        return self.changes is not None and self.changes.has(module, path)
+
+    def _is_same_attribute(self, path: str) -> bool:
+        known = self._decided.get(path)
+        if known is None:
+            self._decided[path] = True  # one that is computed from itself
+            old, new = (_find(each or {}, path) for each in (self._old_index, self._new_index))
+            if new is None or new.is_code or new.is_import:
+                known = True
+            elif old is None or not old.same(new):
+                known = False
+            else:
+                owner = path.rpartition(".")[0]
+                reads = [name for each in new.reads for name in (each, f"{owner}.{each}")]
+                known = not any(map(self.changed, reads))
+            self._decided[path] = known
+        return known
+
     def all_changed(self) -> frozenset[str]:
-        """The names for which `changed` holds."""
-        return frozenset(filter(self.changed, self._new_index or ()))
+        """The names for which `changed` holds, and data of classes."""
+        index = self._new_index or {}
+        attributes = () if self.is_as_before or self._old_index is None else _attributes(index)
+        others = (path for path in attributes if not self._is_same_attribute(path))
+        return frozenset([*filter(self.changed, index), *others])
 
     def _looks_unchanged(self, name: str) -> bool:
         """Without the old source: a container or object stays, a constant is taken anew."""
         old, new = self._olds[name], self._news[name]
         if type(old) is not type(new) or callable(new):
             return False
-        return not is_a(new, SCALARS) or _equal(old, new)
+        return not is_a(new, SCALARS) or is_equal(old, new)
+
+
+def is_alias(value: Any) -> bool:
+    """Whether it is `list[int]`, `Union[int, str]` or the like, which can be called but are what
+    they say."""
+    if is_a(value, (GenericAlias, UnionType)):
+        return True
+    return type(value).__module__ == "typing" and hasattr(value, "__args__")
 
 
 _NAME = re.compile(r"Name\(id='(\w+)'")
@@ -246,6 +299,13 @@ def _find(index: Index, path: str) -> Definition | None:
     return _find(found.members or {}, rest)
 
 
+def _attributes(index: Index) -> Iterator[str]:
+    """The paths of what the bodies of classes define."""
+    for name, definition in index.items():
+        for path in (*(definition.members or ()), *_attributes(definition.members or {})):
+            yield f"{name}.{path}"
+
+
 def is_constant(value: Any) -> bool:
     """Whether it is a value, and not an object that something else may be compared with."""
     if is_a(value, (tuple, frozenset)):
@@ -253,7 +313,8 @@ def is_constant(value: Any) -> bool:
     return is_a(value, SCALARS) or callable(value)
 
 
-def _equal(old: Any, new: Any) -> bool:
+def is_equal(old: Any, new: Any) -> bool:
+    """Whether two values are of the same type, and say that they are equal."""
     if type(old) is not type(new):
         return False
     try:
@@ -281,8 +342,6 @@ def merge(
     that leads to another function. Plain data stays what the program made of it. Where a
     definition has other decorators now, its entries are those that these have made.
     """
-    if type(old) is not type(new) or not is_a(old, CONTAINERS):
-        return
 
     def is_anew(entry: Any) -> bool:
         return any(map(is_registered_anew, _definitions(entry)))
@@ -296,7 +355,8 @@ def merge(
                     del old[key]
             for key, value in new.items():
                 if not is_code(value) and not _mentions(key, is_new):
-                    if is_anew(value) or (key not in old and _mentions(value, is_new)):
+                    is_wanted = key not in old and _mentions(value, is_new)
+                    if is_anew(value) or is_anew(key) or is_wanted:
                         old[final(key)] = value
                     continue
                 key, wanted = final(key), final(value)
@@ -327,11 +387,12 @@ def _mentions(item: Any, is_one: Callable[[Any], bool]) -> bool:
     return any((is_class(part) or is_function(part)) and is_one(part) for part in inside(item))
 
 
-def is_registry(container: Any) -> bool:
-    """Whether functions or classes are in it, alone or each in a tuple with what belongs to it."""
+def is_registry(container: Any, is_code: Callable[[Any], bool]) -> bool:
+    """Whether functions or classes of the module are in it, alone or each in a tuple with what
+    belongs to it."""
     items = [*container.values()] if is_a(container, dict) else [*container]
     inner = [part for item in items for part in (item if is_a(item, tuple) else (item,))]
-    return any(is_class(part) or is_function(part) for part in inner)
+    return any((is_class(part) or is_function(part)) and is_code(part) for part in inner)
 
 
 def _definitions(entry: Any) -> Iterator[Any]:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from gcremap._reload import garbage, hooks, record, source, state
+from gcremap._reload.changes import Changes
 from gcremap._reload.execute import FewSwitches, Snapshot
 from gcremap._reload.job import Job, Target
 from gcremap._reload.kinds import is_class
@@ -17,6 +18,7 @@ from gcremap._reload.script import Script
 from gcremap._reload.source import Source
 from gcremap._reload.stage import Identity, Stage
 from gcremap._reload.state import Policy
+from gcremap._reload.withheld import WithheldWarnings
 
 
 class Transaction:
@@ -36,17 +38,28 @@ class Transaction:
         self._modules = list(modules)
 
     def run(self) -> list[ReloadReport]:
+        with WithheldWarnings() as withheld:
+            return self._run(withheld)
+
+    def _run(self, withheld: WithheldWarnings) -> list[ReloadReport]:
         start = time.perf_counter()
         jobs = self._prepare()
         hooks.before(jobs)
         stages: list[Stage] = []
         remembered: list[Job] = []
+        changes = Changes(jobs)
         current = [job.was for job in jobs]
         try:
             with FewSwitches():
                 for job in jobs:
                     stage = Stage(
-                        job, tuple(stages), self._identity, self._policy, is_last=job is jobs[-1]
+                        job,
+                        tuple(stages),
+                        self._identity,
+                        self._policy,
+                        withheld,
+                        changes,
+                        is_last=job is jobs[-1],
                     )
                     stages.append(stage)
                     stage.run(jobs)

@@ -20,9 +20,9 @@ from gcremap import _native
 from gcremap._reload import codes
 from gcremap._reload.contents import ATOMS, parts
 from gcremap._reload.defaults import Defaults
-from gcremap._reload.functions import variable
 from gcremap._reload.kinds import (
     LRU_CACHE,
+    cells_of,
     is_a,
     is_class,
     is_function,
@@ -83,14 +83,20 @@ def match_combinations(matcher: Matcher) -> None:
                 matcher.add_data(member, known[value], Site(pair.path, pair.module), keep=True)
 
 
-_replaced: WeakValueDictionary[int, type] = WeakValueDictionary()
-"""Classes that were replaced and wait for the collector, by identity: a metaclass may have a
-`__hash__` of its own."""
+_replaced: WeakValueDictionary[int, Any] = WeakValueDictionary()
+"""Classes that were replaced, and functions that were found here and are not used, which wait for
+the collector; by identity: a metaclass may have a `__hash__` of its own."""
 
 
 def note_replaced(matcher: Matcher) -> None:
     """What was replaced is no old side of anything any more."""
     _replaced.update((id(p.old), p.old) for p in matcher.pairs if is_class(p.old) and not p.keep)
+    unused = [
+        pair.new if pair.keep else pair.old
+        for pair in matcher.pairs
+        if pair.definition is None and is_function(pair.old)
+    ]
+    _replaced.update((id(each), each) for each in unused)
 
 
 def _namesakes(cls: type, matcher: Matcher) -> dict[int, type]:
@@ -128,7 +134,7 @@ def match_unbound(jobs: Iterable[Job], matcher: Matcher, nursery: Nursery) -> No
             if id(function.__code__) in fresh:
                 if id(function) not in matcher.by_new:
                     news[id(function.__code__)].append(function)
-            elif id(function) not in matcher.by_old:
+            elif id(function) not in matcher.by_old and id(function) not in _replaced:
                 olds[function.__code__].append(function)
         for code, functions in olds.items():
             became = matcher.code_map.get(code)
@@ -151,7 +157,7 @@ def match_unbound(jobs: Iterable[Job], matcher: Matcher, nursery: Nursery) -> No
 
 def _of_one_class(old: FunctionType, new: FunctionType, matcher: Matcher) -> bool:
     """Whether `super()` in both of them is that of one class; or of none."""
-    mine, other = (variable(each, "__class__") for each in (old, new))
+    mine, other = (cells_of(each).get("__class__") for each in (old, new))
     if mine is None or other is None:
         return True
     try:
@@ -165,15 +171,19 @@ def _of_one_making(
     olds: list[FunctionType], news: list[FunctionType], matcher: Matcher
 ) -> list[tuple[FunctionType, FunctionType]]:
     """Of the functions that a loop, say, has made of one code, old and new ones with the same
-    defaults and variables; each old one has one such."""
+    defaults and variables, where there are as many of both."""
     if len(olds) * len(news) > _ENOUGH:
         return []
-    like = {id(new): [old for old in olds if _has_the_same(old, new, matcher)] for new in news}
-    chosen = Counter(id(old) for found in like.values() for old in found)
+    like: dict[tuple[int, ...], tuple[list[FunctionType], list[FunctionType]]] = {}
+    for new in news:
+        found = [old for old in olds if _has_the_same(old, new, matcher)]
+        like.setdefault(tuple(map(id, found)), (found, []))[1].append(new)
+    chosen = Counter(old for alike in like for old in alike)
     return [
-        (found[0], new)
-        for new in news
-        if len(found := like[id(new)]) == 1 and chosen[id(found[0])] == 1
+        pair
+        for alike, (found, twins) in like.items()
+        if len(found) == len(twins) and all(chosen[old] == 1 for old in alike)
+        for pair in zip(found, twins, strict=True)
     ]
 
 
@@ -181,6 +191,7 @@ def _has_the_same(old: FunctionType, new: FunctionType, matcher: Matcher) -> boo
     olds, news = list(parts(old)), list(parts(new))
     return len(olds) == len(news) and all(
         matcher.final(mine) is matcher.final(other)
+        or (mine is old and other is new)
         or (type(mine) is type(other) and is_a(mine, ATOMS) and bool(mine == other))
         for mine, other in zip(olds, news, strict=True)
     )

@@ -9,12 +9,14 @@ from collections.abc import Mapping
 from types import FunctionType
 from typing import Any
 
-from gcremap._reload import codes, defaults, dependents, state
+from gcremap._reload import codes, defaults, dependents, functions, state
 from gcremap._reload.attributes import UNSETTABLE, delete_attribute, set_attribute
-from gcremap._reload.contents import attributes
+from gcremap._reload.class_values import class_values
+from gcremap._reload.contents import containers_of
 from gcremap._reload.functions import Undo, carry_attributes, copy_of, refill, set_defaults, swap
-from gcremap._reload.kinds import is_a, is_class, module_of
+from gcremap._reload.kinds import cells_of, is_a, is_class, module_of
 from gcremap._reload.layout import is_of_the_layout, same_layout
+from gcremap._reload.makers import Makers
 from gcremap._reload.match import Matcher, Pair
 from gcremap._reload.remains import is_gone, keep_pseudo_members
 
@@ -25,6 +27,11 @@ _METHODS = (types.MethodType, types.BuiltinMethodType)
 def roll_back(undo: Undo) -> None:
     while undo:
         undo.pop()()
+
+
+_ANNOTATIONS = {"__annotations__": "__annotations_cache__"}
+"""What code of `from __future__ import annotations` makes for a class, and where they are when
+others are set: Objects/typeobject.c, type_set_annotations (3.14)."""
 
 
 class Updater:
@@ -38,6 +45,7 @@ class Updater:
         self.formers: dict[int, dict[str, Any]] = {}
         """The namespaces of old classes before they were updated."""
         self._written: set[int] | None = None
+        self._merged: set[tuple[int, int]] = set()
         self.has_merged_cells = False
         """Whether a closure, as those of singledispatch, was given new entries, or lost some."""
 
@@ -98,9 +106,12 @@ class Updater:
             if old.__defaults__ or old.__kwdefaults__ or new.__defaults__ or new.__kwdefaults__:
                 self._same_defaults(pair, old, new)
             self._compute_annotations(old, new)
-            if "__wrapped__" in vars(new) and old.__doc__ != new.__doc__:
+            told = "__wrapped__" in vars(new) or "__doc__" in pair.reassigned
+            if told and old.__doc__ != new.__doc__:
                 pair.changed = True
                 self._set(old, "__doc__", new.__doc__)
+            if self.makers.are_others(pair):
+                self._take_attributes(pair, old, new)
             return
         for name in ("__defaults__", "__kwdefaults__", "__annotations__", "__doc__"):
             try:
@@ -110,6 +121,14 @@ class Updater:
             if not self._equal(before, wanted):
                 pair.changed = True
                 self._set(old, name, wanted)
+        self._take_attributes(pair, old, new)
+        for name in ("__type_params__", "__annotate__"):
+            wanted = getattr(new, name, None)
+            if wanted:
+                self._set(old, name, wanted)
+
+    def _take_attributes(self, pair: Pair, old: FunctionType, new: FunctionType) -> None:
+        """Those that decorators have set."""
         fresh = {
             k: v
             for k, v in vars(new).items()
@@ -120,10 +139,6 @@ class Updater:
             before, present = dict(vars(old)), vars(old)
             present.update({k: self._matcher.final(v) for k, v in fresh.items()})
             self._undo.append(functools.partial(refill, present, before))
-        for name in ("__type_params__", "__annotate__"):
-            wanted = getattr(new, name, None)
-            if wanted:
-                self._set(old, name, wanted)
 
     def _same_defaults(self, pair: Pair, old: FunctionType, new: FunctionType) -> None:
         values = self._matcher.values.get(pair.module)
@@ -165,8 +180,10 @@ class Updater:
                 self._set(old, "__annotations__", final)
 
     def _merge_cells(self, pair: Pair, old: FunctionType, new: FunctionType) -> None:
-        news = dict(zip(new.__code__.co_freevars, new.__closure__ or (), strict=True))
-        for name, cell in zip(old.__code__.co_freevars, old.__closure__ or (), strict=True):
+        news = cells_of(new)
+        for name, cell in cells_of(old).items():
+            if name == "__classdict__":
+                continue  # see scopes.py
             try:
                 before, wanted = cell.cell_contents, news[name].cell_contents
             except (KeyError, ValueError):
@@ -182,7 +199,8 @@ class Updater:
                 continue
             if is_a(wanted, (list, dict, set)):
                 # One that is not empty says something of the definition, unless it is a registry.
-                if wanted and not pair.same_definition and not state.is_registry(wanted):
+                same = pair.same_definition and not self.makers.are_others(pair)
+                if wanted and not same and not state.is_registry(wanted, self._is_code):
                     self._fill(cell, wanted)
             elif callable(wanted) or is_a(wanted, state.SCALARS):
                 self._fill(cell, self._matcher.final(wanted))
@@ -194,11 +212,7 @@ class Updater:
             return
         if old.__code__.co_qualname != new.__code__.co_qualname:
             return
-        cells = {
-            name: cell
-            for name, cell in zip(old.__code__.co_freevars, old.__closure__, strict=True)
-            if self._is_written(cell)
-        }
+        cells = {name: cell for name, cell in cells_of(old).items() if self._is_written(cell)}
         names = new.__code__.co_freevars
         if cells.keys().isdisjoint(names):
             return
@@ -211,8 +225,8 @@ class Updater:
             self._written = set()
             for pair in self._matcher.pairs:
                 if is_a(pair.old, FunctionType) and pair.old.__closure__:
-                    names = codes.stored(pair.old.__code__, "STORE_DEREF")
-                    free = zip(pair.old.__code__.co_freevars, pair.old.__closure__, strict=True)
+                    names = codes.names_of(pair.old.__code__, "STORE_DEREF")
+                    free = cells_of(pair.old).items()
                     self._written.update(id(cell) for name, cell in free if name in names)
         return id(cell) in self._written
 
@@ -263,15 +277,25 @@ class Updater:
         return False
 
     def merge(self, old: Any, new: Any) -> None:
-        """See state.merge()."""
+        """state.merge() for containers, and those that objects have at the same places."""
         matcher = self._matcher
 
         def is_registered_anew(value: Any) -> bool:
             values = matcher.values.get(module_of(value))
-            return values is not None and values.is_registered_anew(value.__qualname__, old)
+            if values is None:
+                return False
+            pair = matcher.by_new.get(id(value)) or matcher.by_old.get(id(value))
+            others = pair is not None and self.makers.are_others(pair)
+            return values.is_registered_anew(value.__qualname__, container, by_others=others)
 
         final, undo = matcher.final, self._undo
-        state.merge(old, new, matcher.is_new, self._is_code, is_registered_anew, final, undo)
+        for container, other in containers_of(old, new, final):
+            if (id(container), id(other)) in self._merged:
+                continue  # by another name
+            self._merged.add((id(container), id(other)))
+            state.merge(
+                container, other, matcher.is_new, self._is_code, is_registered_anew, final, undo
+            )
 
     def _is_code(self, value: Any) -> bool:
         return id(value) in self._matcher.by_new or self._matcher.is_new(value)
@@ -290,6 +314,9 @@ class Updater:
             )
         if is_a(old, (tuple, list)):
             return len(old) == len(new) and all(map(self._equal, old, new))
+        if state.is_alias(old):
+            names = ("__origin__", "__args__", "__metadata__")
+            return all(self._equal(getattr(old, n, ()), getattr(new, n, ())) for n in names)
         if is_a(old, dict):
             return list(old) == list(new) and all(self._equal(old[key], new[key]) for key in old)
         try:
@@ -298,9 +325,7 @@ class Updater:
             return False
 
     def _set(self, holder: Any, name: str, value: Any) -> None:
-        before = getattr(holder, name)
-        setattr(holder, name, value)
-        self._undo.append(lambda: setattr(holder, name, before))
+        functions.assign(holder, name, value, self._undo)
 
     # Properties and Enum members.
 
@@ -337,9 +362,12 @@ class Updater:
                 self.merge(olds[name], value)
             if is_of_the_layout(name, value) or name in kept:
                 continue
-            self._class_attribute(pair, name, olds.get(name, _MISSING), value)
+            before = olds.get(_ANNOTATIONS.get(name) if name not in olds else name, _MISSING)
+            self._class_attribute(pair, name, before, value)
         for name, value in olds.items():
             if name in news or is_of_the_layout(name, value):
+                continue
+            if any(name == place and said in news for said, place in _ANNOTATIONS.items()):
                 continue
             if is_gone(pair, name, olds):
                 self._delete(old, name, value)
@@ -375,6 +403,10 @@ class Updater:
     def _class_attribute(self, pair: Pair, name: str, before: Any, value: Any) -> None:
         if name in UNSETTABLE:
             return  # as it was; else the class would not stay
+        if name == "__firstlineno__":  # 3.13; it is by this that `inspect` finds the source
+            if before != value:
+                self._assign(pair.old, name, before, value)
+            return
         wanted = self._matcher.final(value)
         if before is wanted:
             inner = self._matcher.by_old.get(id(before))
@@ -399,9 +431,9 @@ class Updater:
             made_by_same = pair.same_definition and not dependents.says_itself(pair, name)
             if not made_by_same or id(pair) in self.made_anew:
                 made_by_same = dependents.stays_as_made(pair, name, before, value, self.made_anew)
-            if self._equal(before, value) or (
-                (made_by_same or name in pair.attributes)
-                and type(before) is self._matcher.final(type(value))
+            stays = made_by_same or name in pair.attributes
+            if (stays and type(before) is self._matcher.final(type(value))) or self._equal(
+                before, value
             ):
                 return
         if (
@@ -409,7 +441,7 @@ class Updater:
             and type(value).__name__ == type(before).__name__ == "_tuplegetter"
         ):
             return
-        if name in ("__firstlineno__", "__annotations_cache__", "__annotate_func__"):
+        if name in ("__annotations_cache__", "__annotate_func__"):
             pair.changed |= not pair.same_definition
             self._assign(pair.old, name, before, value)
             return
@@ -417,8 +449,21 @@ class Updater:
         self._assign(pair.old, name, before, wanted)
 
     @functools.cached_property
+    def makers(self) -> Makers:
+        return Makers(self._matcher)
+
+    @functools.cached_property
     def made_anew(self) -> set[int]:
-        return dependents.made_anew(self._matcher)
+        return dependents.made_anew(self._matcher, self.makers)
+
+    def changed_code(self) -> list[Any]:
+        """What functions do something else than before, and what classes consist of something
+        else."""
+        return [
+            pair.final
+            for pair in self._matcher.pairs
+            if (id(pair) in self.made_anew if is_class(pair.new) else pair.changed)
+        ]
 
     def _assign(self, owner: type, name: str, before: Any, value: Any) -> None:
         set_attribute(owner, name, value)
@@ -446,54 +491,3 @@ def _fill_property(one: property, parts: tuple[Any, Any, Any, str | None]) -> No
 def _discard(owner: type, name: str) -> None:
     if name in vars(owner):
         delete_attribute(owner, name)
-
-
-def settle_abstract(cls: type, undo: Undo) -> None:
-    """Find out anew which abstract methods a class has not overridden."""
-    names = {name for base in cls.__bases__ for name in getattr(base, "__abstractmethods__", ())}
-    names.update(vars(cls))
-    wanted = frozenset(
-        name
-        for name in names
-        if getattr(getattr(cls, name, None), "__isabstractmethod__", False) is True
-    )
-    before: frozenset[str] = getattr(cls, "__abstractmethods__", frozenset())
-    if before != wanted:
-        set_attribute(cls, "__abstractmethods__", wanted)
-        undo.append(lambda: set_attribute(cls, "__abstractmethods__", before))
-
-
-def class_values(pair: Pair, matcher: Matcher) -> set[str]:
-    """The data of a class that stays, since the statements that define it did not change."""
-    if is_a(pair.new, enum.EnumType):
-        return set()
-    olds, news = vars(pair.old), vars(pair.new)
-    # A decorator or a metaclass may have made something else of what a statement says.
-    same_makers = pair.same_decorators and type(pair.old) is matcher.final(type(pair.new))
-    anew = pair.module in matcher.registered_anew
-    names = [
-        name
-        for name, definition in pair.new_members.items()
-        if not definition.is_code
-        and not definition.is_import
-        and name in olds
-        and name in news
-        and not (name.startswith("__") and callable(news[name]))
-        and not is_of_the_layout(name, news[name])
-        and type(news[name]).__name__ != "_tuplegetter"
-        and not (anew and _is_of(pair.new, news[name]))
-        and (same_makers or type(olds[name]) is matcher.final(type(news[name])))
-    ]
-    if not names:
-        return set()
-    outer = matcher.values.get(pair.module)
-    policy = state.Policy(outer.state if outer is not None else "keep-unchanged")
-    values = state.Values(
-        dict(olds), dict(news), pair.old_members, pair.new_members, policy, matcher.final, outer
-    )
-    return set(filter(values.keeps, names))
-
-
-def _is_of(cls: type, value: Any) -> bool:
-    """Whether a value was told the class that it stands in, which has registered it as well."""
-    return any(each is cls for each in attributes(value))
