@@ -6,7 +6,6 @@ import bisect
 import collections
 import contextlib
 import contextvars
-import ctypes
 import functools
 import gc
 import heapq

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from itertools import product
 from types import BuiltinFunctionType, FunctionType, NoneType, WrapperDescriptorType
 from typing import Any
 
@@ -65,15 +64,15 @@ def _depends(cls: type, changed: set[str]) -> bool:
         function = todo.pop()
         places = (function.__globals__, *namespaces)
         for code in codes.tree(function.__code__):
-            names = code.co_names + code.co_freevars
+            names = {*code.co_names, *code.co_freevars}
             if not changed.isdisjoint(names):
                 return True
-            for name, place in product(names, places):
-                if name in place and type(value := place[name]) not in _IN_C:
-                    for each in _functions(value):
-                        if id(each) not in seen:
-                            seen.add(id(each))
-                            todo.append(each)
+            values = [place[name] for place in places for name in place.keys() & names]
+            for value in values:
+                for each in () if type(value) in _IN_C else _functions(value):
+                    if id(each) not in seen:
+                        seen.add(id(each))
+                        todo.append(each)
     return False
 
 
