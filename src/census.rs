@@ -38,11 +38,16 @@ pub(crate) unsafe extern "C" fn census(
         let [young, near, wanted] = lists.map(|list| {
             (0..py::PyList_GET_SIZE(list)).map(move |index| py::PyList_GET_ITEM(list, index))
         });
-        let mut known: FxHashSet<_> = young.clone().collect();
-        let mut counts: FxHashMap<_, _> =
-            wanted.clone().map(|each| (each, isize::from(known.contains(&each)))).collect();
+        let mut counts: FxHashMap<_, _> = wanted.clone().map(|each| (each, 0)).collect();
+        let mut older: FxHashSet<_> = near.clone().collect();
+        for object in young.clone() {
+            older.remove(&object);
+            if let Some(count) = counts.get_mut(&object) {
+                *count += 1;
+            }
+        }
         let mut found: Vec<(*mut PyObject, Vec<*mut PyObject>)> = Vec::new();
-        for object in young.chain(near.filter(|&each| known.insert(each))) {
+        for object in young.chain(near.filter(|each| older.remove(each))) {
             let mut hits = Vec::new();
             ffi::traverse(object, |referent| {
                 if let Some(count) = counts.get_mut(&referent) {

@@ -1,14 +1,11 @@
 //! What a value is by its type alone: a reload asks that of all it looks at, many times.
 
-use std::ops::ControlFlow;
 use std::ptr;
 
 use pyo3_ffi as py;
 use pyo3_ffi::{PyObject, PyTypeObject, Py_ssize_t};
 
-use crate::api::returned;
-use crate::ffi::{self, bindings as c};
-use crate::object::{list, Owned, Raised};
+use crate::ffi::bindings as c;
 use crate::ready::ready;
 
 /// `_is_a(value, kinds)`: whether the type of `value` is one of `kinds`, or derived from it.
@@ -55,42 +52,6 @@ unsafe fn derives(kind: *mut PyTypeObject, wanted: *mut PyObject) -> Option<bool
         let is_plain = py::Py_TYPE(wanted) == &raw mut py::PyType_Type;
         is_plain.then(|| py::PyType_IsSubtype(kind, wanted.cast()) != 0)
     }
-}
-
-/// `_classes_with(*names)`: the classes that have one of these attributes, each themselves.
-///
-/// # Safety
-/// Called by CPython as a METH_VARARGS function.
-pub(crate) unsafe extern "C" fn classes_with(
-    _module: *mut PyObject,
-    names: *mut PyObject,
-) -> *mut PyObject {
-    // SAFETY: CPython passes a tuple and holds the GIL; I1 until the types are owned.
-    let result = unsafe {
-        (|| {
-            ready()?;
-            let mut all = Vec::new();
-            ffi::types(|type_| {
-                all.push(Owned::borrow(type_));
-                ControlFlow::Continue(())
-            });
-            let mut found = Vec::new();
-            for type_ in all {
-                let namespace = c::gcr_type_namespace(type_.as_ptr());
-                for index in 0..py::PyTuple_GET_SIZE(names) {
-                    let name = py::PyTuple_GET_ITEM(names, index);
-                    match py::PyDict_Contains(namespace, name) {
-                        0 => continue,
-                        1 => found.push(Ok(type_)),
-                        _ => return Err(Raised),
-                    }
-                    break;
-                }
-            }
-            list(found)
-        })()
-    };
-    returned(result.map(Owned::into_ptr))
 }
 
 /// `_is_class(value)`: whether it is a class; a weak proxy of one only says that it is.

@@ -40,6 +40,7 @@ mod apply;
 mod arguments;
 mod borrowed;
 mod census;
+mod compared;
 mod counts;
 mod doors;
 mod edit;
@@ -131,7 +132,7 @@ static METHODS: Shared<[PyMethodDef; 26]> = Shared(std::cell::UnsafeCell::new([
     door(c"_enclosed", fresh::enclosed, METH_O),
     door(c"_made_within", fresh::made_within, METH_O),
     door(c"_fits", kinds::fits, METH_VARARGS),
-    door(c"_classes_with", kinds::classes_with, METH_VARARGS),
+    door(c"_compared_by", compared::compared_by, METH_VARARGS),
     door(c"_hush", hashes::hush, METH_O),
     door(c"_walk", doors::walk, METH_O),
     door(c"_traverse", doors::traverse, METH_O),

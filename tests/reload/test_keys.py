@@ -42,6 +42,14 @@ SOURCES = {
         f"    def __hash__(self): return hash(key(self))\n{EQ}",
         "p.x", "(p.x, 9)",
     ),
+    "a function of what a subclass overrides": (
+        "def inner(p): return {0}\n"
+        "class Base:\n    def key(self): return 0\n"
+        "    def __hash__(self): return hash(self.key())\n"
+        "    def __eq__(self, other): return self.key() == other.key()\n"
+        f"class P(Base):\n{INIT}\n    def key(self): return inner(self)",
+        "(p.x,)", "(p.x, p.y, 9)",
+    ),
     "a constant": (
         f"SALT = {{0}}\nclass P:\n{INIT}\n"
         f"    def __hash__(self): return hash((SALT, self.x))\n{EQ}",
@@ -103,6 +111,21 @@ class P:
     table = {mod.P(1, 1): "one"}
     project.reload(config="SALT = 2\n")
     assert table[mod.P(1, 1)] == "one"
+
+
+def test_a_hash_that_says_it_wraps_itself(project: Any) -> None:
+    source = """
+def key(p): return {0}
+class P:
+    def __init__(self, x): self.x = x
+    def __hash__(self): return hash(key(self))
+    def __eq__(self, other): return key(self) == key(other)
+    __hash__.__wrapped__ = __hash__
+"""
+    mod = project.load(mod=source.format("(p.x,)"))
+    table = {mod.P(1): "one"}
+    project.reload(mod=source.format("(p.x, 9)"))
+    assert table[mod.P(1)] == "one"
 
 
 MERGED = """

@@ -202,7 +202,7 @@ class FewSwitches:
         others = len(sys._current_frames()) > 1
         passes = 0.0
         if others:
-            _native._classes_with()  # the engine's first use of all imports modules
+            _native._fits(object, object)  # the engine's first use of all imports modules
             passes = min(self._PER_BLOCK * sys.getallocatedblocks(), self._MOST)
         sys.setswitchinterval(max(self._before, self._LEAST, passes))
         if others:

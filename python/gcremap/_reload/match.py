@@ -168,10 +168,11 @@ class Site:
         old, new = self.old, self.new
         return (old is not None and not old.is_code) or (new is not None and not new.is_code)
 
-    def inside(self, name: str, bodies: tuple[Index, Index], values: tuple[Any, Any]) -> Site:
-        wholes = (bodies[0].get(name), bodies[1].get(name))
+    def inside(self, pair: Pair, name: str, values: tuple[Any, Any]) -> Site:
+        """Where two values stand that classes, a pair at this site, have by a name."""
+        wholes = (pair.old_members.get(name), pair.new_members.get(name))
         path = f"{self.path}.{name}"
-        return Site.of(path, self.module, wholes, values, self.same, self.certain)
+        return Site.of(path, self.module, wholes, values, pair.same_definition, self.certain)
 
 
 def _is_single(whole: Definition | None) -> bool:
@@ -248,7 +249,7 @@ class Matcher:
             return None
         if id(old) in self.by_old or id(new) in self.by_new:
             return self.by_old.get(id(old))
-        if is_a(old, FunctionType) and is_a(new, FunctionType):
+        if type(old) is FunctionType is type(new):
             return self._functions(old, new, site)
         if is_class(old) and is_class(new):
             return self._classes(old, new, site)
@@ -346,15 +347,14 @@ class Matcher:
             return None  # a class statement makes one class, whatever it was told to say since
         pair = self._add(old, new, site)
         self._bases(old, new, site)
-        bodies = (pair.old_members, pair.new_members)
         olds, news = vars(old), vars(new)
         if is_a(old, enum.EnumType) and is_a(new, enum.EnumType):
             for before, member in _same_members(old, new):
-                inside = site.inside(member.name, bodies, (before, member))
+                inside = site.inside(pair, member.name, (before, member))
                 self.add_data(before, member, inside, keep=True)
         for name, value in list(olds.items()):
             if name in news and not is_a(value, _APART) and not self._is_computed(name, value):
-                inside = site.inside(name, bodies, (value, news[name]))
+                inside = site.inside(pair, name, (value, news[name]))
                 if inside.is_data and not _is_own(value, news[name], name):
                     continue
                 self.match(value, news[name], inside)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from collections.abc import Collection
 from types import (
     CoroutineType,
     FrameType,
@@ -95,7 +96,7 @@ class Nursery:
     def classes(self) -> list[type]:
         """The classes that were made since."""
         if self._lists:
-            return [each for each in self.young() if is_class(each)]
+            return [*filter(is_class, self.young())]
         # Only the collector frees a class, so that none has the address of another.
         young = {id(each): each for each in subclasses(object) if id(each) not in self._older}
         return [*young.values()]
@@ -127,12 +128,13 @@ def far_references(
     near = [*near, *ours]
     own = {id(part) for p in chosen if is_class(p.new) for part in (mro_of(p.new), bases_of(p.new))}
     own.update(id(each) for entries in ours for each in entries)
+    own.update(map(id, pairs))
     far: set[int] = set()
     level = [pair.new for pair in chosen]
-    roots = {id(each): {id(each)} for each in level}
+    roots: dict[int, Collection[int]] = {id(each): (id(each),) for each in level}
     """For each that leads to new sides, to which."""
     weak = [(ref, each) for each in level for ref in references(each)]
-    roots.update({id(ref): {id(each)} for ref, each in weak})
+    roots.update({id(ref): (id(each),) for ref, each in weak})
     level += [ref for ref, _ in weak]
     del weak  # or it would count as one who refers to them
     for _ in range(DEPTH):

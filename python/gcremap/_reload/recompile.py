@@ -164,6 +164,9 @@ def _indentation(line: str) -> str:
 
 
 def _below(code: CodeType, lines: int) -> CodeType:
-    """The same so many lines further down."""
-    consts = (_below(each, lines) if type(each) is CodeType else each for each in code.co_consts)
+    """The same so many lines further down, and never the same object: by that, functions that
+    the new version makes are told from those that are there."""
+    if not codes.nested(code):
+        return code.replace(co_firstlineno=code.co_firstlineno + lines)
+    consts = [_below(each, lines) if type(each) is CodeType else each for each in code.co_consts]
     return code.replace(co_firstlineno=code.co_firstlineno + lines, co_consts=tuple(consts))

@@ -95,8 +95,8 @@ class Redirection:
 
     def _look_at_classes(self) -> None:
         """Note namespaces of new classes, and which of these get other bases."""
-        for cls in self._nursery.objects() or ():
-            if not is_class(cls) or id(cls) in self._left:
+        for cls in filter(is_class, self._nursery.objects() or ()):
+            if id(cls) in self._left:
                 continue
             self._own(cls)
             mro, bases = mro_of(cls), bases_of(cls)

@@ -217,7 +217,7 @@ def _functions(job: Job, matcher: Matcher, nursery: Nursery) -> list[FunctionTyp
         return {
             id(each): each
             for each in objects
-            if is_function(each) and each.__globals__ is namespace
+            if type(each) is FunctionType and each.__globals__ is namespace
         }
 
     def are_all() -> bool:
