@@ -391,3 +391,69 @@ def test_other_name_for_a_slot_in_a_class_elsewhere(project: Any) -> None:
     t.other = 2
     assert t.x == 2
     assert sys.modules["user"].T.other is mod.S.x
+
+
+def test_values_that_stay_when_their_class_is_replaced(project: Any) -> None:
+    """Also those of which the new source has made another one, and taken it somewhere."""
+    source = """
+        from abc import ABC
+        class A(ABC):
+            def __init__(self, n): self.n = n
+            def __hash__(self): return {0}
+            def __eq__(self, other): return self.n == other.n
+        class B(A):
+            def named(self): return self
+        VALUE = B(1).named()
+        TABLE = {{B(2): VALUE}}
+        def take(v=VALUE): return v
+    """
+    mod = project.load(mod=source.format(1), user="from mod import VALUE\n")
+    mod.VALUE.state = "kept"
+    [key] = mod.TABLE
+    project.reload(mod=source.format("2 * self.n"))
+    assert type(mod.VALUE) is type(key) is mod.B
+    assert mod.VALUE.state == "kept"
+    assert mod.take() is mod.VALUE is sys.modules["user"].VALUE
+    assert mod.TABLE[mod.B(2)] is mod.VALUE
+
+
+def test_decorated_objects_that_stay_when_their_class_is_replaced(project: Any) -> None:
+    source = """
+        KNOWN = []
+        class Route:
+            __slots__ = ("function", "calls"{0})
+            def __init__(self, function):
+                self.function, self.calls = function, 0
+                KNOWN.append(self)
+            def __call__(self):
+                self.calls += 1
+                return self.function()
+        @Route
+        def view(): return 1
+    """
+    mod = project.load(mod=source.format(""), user="from mod import view\n")
+    assert mod.view() == 1
+    project.reload(mod=source.format(', "more"'))
+    assert type(mod.view) is mod.Route
+    assert mod.view is sys.modules["user"].view
+    assert list(mod.KNOWN) == [mod.view]
+    assert (mod.view(), mod.view.calls) == (1, 2)
+    mod.view.more = 1
+
+
+def test_failure_after_values_have_moved_to_the_new_class(project: Any) -> None:
+    source = """
+        class A:
+            __slots__ = ("n"{0})
+            def __init__(self, n): self.n = n
+        VALUE = A(1)
+        def take(v=VALUE): return v
+        {1}
+    """
+    mod = project.load(mod=source.format(",", ""))
+    before, cls = mod.VALUE, mod.A
+    with pytest.raises(ZeroDivisionError):
+        project.reload(mod=source.format(", 'm'", "def __after_reload__(p): 1 / 0"))
+    assert mod.VALUE is before is mod.take()
+    assert type(before) is cls is mod.A
+    assert before.n == 1

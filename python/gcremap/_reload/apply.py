@@ -296,12 +296,13 @@ class Applier:
         return [self.updater.shells]
 
     def remapping(self) -> list[tuple[Any, Any]]:
+        moved = {id(twin) for twin, _ in self._migration.twins}
         pairs = [
             (pair.new, pair.old) if pair.keep else (pair.old, pair.new)
             for pair in self._matcher.pairs
-            if not (pair.keep and self.is_redirected)
+            if not (pair.keep and self.is_redirected) and id(pair.new) not in moved
         ]
-        return pairs + self._migration.pairs + self._descriptors
+        return pairs + self._migration.pairs + self._migration.twins + self._descriptors
 
     def holders(self) -> list[Any]:
         """What the remap leaves alone: our own pairs, and what new classes say of themselves."""

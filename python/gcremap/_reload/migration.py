@@ -25,6 +25,8 @@ class Migration:
         """Each with what was made for it."""
         self.gone: list[Any] = []
         """Instances for which there are others already."""
+        self.twins: list[tuple[Any, Any]] = []
+        """What the new source has made for an instance that stays, with what was made for that."""
         self.counts: dict[str, int] = {}
         """How many instances there were of classes of a module."""
         undo.append(partial(_silence, self.pairs, 1))
@@ -43,10 +45,13 @@ class Migration:
         if is_a(new, enum.EnumType):
             return
         for instance in migrate.instances(old):
-            if id(instance) in self._matcher.by_old:
+            pair = self._matcher.by_old.get(id(instance))
+            if pair is not None and not pair.keep:
                 self.gone.append(instance)
                 continue
             made = migrate.rebuild_instance(instance, new)
+            if pair is not None:
+                self.twins.append((pair.new, made))
             # Now: if it is a key, its hash may need them.
             migrate.fill(made, migrate.added_fields(new, vars(old)), self._undo)
             self.pairs.append((instance, made))
