@@ -467,3 +467,17 @@ def test_value_made_of_an_alias_that_is_imported(project: Any) -> None:
     before = module.B
     project.reload("one", "two")
     assert module.B is before
+
+
+@pytest.mark.parametrize("look", ["vars()", "locals()", "globals()", "dir()"])
+def test_a_look_at_all_names_beside_a_star(project: Any, look: str) -> None:
+    """What the old source had is not there for the new one, and goes."""
+    source = f"{{0}}\nfrom other import *\nA = 1\nSEEN = sorted([*{look}], key={{1}})\n"
+    project.load(other="GIVEN = 1\n")
+    mod = project.load(mod=source.format("from math import floor\nB = 2\n", "str"))
+    assert {"A", "B", "GIVEN", "floor"} < set(mod.SEEN)
+    project.reload(mod=source.format("", "repr"))
+    assert {"A", "GIVEN"} < set(mod.SEEN)
+    assert not {"B", "floor"} & set(mod.SEEN)
+    assert not hasattr(mod, "B")
+    assert not hasattr(mod, "floor")

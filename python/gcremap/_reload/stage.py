@@ -173,7 +173,7 @@ class Stage:
         olds = frozenset(job.old_index or ())
         own = {name for name in vars(builtins) if name.startswith("__")}  # modules have these too
         hidden = olds & vars(builtins).keys()
-        if job.old_index is not None and job.new_index is not None and "*" not in job.new_index:
+        if job.old_index is not None and job.new_index is not None:
             hidden |= (olds | self._brought_by_star(job)) - frozenset(job.new_index)
         hidden -= own
         job.ran = code_to_run(job)
