@@ -185,6 +185,11 @@ class Definition:
         return self.kinds == {LAMBDA}
 
     @property
+    def adds_only(self) -> bool:
+        """Whether all statements are of the kind `NAME += ...`, to what came by `*`."""
+        return all(isinstance(said.node, ast.AugAssign) for said in self.prints)
+
+    @property
     def makes_its_own(self) -> bool:
         """Whether the statements that bind the name make what nothing else has yet."""
         return self.fresh or self.is_code or self.is_lambda

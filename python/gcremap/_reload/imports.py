@@ -38,6 +38,20 @@ def starred(
                     yield key, present[key]
 
 
+def given(statements: Iterable[Statement], module: Any) -> dict[str, Any]:
+    """What the `from` statements of a source of `module` give it now, those at its top."""
+    found = dict(starred(statements, module, {}))
+    for _, node in outline.imports_of(statements):
+        if isinstance(node, ast.ImportFrom):
+            origin = vars(sys.modules.get(absolute(node, module) or "", object))
+            found |= {
+                each.asname or each.name: origin[each.name]
+                for each in node.names
+                if each.name in origin
+            }
+    return found
+
+
 class FromImport(NamedTuple):
     """A `from` statement outside of functions."""
 

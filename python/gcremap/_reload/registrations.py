@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import ast
-from collections import Counter
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
 from types import CodeType, ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gcremap._reload import parse, state
 from gcremap._reload.definitions import DATA, Index
 from gcremap._reload.effects import names_read, root_name
+from gcremap._reload.imports import given
 from gcremap._reload.kinds import is_a
 from gcremap._reload.outline import Statements
 
 if TYPE_CHECKING:
+    from gcremap._reload.changes import Changes
     from gcremap._reload.job import Job
 
 
-def code_to_run(job: Job) -> CodeType | None:
+def code_to_run(job: Job, changes: Changes) -> CodeType | None:
     """The code of the new source, less what would register something a second time."""
     was, now = job.was.statements, job.now.statements
     plain = now is not None and job.now.is_plain
@@ -36,7 +38,8 @@ def code_to_run(job: Job) -> CodeType | None:
         return name not in job.policy.replace and name not in state.RESERVED
 
     indexes, text = (job.old_index, job.new_index), job.now.text or ""
-    rest = _without_repeats(was, now, text, indexes, stays, path, job.name == "__main__")
+    shared = Shared(job.snapshot.namespace, given(now, job.module), changes)
+    rest = _without_repeats(was, now, text, indexes, stays, shared, path, job.name == "__main__")
     return rest if rest is not None else job.now.code
 
 
@@ -46,6 +49,7 @@ def _without_repeats(
     text: str,
     indexes: tuple[Index, Index],
     stays: Callable[[str], bool],
+    shared: Shared,
     path: str,
     main: bool,
 ) -> CodeType | None:
@@ -53,37 +57,71 @@ def _without_repeats(
     None if nothing.
 
     That is a statement like `atexit.register(goodbye)`: a call into an imported module which
-    the old source has just the same, with no data of this module that is another now, and
+    the old source has just the same, with no data that is another now, and
     which is not told of this module. Or
-    a call of what such a module gave, `log = logging.getLogger()`, which stays as it is.
+    a call of what such a module gave, `log = logging.getLogger()`, which stays as it is, or what
+    adds to a container of another module, `APPS += ["mine"]`.
     `stays` tells of an import whether it is no data, which may be another now, and of data
     that it is not to be taken anew. `main` is for the script that runs: what it does
     `if __name__ == "__main__"` it is doing already.
     """
-    old_index, new_index = indexes
-    before = Counter(ast.dump(each.node) for each in old if isinstance(each.node, ast.Expr))
+    kinds = (ast.Expr, ast.AugAssign)
+    before = Counter(ast.dump(each.node) for each in old if isinstance(each.node, kinds))
     skipped = set()
     for place, node in enumerate(each.node for each in new):
         match node:
             case ast.If(test=ast.Compare(left=ast.Name(id="__name__"))) if main:
                 skipped.add(place)
+                continue
             case ast.Expr(value=ast.Call(func=ast.Attribute() as called) as call):
                 said = ast.dump(node)
                 root = _innermost(called)
-                if not before[said] or root is None or not _is_kept(root, indexes, stays):
+                if not before[said] or root is None or _is_told_of_the_module(call):
                     continue
-                if _is_told_of_the_module(call):
+                if not (shared.has(root) or _is_kept(root, indexes, stays)):
                     continue
-                if all(_is_same(name, old_index, new_index) for name in names_read(node)):
-                    before[said] -= 1
-                    skipped.add(place)
+            case ast.AugAssign(target=ast.Name(id=root)):
+                said = ast.dump(node)
+                if not before[said] or not shared.has(root):
+                    continue
             case _:
                 continue
+        names = names_read(node) - ({root} if shared.has(root) else set())
+        if all(_is_same(each, *indexes) and shared.is_the_same(each) for each in names):
+            before[said] -= 1
+            skipped.add(place)
     if not skipped:
         return None
     rest = parse.tree_of(text)
     rest.body = [node for place, node in enumerate(rest.body) if place not in skipped]
     return compile(rest, path, "exec", dont_inherit=True)
+
+
+class Shared(NamedTuple):
+    """What a module had, and what its import statements give it now."""
+
+    before: Mapping[str, Any]
+    given: Mapping[str, Any]
+    changes: Changes
+
+    def has(self, name: str) -> bool:
+        """Whether a container of another module goes by a name, with what was added to it."""
+        value = self.before.get(name)
+        if type(value) not in _CONTAINERS or self.given.get(name) is not value:
+            return False
+        return not self.changes.has_made(value)
+
+    def is_the_same(self, name: str) -> bool:
+        """Whether it is no data that is imported and another now."""
+        if name not in self.given:
+            return True
+        value = self.given[name]
+        if is_a(value, ModuleType) or callable(value):
+            return True
+        return value is self.before.get(name) and not self.changes.has_made(value)
+
+
+_CONTAINERS = (list, dict, set, bytearray, deque)
 
 
 def _is_told_of_the_module(call: ast.Call) -> bool:

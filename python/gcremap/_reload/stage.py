@@ -176,7 +176,7 @@ class Stage:
         if job.old_index is not None and job.new_index is not None:
             hidden |= (olds | self._brought_by_star(job)) - frozenset(job.new_index)
         hidden -= own
-        job.ran = code_to_run(job)
+        job.ran = code_to_run(job, self._changes)
         stored = execute(job.module, job.now, hidden, job.ran)
         before, after = job.snapshot.namespace, job.namespace
         if stored is None:
@@ -271,9 +271,14 @@ class Stage:
         """Names that came by `*` are imported as others are."""
         if job.old_index is None or job.new_index is None or "*" not in job.new_index:
             return
+        brought = dict(starred(job.now.statements, job.module, {}))
+        for index in (job.old_index, job.new_index):
+            for name in brought.keys() & index.keys():
+                if index[name].adds_only:
+                    index[name].kinds.add(IMPORT)
         found = {
             name: Definition(name, {IMPORT})
-            for name, value in starred(job.now.statements, job.module, {})
+            for name, value in brought.items()
             if name in job.stored and job.namespace.get(name, _MISSING) is value
         }
         job.new_index = found | job.new_index
