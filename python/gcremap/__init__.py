@@ -21,7 +21,7 @@ except ImportError as error:
 from gcremap._errors import RemapError
 from gcremap._native import _backend as backend
 from gcremap._native import remap
-from gcremap._reload.record import install as _record_imports
+from gcremap._reload.sources.record import install as _record_imports
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,9 +30,8 @@ if TYPE_CHECKING:
     from gcremap._context import remapped
     from gcremap._refusals import Refusal
     from gcremap._reload.patch import Patch, patch
-    from gcremap._reload.reloader import Reloader, reload, reload_all
+    from gcremap._reload.reloader import Reloader, exec_file, reload, reload_all
     from gcremap._reload.report import ReloadReport
-    from gcremap._reload.script import exec_file
     from gcremap._report import RemapReport
     from gcremap._slots import Slot, referrers
     from gcremap._tree import ReferrerTree, referrer_tree
@@ -74,7 +73,7 @@ _HOMES = {
     "RemapReport": "_report",
     "Slot": "_slots",
     "Watcher": "_watch.watcher",
-    "exec_file": "_reload.script",
+    "exec_file": "_reload.reloader",
     "patch": "_reload.patch",
     "referrer_tree": "_tree",
     "referrers": "_slots",

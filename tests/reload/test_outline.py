@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from gcremap._reload import alternatives, definitions, effects
-from gcremap._reload.definitions import Definition, Print, Way
-from gcremap._reload.outline import Outline
+from gcremap._reload.matching import alternatives
+from gcremap._reload.sources import definitions, effects
+from gcremap._reload.sources.definitions import Definition, Print, Way
+from gcremap._reload.sources.outline import Outline
 
 CASES = [
     ("a line is put in above", "x = 1\ndef f(): pass\n", "x = 1\ny = 2\ndef f(): pass\n"),

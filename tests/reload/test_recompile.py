@@ -15,9 +15,10 @@ from typing import Any
 
 import pytest
 
-from gcremap._reload import alternatives, codes, definitions, match, recompile, source
-from gcremap._reload.outline import Outline
-from gcremap._reload.recompile import code_after
+from gcremap._reload.matching import alternatives, match
+from gcremap._reload.sources import codes, definitions, recompile, source
+from gcremap._reload.sources.outline import Outline
+from gcremap._reload.sources.recompile import code_after
 
 F = "def f():\n    return 1\n"
 A = "async def f():  # why\n    # how\n    yield 1\n"

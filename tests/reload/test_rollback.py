@@ -124,7 +124,7 @@ def test_module_that_replaces_itself_in_sys_modules_and_fails(project: Any) -> N
 
 def test_refused_remap_rolls_everything_back(project: Any, monkeypatch: Any) -> None:
     """Whatever the engine refuses, what was updated in place before is put back."""
-    from gcremap._reload import stage
+    from gcremap._reload.running import stage
 
     source = (
         "def f(): return {0}\nclass C:\n    x = {0}\n    @property\n    def p(self): return {0}\n"

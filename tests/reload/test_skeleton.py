@@ -11,9 +11,9 @@ from types import CodeType
 
 import pytest
 
-from gcremap._reload.definitions import index_of
-from gcremap._reload.outline import Outline
-from gcremap._reload.skeleton import tree_of, type_of
+from gcremap._reload.sources.definitions import index_of
+from gcremap._reload.sources.outline import Outline
+from gcremap._reload.sources.skeleton import tree_of, type_of
 
 SOURCE = '''
 import functools
@@ -128,7 +128,7 @@ def test_code_that_does_not_fit_is_not_used(text: str, other: str) -> None:
 
 def test_without_positions_all_is_read() -> None:
     program = (
-        "from gcremap._reload.skeleton import tree_of\n"
+        "from gcremap._reload.sources.skeleton import tree_of\n"
         "text = 'def f(): pass'\n"
         "assert tree_of([text], compile(text, '<mod>', 'exec')) is None\n"
     )

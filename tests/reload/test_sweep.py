@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gcremap._reload import attempts
+from gcremap._reload.running import attempts
 
 REGISTRY = """
     import functools, weakref

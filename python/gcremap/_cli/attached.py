@@ -9,8 +9,8 @@ import sys
 import traceback
 from typing import Any
 
-from gcremap._reload import source
 from gcremap._reload.reloader import Reloader
+from gcremap._reload.sources import source
 from gcremap._watch.outcome import without_us
 
 ANSWER = "answer.json"

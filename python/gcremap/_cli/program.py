@@ -9,7 +9,7 @@ from importlib.machinery import SourceFileLoader
 from importlib.util import find_spec
 from types import ModuleType
 
-from gcremap._reload import record
+from gcremap._reload.sources import record
 from gcremap._watch.outcome import without_us
 
 

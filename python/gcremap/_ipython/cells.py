@@ -9,13 +9,13 @@ from typing import Any
 
 from gcremap._errors import RemapError
 from gcremap._native import remap
-from gcremap._reload import hooks
-from gcremap._reload.apply import Applier
-from gcremap._reload.definitions import Index, index_of
-from gcremap._reload.effects import effects_of
-from gcremap._reload.hashing import Reindexing
-from gcremap._reload.kinds import is_class, is_function
-from gcremap._reload.match import Matcher, Site
+from gcremap._reload.applying.apply import Applier
+from gcremap._reload.applying.hashing import Reindexing
+from gcremap._reload.matching.match import Matcher, Site
+from gcremap._reload.objects.kinds import is_class, is_function
+from gcremap._reload.running import hooks
+from gcremap._reload.sources.definitions import Index, index_of
+from gcremap._reload.sources.effects import effects_of
 
 Namespace = dict[str, Any]
 

@@ -9,9 +9,9 @@ from types import FunctionType, ModuleType, TracebackType
 from typing import Any
 
 from gcremap._native import remap
-from gcremap._reload.functions import swap
-from gcremap._reload.hashing import Reindexing
-from gcremap._reload.imports import Followers
+from gcremap._reload.applying.functions import swap
+from gcremap._reload.applying.hashing import Reindexing
+from gcremap._reload.running.imports import Followers
 
 _MISSING: Any = object()
 

@@ -11,12 +11,14 @@ from types import ModuleType, TracebackType
 from typing import Any
 
 from gcremap import _native
-from gcremap._reload import garbage, record, source
-from gcremap._reload.kinds import is_a
+from gcremap._reload.matching.state import State
+from gcremap._reload.objects import garbage
+from gcremap._reload.objects.kinds import is_a
 from gcremap._reload.report import ReloadReport
-from gcremap._reload.stage import Identity
-from gcremap._reload.state import State
-from gcremap._reload.transaction import Transaction
+from gcremap._reload.running.script import Script
+from gcremap._reload.running.stage import Identity
+from gcremap._reload.running.transaction import Transaction
+from gcremap._reload.sources import record, source
 
 _HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _POLICIES = ("keep", "keep-unchanged", "replace")
@@ -135,6 +137,20 @@ class Reloader:
         return self.reports
 
 
+def exec_file(path: str | os.PathLike[str], namespace: dict[str, Any] | ModuleType) -> None:
+    """Run the file at `path` in `namespace`, a dict or a module.
+
+    Run again after an edit, it does what `reload` does for a module: definitions are updated
+    wherever they are referred to, state stays, names gone from the file go. Several files
+    may run in one namespace. On any error the namespace is as it was.
+    """
+    path = os.path.abspath(path)
+    target = vars(namespace) if isinstance(namespace, ModuleType) else namespace
+    target.setdefault("__name__", os.path.splitext(os.path.basename(path))[0])
+    with Trimmed():
+        _transact(Transaction([Script(path, target)]))
+
+
 class Trimmed:
     """An exception passes without the frames of this package: the user's own come first."""
 
@@ -204,10 +220,10 @@ def _run(
     chosen = list(dict.fromkeys(modules))
     if not chosen:
         return []
-    return run(Transaction(chosen, identity=identity, state=state, policies=policies or {}))
+    return _transact(Transaction(chosen, identity=identity, state=state, policies=policies or {}))
 
 
-def run(transaction: Transaction) -> list[ReloadReport]:
+def _transact(transaction: Transaction) -> list[ReloadReport]:
     """Run it, and free what it leaves without a holder, after a failure too."""
     collects = gc.isenabled()
     try:

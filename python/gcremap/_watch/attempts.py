@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from types import ModuleType
 
-from gcremap._reload import record
 from gcremap._reload.reloader import Reloader
+from gcremap._reload.sources import record
 from gcremap._watch.outcome import Outcome
 
 

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from types import ModuleType, TracebackType
 from typing import Any
 
-from gcremap._reload import record, source
 from gcremap._reload.reloader import Reloader
 from gcremap._reload.reloader import _is_own as is_own
+from gcremap._reload.sources import record, source
 from gcremap._watch import safepoint
 from gcremap._watch.attempts import Attempts
 from gcremap._watch.outcome import Outcome

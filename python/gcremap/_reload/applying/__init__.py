@@ -1,0 +1,1 @@
+"""Old objects take over what the new ones are, with a way back."""

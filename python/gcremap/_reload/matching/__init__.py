@@ -1,0 +1,1 @@
+"""Which old object became which new one, and which values stay."""

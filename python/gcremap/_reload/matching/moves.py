@@ -1,0 +1,123 @@
+"""Definitions that stand in another module now, where they were a name is imported, or have
+another name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from gcremap._reload.matching.match import Matcher, Site
+from gcremap._reload.objects.kinds import (
+    is_class,
+    is_function,
+    is_of_a_statement,
+    module_of,
+    mro_of,
+    namespace_of,
+)
+from gcremap._reload.sources.definitions import CLASS, DEF, Definition
+from gcremap._reload.sources.source import is_orphaned
+
+if TYPE_CHECKING:
+    from gcremap._reload.matching.job import Job
+
+
+def match_moved(job: Job, jobs: Iterable[Job], matcher: Matcher) -> None:
+    """Pair a function or class that no source has in its place any more with what its name
+    leads to, if that has the same name: `from core import Cart`, where Cart was.
+
+    jobs   all of the transaction; those after `job` have not run yet
+    """
+    by_name = {each.name: each for each in jobs}
+    for name in sorted(job.stored & job.snapshot.namespace.keys()):
+        old, new = job.snapshot.namespace[name], job.namespace.get(name)
+        if id(old) in matcher.by_old:
+            continue
+        if not (is_function(old) and is_function(new)) and not (
+            is_class(old) and is_class(new) and is_of_a_statement(new)
+        ):
+            continue
+        moved = _is_moved(name, old, new, matcher) and _has_left(name, old, new, by_name)
+        if not moved and not _is_renamed(name, old, new, job, matcher):
+            continue
+        first = len(matcher.pairs)
+        sides = (_definition(old, by_name, now=False), _definition(new, by_name))
+        matcher.match(old, new, Site(name, job.name, *sides, certain=True))
+        for pair in matcher.pairs[first:]:
+            # The new one has its own globals, and is perhaps in use already.
+            pair.keep, pair.changed = False, True
+
+
+def match_pushed_down(matcher: Matcher) -> None:
+    """Pair a method that has gone from a base with the one that the only class over it which has
+    one of its name got."""
+    found: dict[int, list[tuple[Any, Any, Site]]] = {}
+    for pair in matcher.pairs:
+        if not (is_class(pair.old) and is_class(pair.new)):
+            continue
+        olds, above = namespace_of(pair.old), mro_of(pair.old)[1:]
+        if not any(id(each) in matcher.by_old for each in above):
+            continue
+        for name, new in namespace_of(pair.new).items():
+            if name in olds:
+                continue
+            owner = next((each for each in above if name in namespace_of(each)), None)
+            if owner is None or id(owner) not in matcher.by_old:
+                continue
+            old = namespace_of(owner)[name]
+            sides = (Definition(name, {DEF}), pair.new_members.get(name))
+            if type(old) is type(new) and id(old) not in matcher.by_old:
+                site = Site(f"{pair.path}.{name}", pair.module, *sides, certain=True)
+                found.setdefault(id(old), []).append((old, new, site))
+    for candidates in found.values():
+        if len(candidates) == 1:
+            matcher.match(*candidates[0])
+
+
+def _is_moved(name: str, old: Any, new: Any, matcher: Matcher) -> bool:
+    return (
+        old is not new
+        and module_of(old) != module_of(new)
+        and old.__qualname__ == new.__qualname__ == name
+        and id(new) not in matcher.by_new
+    )
+
+
+def _has_left(name: str, old: Any, new: Any, jobs: dict[str, Job]) -> bool:
+    """Whether the module that `old` is of has something else in its place, or is no more."""
+    home = jobs.get(module_of(old))
+    if home is None:
+        return is_orphaned(old)
+    if home.snapshot.namespace.get(name) is not old:
+        return False
+    if not home.has_run:
+        definition = home.new_index.get(name) if home.new_index is not None else None
+        return home.new_index is not None and (definition is None or definition.is_import)
+    return name not in home.stored or home.namespace.get(name) is new
+
+
+def _is_renamed(name: str, old: Any, new: Any, job: Job, matcher: Matcher) -> bool:
+    """Whether a definition has got a name that nothing had, and its old one is another word for
+    that: `Old = New`, where `class Old` was."""
+    before, now = job.old_index or {}, job.new_index or {}
+    another = new.__qualname__
+    return (
+        module_of(old) == module_of(new) == job.name
+        and old.__qualname__ == name
+        and name in before and before[name].is_code
+        and another in now and now[another].is_code
+        and another not in before and another not in job.snapshot.namespace
+        and id(new) not in matcher.by_new
+    )  # fmt: skip
+
+
+def _definition(value: Any, jobs: dict[str, Job], *, now: bool = True) -> Definition:
+    """What the module that `value` is of says of it, as far as that is known."""
+    kind, name = CLASS if is_class(value) else DEF, value.__qualname__
+    job = jobs.get(module_of(value))
+    index = (job.new_index if now else job.old_index) if job is not None else None
+    known = (index or {}).get(name)
+    if known is None or known.kinds != {kind}:
+        return Definition(name, {kind})
+    return replace(known, decorators=[])

@@ -1,0 +1,1 @@
+"""What living objects are, and their parts."""

@@ -1,0 +1,1 @@
+"""A transaction: the new sources run, take effect, or are taken back."""

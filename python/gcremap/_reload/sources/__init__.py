@@ -1,0 +1,1 @@
+"""What a version of a module's source says: statements, definitions, code."""
