@@ -11,7 +11,7 @@ from typing import Any
 from gcremap._native import remap
 from gcremap._reload.applying.functions import swap
 from gcremap._reload.applying.hashing import Reindexing
-from gcremap._reload.running.imports import Followers
+from gcremap._reload.running.followers import Followers
 
 _MISSING: Any = object()
 

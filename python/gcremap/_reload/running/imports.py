@@ -1,4 +1,4 @@
-"""Who imports what from where: values that follow their import statements."""
+"""What the import statements of a module say, and give."""
 
 from __future__ import annotations
 
@@ -6,17 +6,15 @@ import ast
 import importlib.util
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from types import MappingProxyType, ModuleType
+from collections.abc import Iterable, Iterator, Mapping
+from types import ModuleType
 from typing import Any, NamedTuple
 
-from gcremap._reload.matching.state import RESERVED
-from gcremap._reload.objects.kinds import is_a, is_class, module_of, namespace_of
+from gcremap._reload.matching.job import Job
 from gcremap._reload.sources import outline, parse, record, source
+from gcremap._reload.sources.definitions import IMPORT, Definition
 from gcremap._reload.sources.effects import imports_of
 from gcremap._reload.sources.outline import Statement
-
-_MISSING: Any = object()
 
 
 def starred(
@@ -32,10 +30,36 @@ def starred(
             present = namespaces.get(name)
             if present is None:
                 present = vars(sys.modules[name]) if name in sys.modules else {}
-            public = [key for key in present if not key.startswith("_")]
-            for key in list(present.get("__all__", public)):
-                if key in present:
-                    yield key, present[key]
+            yield from public(present).items()
+
+
+def public(namespace: Mapping[str, Any]) -> dict[str, Any]:
+    """What `*` brings of a module with this namespace."""
+    names = namespace.get("__all__")
+    if names is None:
+        names = [name for name in list(namespace) if not name.startswith("_")]
+    return {name: namespace[name] for name in list(names) if name in namespace}
+
+
+def index_starred(job: Job) -> None:
+    """Names that came by `*` are imported as others are."""
+    if job.old_index is None or job.new_index is None or "*" not in job.new_index:
+        return
+    brought = dict(starred(job.now.statements, job.module, {}))
+    for index in (job.old_index, job.new_index):
+        for name in brought.keys() & index.keys():
+            if index[name].adds_only:
+                index[name].kinds.add(IMPORT)
+    found = {
+        name: Definition(name, {IMPORT})
+        for name, value in brought.items()
+        if name in job.stored and job.namespace.get(name, object()) is value
+    }
+    job.new_index = found | job.new_index
+    if "*" in job.old_index:
+        job.old_index = {
+            n: found[n] for n in found.keys() & job.snapshot.namespace.keys()
+        } | job.old_index
 
 
 def given(statements: Iterable[Statement], module: Any) -> dict[str, Any]:
@@ -55,6 +79,8 @@ def given(statements: Iterable[Statement], module: Any) -> dict[str, Any]:
 class FromImport(NamedTuple):
     """A `from` statement outside of functions."""
 
+    origin: str
+    """The full name of the module."""
     path: str
     """The class that it stands in, `C.D.`, or nothing."""
     names: tuple[tuple[str, str], ...]
@@ -69,41 +95,40 @@ Many modules are looked at and few import what changed, so of the others no more
 
 
 def from_imports(
-    module: ModuleType, origin: str, known: source.Source | None = None
+    module: ModuleType, origins: Iterable[str], known: source.Source | None = None
 ) -> list[FromImport]:
-    """The statements by which `module` imports names from the module `origin`, in its source if
-    that is not the one that was noted."""
-    if _is_library(module.__name__) and not _is_library(origin):
+    """All statements by which `module` imports names, in order, if some import from `origins`;
+    in its source `known` if that is not the one that was noted."""
+    if _is_library(module.__name__) and not any(map(_is_library, origins)):
         return []
     known = known or source.noted(module)
     name = record.module_name(module)
-    origins = _origins.get(name) if known is None else known.origins
-    if origins is not None and origin not in origins.split("\n"):
+    said = _origins.get(name) if known is None else known.origins
+    if said is not None and set(origins).isdisjoint(said.split("\n")):
         return []
     found = _read(module, known)
-    origins = "\n".join(found)
+    said = "\n".join(dict.fromkeys(each.origin for each in found))
     if known is None:
-        _origins[name] = origins
+        _origins[name] = said
     else:
-        known.origins = origins
-    return found.get(origin, [])
+        known.origins = said
+    return found if any(each.origin in origins for each in found) else []
 
 
-def _read(module: ModuleType, known: source.Source | None) -> dict[str, list[FromImport]]:
-    """All statements by which `module` imports names, by the module they come from."""
-    found: dict[str, list[FromImport]] = {}
+def _read(module: ModuleType, known: source.Source | None) -> list[FromImport]:
     text = _text_of(module, known)
     if text is None:
-        return found
+        return []
     try:
         tree = parse.tree_of(text)
     except (SyntaxError, ValueError):
-        return found
+        return []
+    found = []
     for path, node in imports_of(tree):
         origin = absolute(node, module) if isinstance(node, ast.ImportFrom) else None
         if isinstance(node, ast.ImportFrom) and origin is not None:
             names = tuple((each.name, each.asname or each.name) for each in node.names)
-            found.setdefault(origin, []).append(FromImport(path, names))
+            found.append(FromImport(origin, path, names))
     return found
 
 
@@ -113,6 +138,15 @@ def _is_library(name: str) -> bool:
         return False
     path = getattr(sys.modules.get(name), "__file__", None)
     return path is None or path.startswith(os.path.dirname(os.__file__) + os.sep)
+
+
+def is_near(module: ModuleType, other: ModuleType) -> bool:
+    """Whether both are of one package, or the first is of none that was installed: of such a
+    one's modules there may be thousands to read."""
+    if module.__name__.partition(".")[0] == other.__name__.partition(".")[0]:
+        return True
+    path = getattr(module, "__file__", None) or ""
+    return f"-packages{os.sep}" not in path and not _is_library(module.__name__)
 
 
 def _text_of(module: ModuleType, known: source.Source | None) -> str | None:
@@ -137,122 +171,3 @@ def absolute(node: ast.ImportFrom, module: Any) -> str | None:
         return importlib.util.resolve_name("." * node.level + (node.module or ""), package)
     except ImportError:
         return None
-
-
-Change = tuple[str, Any, Any]
-"""A name of a module, its value before and now; _MISSING for none."""
-
-
-class Followers:
-    """Rebinds what other modules imported by name, where its value changed.
-
-    The value itself cannot be remapped: ten in one module is ten in all of them.
-    """
-
-    def __init__(
-        self,
-        undo: list[Callable[[], Any]],
-        final: Callable[[Any], Any] = lambda value: value,
-        sources: Mapping[int, source.Source] = MappingProxyType({}),
-    ) -> None:
-        """`sources` has those of modules that are reloaded, by the identity of these."""
-        self._undo = undo
-        self._final = final
-        self._sources = sources
-
-    def follow(self, module: ModuleType, olds: dict[str, Any], news: dict[str, Any]) -> None:
-        """Follow every change between two states of the namespace of `module`."""
-        todo = [(module, olds, news)]
-        while todo:
-            module, olds, news = todo.pop()
-            changed = {
-                name
-                for name in {*olds, *news}
-                if name not in RESERVED and olds.get(name, _MISSING) is not news.get(name, _MISSING)
-            }
-            if changed:
-                todo.extend(self._followed(module, changed, olds, news))
-
-    def _followed(
-        self, module: ModuleType, changed: set[str], olds: dict[str, Any], news: dict[str, Any]
-    ) -> Iterator[tuple[ModuleType, dict[str, Any], dict[str, Any]]]:
-        name = record.module_name(module)
-        was = [olds[key] for key in changed if key in olds]
-        held = {id(each) for old in was for each in (old, self._final(old))}
-        if changed - olds.keys():
-            # The importer of `*` gets what is new; it shows by what it has got already.
-            held.update(id(v) for k, v in news.items() if not k.startswith("_"))
-        for importer in list(sys.modules.values()):
-            if not is_a(importer, ModuleType):
-                continue
-            if importer is module:
-                continue
-            namespace = vars(importer)
-            if not _holds(importer, namespace, held):
-                continue
-            statements = from_imports(importer, name, self._sources.get(id(importer)))
-            if not statements:
-                continue
-            before = dict(namespace)
-            for statement in statements:
-                holder = _resolve(importer, statement.path)
-                if holder is not None:
-                    self._statement(statement, holder, changed, olds, news)
-            yield importer, before, dict(namespace)
-
-    def _statement(
-        self,
-        statement: FromImport,
-        holder: Any,
-        changed: set[str],
-        olds: dict[str, Any],
-        news: dict[str, Any],
-    ) -> None:
-        for name, target in statement.names:
-            if name == "*":
-                for each in _public(changed, olds, news):
-                    self._rebind(holder, each, olds.get(each, _MISSING), news.get(each, _MISSING))
-            elif name in changed and name in news:
-                self._rebind(holder, target, olds.get(name, _MISSING), news[name])
-
-    def _rebind(self, holder: Any, name: str, old: Any, new: Any) -> None:
-        """Unless the importer has bound the name anew, or the remap has been there already."""
-        present = vars(holder).get(name, _MISSING)
-        if present is new or (present is not old and present is not self._final(old)):
-            return
-        if new is _MISSING:
-            delattr(holder, name)
-        else:
-            setattr(holder, name, new)
-        if old is _MISSING:
-            self._undo.append(lambda: delattr(holder, name))
-        else:
-            self._undo.append(lambda: setattr(holder, name, old))
-
-
-def _public(changed: set[str], olds: dict[str, Any], news: dict[str, Any]) -> set[str]:
-    """The changed names that `from module import *` takes."""
-    chosen = {*news.get("__all__", ()), *olds.get("__all__", ())}
-    if chosen:
-        return changed & chosen
-    return {name for name in changed if not name.startswith("_")}
-
-
-def _holds(module: ModuleType, namespace: dict[str, Any], values: set[int]) -> bool:
-    """Whether the module, or the body of a class of it, has one of `values` under some name."""
-    present = list(namespace.values())
-    if not values.isdisjoint(map(id, present)):
-        return True
-    return any(
-        is_class(value)
-        and module_of(value) == module.__name__
-        and not values.isdisjoint(map(id, list(namespace_of(value).values())))
-        for value in present
-    )
-
-
-def _resolve(module: ModuleType, path: str) -> Any:
-    holder: Any = module
-    for name in path.split(".")[:-1]:
-        holder = getattr(holder, name, None)
-    return holder

@@ -33,14 +33,16 @@ from gcremap._reload.matching.unbound import (
 from gcremap._reload.objects.kinds import is_class, is_function, module_of
 from gcremap._reload.objects.layout import ctypes_made_of, same_layout
 from gcremap._reload.running import ahead, gone, submodules
+from gcremap._reload.running.answers import Answers
 from gcremap._reload.running.attempts import Attempts
 from gcremap._reload.running.execute import execute
-from gcremap._reload.running.imports import Followers, starred
+from gcremap._reload.running.followers import Followers
+from gcremap._reload.running.imports import index_starred, starred
 from gcremap._reload.running.registrations import code_to_run
 from gcremap._reload.running.script import Script
 from gcremap._reload.running.shelter import Shelter
 from gcremap._reload.running.withheld import WithheldWarnings
-from gcremap._reload.sources.definitions import IMPORT, Definition
+from gcremap._reload.sources.definitions import Definition
 from gcremap._reload.sources.source import Source
 from gcremap._report import RemapReport
 
@@ -82,12 +84,16 @@ class Stage:
         self._attempts = Attempts(self._nursery, self._matcher, self._undo, withheld)
         self._reindexing = Reindexing(set())
         self._shelter = Shelter()
+        self._answers = Answers()
         self.applier: Applier
         self._kept: list[tuple[Definition | None, Any, Any, Site]] = []
         """Values that stay, each with the one that the new source made for it."""
 
     def run(self, jobs: Sequence[Job]) -> None:
         """Reload the module. `jobs` are all of the transaction."""
+        module, sources = self._module, {id(each.module): each.now for each in jobs}
+        if module is not None:
+            self._answers.ask(module, sources)
         ahead.withdraw(self.job)
         ahead.supply(self.job, jobs, self._undo)
         with self._nursery:
@@ -105,7 +111,7 @@ class Stage:
             report = self._commit()
             if not self._is_last:
                 self._nursery.keep()
-        self._conclude(report, {id(job.module): job.now for job in jobs})
+        self._conclude(report, sources)
         if not self._is_last:
             pairs = self._matcher.pairs
             sides = [pair.new if pair.keep else pair.old for pair in pairs if is_class(pair.final)]
@@ -215,7 +221,7 @@ class Stage:
     def _settle(self, job: Job) -> None:
         """Pair up definitions, give values that stay back to the module, drop names gone."""
         olds, news = job.snapshot.namespace | gone.returned(job), dict(job.namespace)
-        self._index_starred(job)
+        index_starred(job)
         self._matcher.learn_codes(job.was.code, job.ran)
         name = job.name
         old_index, new_index = job.old_index or {}, job.new_index or {}
@@ -266,27 +272,6 @@ class Stage:
         for key in job.stored - job.snapshot.namespace.keys():
             if not key.startswith("__"):
                 job.report.added.append(key)
-
-    @staticmethod
-    def _index_starred(job: Job) -> None:
-        """Names that came by `*` are imported as others are."""
-        if job.old_index is None or job.new_index is None or "*" not in job.new_index:
-            return
-        brought = dict(starred(job.now.statements, job.module, {}))
-        for index in (job.old_index, job.new_index):
-            for name in brought.keys() & index.keys():
-                if index[name].adds_only:
-                    index[name].kinds.add(IMPORT)
-        found = {
-            name: Definition(name, {IMPORT})
-            for name, value in brought.items()
-            if name in job.stored and job.namespace.get(name, _MISSING) is value
-        }
-        job.new_index = found | job.new_index
-        if "*" in job.old_index:
-            job.old_index = {
-                n: found[n] for n in found.keys() & job.snapshot.namespace.keys()
-            } | job.old_index
 
     def _withdraw(self) -> None:
         """Give the old definitions back to the module, which other threads are using.
@@ -472,10 +457,12 @@ class Stage:
         applier.settle_leftovers(report)
         applier.fill_fields()
         job.report.remap = report
-        module = job.module.module if isinstance(job.module, Script) else job.module
+        module = self._module
         if module is not None:
+            olds = self._without_remapped()
+            news = vars(module) | self._answers.now(module, olds, sources)
             followers = Followers(self._undo, self._matcher.final, sources)
-            followers.follow(module, self._without_remapped(), vars(module))
+            followers.follow(module, olds | self._answers.before, news)
         reindexed = self._reindexing.carry_out()
         if reindexed is not None and reindexed.collisions:
             job.report.warnings.append(
@@ -483,6 +470,12 @@ class Stage:
                 "dict or set: of each, the last value stays at the first place"
             )
         applier.describe(self._jobs)
+
+    @property
+    def _module(self) -> ModuleType | None:
+        """The module whose namespace it is."""
+        module = self.job.module
+        return module.module if isinstance(module, Script) else module
 
     def _without_remapped(self) -> dict[str, Any]:
         """What the module had, less what was replaced wherever it was referred to."""
