@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import types
 from typing import Any
 
@@ -89,3 +90,46 @@ def test_class_of_a_module_goes_with_its_statement(project: Any) -> None:
     assert type(mod) is types.ModuleType
     assert mod.f() == 3
     assert not hasattr(mod, "answer")
+
+
+@pytest.mark.parametrize("name", ["public", "other", "json"])
+@pytest.mark.parametrize("where", ["{0}{1}", "{1}{0}"])
+def test_module_that_gives_itself_another_name(project: Any, name: str, where: str) -> None:
+    """The statements above it run under the name that the import system gave, as at first."""
+    body = """
+LIMIT = {0}
+seen = []
+class C:
+    def m(self): return {0}
+def f(): return {0}
+made = C()
+"""
+    source = where.format(f"__name__ = {name!r}\n", body)
+    project.load(
+        other="class C: pass\ndef f(): return 0\n",
+        mod=source.format(1),
+        user="from mod import LIMIT, C, f\nclass D(C): pass\nmade = D()\n",
+    )
+    import other
+    import user
+
+    mod = sys.modules["mod"]
+    held, module = mod.C(), mod.C.__module__
+    mod.seen.append("x")
+
+    def values() -> list[int]:
+        return [user.LIMIT, user.f(), user.C().m(), user.made.m(), held.m(), mod.made.m()]
+
+    project.reload("mod", mod=source.format(2))
+    assert values() == [2] * 6
+    assert (mod.seen, mod.__name__, mod.C.__module__) == (["x"], name, module)
+    assert (user.C, other.f()) == (mod.C, 0)
+    assert sys.modules["mod"] is mod
+    for edit, error in ((body.format(3), False), (source.format(4) + "1 / 0\n", True)):
+        if error:
+            with pytest.raises(ZeroDivisionError):
+                project.reload("mod", mod=edit)
+        else:
+            project.reload("mod", mod=edit)
+        assert values() == [3] * 6
+        assert (mod.seen, mod.__name__, mod.C.__module__) == (["x"], "mod", "mod")

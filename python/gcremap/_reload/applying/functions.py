@@ -23,7 +23,8 @@ def carry_attributes(source: FunctionType, target: FunctionType, pair: Pair, und
     The program may be another module, which shows what is in it as its own. What no statement of
     the module sets may be of decorators; if these are others, it goes.
     """
-    if _is_shown_elsewhere(source) and not _is_shown_elsewhere(target):
+    shown_elsewhere = source.__module__ != pair.module
+    if shown_elsewhere and target.__module__ == target.__globals__.get("__name__"):
         assign(target, "__module__", source.__module__, undo)
     before, present = vars(source), vars(target)
     carried = {
@@ -36,10 +37,6 @@ def carry_attributes(source: FunctionType, target: FunctionType, pair: Pair, und
         saved = dict(present)
         present.update(carried)
         undo.append(functools.partial(refill, present, saved))
-
-
-def _is_shown_elsewhere(function: FunctionType) -> bool:
-    return bool(function.__module__ != function.__globals__.get("__name__"))
 
 
 def refill(namespace: dict[str, Any], content: dict[str, Any]) -> None:

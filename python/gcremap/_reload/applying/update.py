@@ -406,7 +406,7 @@ class Updater:
             return
         if is_a(value, types.ClassMethodDescriptorType) and type(before) is type(value):
             return  # a metaclass in C made it for the class
-        if name == "__module__" and name not in pair.new_members:
+        if name == "__module__" and name not in pair.new_members and before != pair.module:
             return  # if it is another, that was told to the class from elsewhere
         if (
             is_a(value, (staticmethod, classmethod))

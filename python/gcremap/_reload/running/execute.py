@@ -163,6 +163,7 @@ def _set_origin(module: Any, source: Source) -> None:
     assert spec is not None
     if module.__name__ == "__main__":
         return
+    module.__name__ = spec.name
     module.__spec__ = spec
     module.__loader__ = spec.loader
     module.__package__ = spec.parent
