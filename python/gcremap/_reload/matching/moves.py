@@ -3,12 +3,15 @@ another name."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from dataclasses import replace
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from gcremap._reload.matching.match import Matcher, Site
 from gcremap._reload.objects.kinds import (
+    is_a,
     is_class,
     is_function,
     is_of_a_statement,
@@ -16,8 +19,8 @@ from gcremap._reload.objects.kinds import (
     mro_of,
     namespace_of,
 )
+from gcremap._reload.sources import source
 from gcremap._reload.sources.definitions import CLASS, DEF, Definition
-from gcremap._reload.sources.source import is_orphaned
 
 if TYPE_CHECKING:
     from gcremap._reload.matching.job import Job
@@ -88,7 +91,7 @@ def _has_left(name: str, old: Any, new: Any, jobs: dict[str, Job]) -> bool:
     """Whether the module that `old` is of has something else in its place, or is no more."""
     home = jobs.get(module_of(old))
     if home is None:
-        return is_orphaned(old)
+        return source.is_orphaned(old)
     if home.snapshot.namespace.get(name) is not old:
         return False
     if not home.has_run:
@@ -116,7 +119,11 @@ def _definition(value: Any, jobs: dict[str, Job], *, now: bool = True) -> Defini
     """What the module that `value` is of says of it, as far as that is known."""
     kind, name = CLASS if is_class(value) else DEF, value.__qualname__
     job = jobs.get(module_of(value))
-    index = (job.new_index if now else job.old_index) if job is not None else None
+    if job is not None:
+        index = job.new_index if now else job.old_index
+    else:
+        module = sys.modules.get(module_of(value))  # loaded by this reload
+        index = source.loaded(module).index() if now and is_a(module, ModuleType) else None
     known = (index or {}).get(name)
     if known is None or known.kinds != {kind}:
         return Definition(name, {kind})

@@ -77,11 +77,12 @@ class Stage:
         self._identity = identity
         self._policy = policy
         self._changes = changes
-        self._undo: list[Callable[[], Any]] = []
+        self.undo: list[Callable[[], Any]] = []
+        """The way back from what it has changed."""
         self._matcher = Matcher([job.module.__name__])
         collects = earlier[0]._nursery.collects if earlier else gc.isenabled()
         self._nursery: Nursery = Nursery(collects=collects)
-        self._attempts = Attempts(self._nursery, self._matcher, self._undo, withheld)
+        self._attempts = Attempts(self._nursery, self._matcher, self.undo, withheld)
         self._reindexing = Reindexing(set())
         self._shelter = Shelter()
         self._answers = Answers()
@@ -95,7 +96,7 @@ class Stage:
         if module is not None:
             self._answers.ask(module, sources)
         ahead.withdraw(self.job)
-        ahead.supply(self.job, jobs, self._undo)
+        ahead.supply(self.job, jobs, self.undo)
         with self._nursery:
             self._attempts.run(self.job, self._execute)
             self._settle(self.job)
@@ -165,12 +166,12 @@ class Stage:
         """Put everything back; what went wrong, without stopping there."""
         problems = []
         self._shelter.leave()
-        for step in (*reversed(self._undo), self.job.snapshot.restore, self._reindexing.undo):
+        for step in (*reversed(self.undo), self.job.snapshot.restore, self._reindexing.undo):
             try:
                 step()
             except Exception as problem:
                 problems.append(problem)
-        self._undo.clear()
+        self.undo.clear()
         return problems
 
     def sweep_after(self, error: BaseException, made: list[Any]) -> None:
@@ -379,7 +380,7 @@ class Stage:
                 del namespace[key]
                 job.report.removed.append(key)
                 if before is type(job.module):
-                    self._undo.append(functools.partial(setattr, job.module, "__class__", before))
+                    self.undo.append(functools.partial(setattr, job.module, "__class__", before))
                     job.module.__class__ = ModuleType
 
     def _brought_by_star(self, job: Job) -> frozenset[str]:
@@ -400,7 +401,7 @@ class Stage:
         self._matcher.forget(made)
         job = self.job
         # Made in the nursery, as all that holds new definitions for a while.
-        applier = self.applier = Applier(self._matcher, self._undo, self._identity)
+        applier = self.applier = Applier(self._matcher, self.undo, self._identity)
         self._drop_repeats()
         applier.decide()
         applier.apply(self._jobs)
@@ -421,7 +422,7 @@ class Stage:
         kept = [*olds, *made, *applier.holders(), self._reindexing.classes]
         _made_within(self._nursery.young())
         report = remap(pairs, exclude=kept)
-        self._undo.append(report.undo)
+        self.undo.append(report.undo)
         return report
 
     def _drop_repeats(self) -> None:
@@ -439,7 +440,7 @@ class Stage:
             own = [job.snapshot.namespace, *near, *ours]
             keep = self._identity == "keep"
             young = self._nursery.young()
-            drop_repeats(repeated, pairs, twins, young, own, self._undo, keep=keep)
+            drop_repeats(repeated, pairs, twins, young, own, self.undo, keep=keep)
 
     def _redirected(self) -> bool:
         """Whether the pairs whose old sides stay need no remap any more."""
@@ -448,7 +449,7 @@ class Stage:
         pairs = [pair for pair in self._matcher.pairs if pair.keep]
         near = [self.job.namespace]
         redirection = Redirection(self._nursery, pairs, near, self.applier.ours())
-        self.applier.is_redirected = redirection.run(self._undo)
+        self.applier.is_redirected = redirection.run(self.undo)
         return self.applier.is_redirected
 
     def _conclude(self, report: RemapReport | None, sources: Mapping[int, Source]) -> None:
@@ -461,7 +462,7 @@ class Stage:
         if module is not None:
             olds = self._without_remapped()
             news = vars(module) | self._answers.now(module, olds, sources)
-            followers = Followers(self._undo, self._matcher.final, sources)
+            followers = Followers(self.undo, self._matcher.final, sources)
             followers.follow(module, olds | self._answers.before, news)
         reindexed = self._reindexing.carry_out()
         if reindexed is not None and reindexed.collisions:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
@@ -17,6 +18,7 @@ from gcremap._reload.objects.snapshot import Snapshot
 from gcremap._reload.report import ReloadReport
 from gcremap._reload.running import hooks
 from gcremap._reload.running.execute import FewSwitches
+from gcremap._reload.running.moved import carry_over
 from gcremap._reload.running.order import in_order
 from gcremap._reload.running.script import Script
 from gcremap._reload.running.stage import Identity, Stage
@@ -52,6 +54,7 @@ class Transaction:
         stages: list[Stage] = []
         remembered: list[Job] = []
         changes = Changes(jobs)
+        modules = frozenset(sys.modules)
         current = [job.was for job in jobs]
         try:
             with FewSwitches():
@@ -69,6 +72,8 @@ class Transaction:
                     stage.run(jobs)
             for stage in stages:
                 stage.close()
+            if stages:
+                carry_over(jobs, modules, stages[-1].final, stages[-1].undo)
             hooks.after(jobs, [stage.applier for stage in stages])
             for stage in stages:
                 stage.applier.finish([stage.job])
