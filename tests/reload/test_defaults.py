@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 import sys
+import typing
 from typing import Any
 
 import pytest
@@ -148,12 +151,41 @@ def test_module_that_shows_functions_as_its_own(project: Any) -> None:
     assert (mod.f(), mod.f.__module__) == (2, "pkg")
 
 
-def test_dataclass_whose_annotations_become_text(project: Any) -> None:
-    source = "import dataclasses\n@dataclasses.dataclass\nclass D:\n    n: int = 1\n"
-    mod = project.load(mod=source)
+_TYPED = """
+import dataclasses, typing
+@dataclasses.dataclass
+class D:
+    n: int = 1
+    rows: list[int] = dataclasses.field(default_factory=list)
+class N(typing.NamedTuple):
+    n: int
+    rows: "str" = ""
+class T(typing.TypedDict):
+    n: int
+class P(typing.Protocol):
+    n: int
+    def m(self, n: int) -> str: return "{0}"
+"""
+
+
+@pytest.mark.parametrize("edit", [1, 2])
+def test_typed_classes_whose_annotations_become_text_and_back(project: Any, edit: int) -> None:
+    mod = project.load(mod=_TYPED.format(1))
     held = mod.D()
-    project.reload(mod="from __future__ import annotations\n" + source)
-    assert mod.D.__dataclass_fields__["n"].type == "int"
+
+    def said(module: Any) -> list[str]:
+        named = [*dataclasses.fields(module.D), *inspect.signature(module.D).parameters.values()]
+        functions = [module.N.__new__, module.D.__init__, module.P.m]
+        typed = [module.D, module.N, module.T, module.P, *functions]
+        found = [*map(repr, named), *(repr(each.__annotations__) for each in typed)]
+        return [each.replace(module.__name__, "mod") for each in found]
+
+    for head in ("from __future__ import annotations\n", ""):
+        project.reload(mod=head + _TYPED.format(edit))
+        fresh = project.load(**{f"other{len(head)}": head + _TYPED.format(edit)})
+        assert said(mod) == said(fresh)
+        assert (typing.get_type_hints(mod.D)["n"], mod.D(2).n) == (int, 2)
+        assert mod.D.__dataclass_fields__["n"].type == ("int" if head else int)
     assert isinstance(held, mod.D)
 
 
@@ -202,3 +234,37 @@ def test_annotations_and_docs_of_wrappers_stay_those_of_what_they_wrap(project: 
     assert f(1) == g(1) == (2, None)
     assert (f.__doc__, g.__doc__) == ("one", "two")
     assert f.__annotations__ == g.__annotations__ == {"x": int}
+
+
+def test_what_a_call_has_copied_of_a_function(project: Any) -> None:
+    util = """
+        import functools
+        def renamed(name, f):
+            @functools.wraps(f)
+            def inner(*args, **words): return f(*args, **words)
+            inner.__name__ = name
+            inner.__annotations__ = f.__annotations__
+            inner.__kwdefaults__ = f.__kwdefaults__
+            return inner
+    """
+    source = """
+        from util import renamed
+        def new({0}): 'new {1}'; return {1}
+        old = renamed("old", new)
+        class C:
+            def new(self, {0}): 'new {1}'; return {1}
+            old = renamed("old", new)
+    """
+    mod = project.load(mod=source.format("x: int", 1), util=util)
+    old = mod.old
+    old.calls = 3
+    for edit in (("x", 1), ("x: str, *, y=1", 2), ("x: int, *, y=2", 2), ("x: int", 3)):
+        project.reload(mod=source.format(*edit))
+        for place in (mod, mod.C):
+            made, of = place.old, place.new
+            assert made.__annotations__ == of.__annotations__
+            assert made.__kwdefaults__ == of.__kwdefaults__
+            arguments = (0,) if place is mod else (mod.C(), 0)
+            assert (made.__doc__, made(*arguments)) == (f"new {edit[1]}", edit[1])
+        assert mod.old is old
+        assert old.calls == 3

@@ -133,3 +133,31 @@ made = C()
             project.reload("mod", mod=edit)
         assert values() == [3] * 6
         assert (mod.seen, mod.__name__, mod.C.__module__) == (["x"], "mod", "mod")
+
+
+LOOKS = ["vars().items()", "list(locals().items())", "[(n, eval(n)) for n in dir()]"]
+
+
+@pytest.mark.parametrize("looks", LOOKS)
+def test_what_is_not_there_yet_is_not_found(project: Any, looks: str) -> None:
+    """pyparsing's lists of what it has made so far grew at each reload."""
+    source = """
+        from other import a1
+        from pkg.a2 import f
+        a3 = [1]
+        FOUND = {1}, sorted(n for n, v in {0} if n.startswith("a"))
+        if "a4" not in vars():
+            a4 = []
+        a5 = {1}
+        from pkg import a2
+    """
+    project.load(pkg_="", pkg_a2="def f(): pass\n", other="a1 = 1\n")
+    mod = project.load(mod=source.format(looks, 1))
+    assert mod.FOUND == (1, ["a1", "a3"])
+    mod.a4.append("x")
+    project.reload(mod=source.format(looks, 2))
+    assert mod.FOUND == (2, ["a1", "a3"])
+    mod.a6 = "set by the program"
+    project.reload(mod=source.format(looks, 3))
+    assert mod.FOUND == (3, ["a1", "a3", "a6"])
+    assert (mod.a4, mod.a5) == (["x"], 3)

@@ -35,7 +35,10 @@ _OF_THE_IMPORT = frozenset(
         "__warningregistry__", "__conditional_annotations__",
     }
 )  # fmt: skip
-_OF_THE_LAYOUT = frozenset({"__dict__", "__weakref__", "_abc_impl", "__abstractmethods__"})
+_OF_THE_LAYOUT = frozenset(
+    {"__dict__", "__weakref__", "_abc_impl", "__abstractmethods__", "__slotnames__"}
+)
+"""Of the layout, and what copyreg and abc have computed of it."""
 _NOT_THE_SAME = frozenset({"__static_attributes__", "__annotations_cache__"})
 _DEPTH = 8
 

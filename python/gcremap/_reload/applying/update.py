@@ -115,7 +115,7 @@ class Updater:
         if pair.same_definition:
             if old.__defaults__ or old.__kwdefaults__ or new.__defaults__ or new.__kwdefaults__:
                 self._same_defaults(pair, old, new)
-            self._compute_annotations(old, new)
+            self._compute_annotations(pair, old, new)
             told = "__wrapped__" in vars(new) or "__doc__" in pair.reassigned
             if told and old.__doc__ != new.__doc__:
                 pair.changed = True
@@ -178,12 +178,15 @@ class Updater:
         same = before.__name__ == wanted.__name__ and type(mine) is type(others)
         return same and not is_a(mine, (types.ModuleType, type)) and not self._is_code(others)
 
-    def _compute_annotations(self, old: FunctionType, new: FunctionType) -> None:
+    def _compute_annotations(self, pair: Pair, old: FunctionType, new: FunctionType) -> None:
         """Those of a function that did not change name what may be another now."""
-        annotate = getattr(old, "__annotate__", None)
+        definition = pair.definition
+        # Others have them from code elsewhere, as NamedTuple's __new__, or that of a decorator.
+        by_itself = definition is not None and definition.is_code and not definition.decorators
+        annotate = getattr(old if by_itself else new, "__annotate__", None)
         if annotate is not None:
             self._set(old, "__annotate__", annotate)  # since 3.14: what was computed is dropped
-        elif not hasattr(old, "__annotate__"):
+        elif not (by_itself and hasattr(old, "__annotate__")):
             before, wanted = old.__annotations__, new.__annotations__
             if (before or wanted) and not self._equal(before, wanted):
                 final = {k: self._matcher.final(v) for k, v in wanted.items()}
@@ -346,6 +349,11 @@ class Updater:
         old, new = pair.old, pair.new
         olds, news = dict(vars(old)), dict(vars(new))
         kept = class_values(pair, self._matcher)
+        gone = {name for name in olds.keys() - news if self._is_gone(pair, name, olds, news)}
+        # What computes annotations goes with those that are deleted: Objects/typeobject.c,
+        # type_set_annotations (3.14).
+        for name in gone & _ANNOTATIONS.keys():
+            self._delete(old, name, olds[name])
         for name, value in news.items():
             if name in kept:
                 self.merge(olds[name], value)
@@ -353,17 +361,20 @@ class Updater:
                 continue
             before = olds.get(_ANNOTATIONS.get(name) if name not in olds else name, _MISSING)
             self._class_attribute(pair, name, before, value)
-        for name, value in olds.items():
-            if name in news or is_of_the_layout(name, value):
-                continue
-            if any(name == place and said in news for said, place in _ANNOTATIONS.items()):
-                continue
-            if is_gone(pair, name, olds):
-                self._delete(old, name, value)
-                pair.changed = True
+        for name in gone - _ANNOTATIONS.keys():
+            self._delete(old, name, olds[name])
+        pair.changed |= bool(gone)
         if is_a(old, enum.EnumType):
             keep_pseudo_members(olds, old)
         self.formers[id(old)] = olds
+
+    @staticmethod
+    def _is_gone(pair: Pair, name: str, olds: dict[str, Any], news: dict[str, Any]) -> bool:
+        if is_of_the_layout(name, olds[name]):
+            return False
+        if any(name == place and said in news for said, place in _ANNOTATIONS.items()):
+            return False
+        return is_gone(pair, name, olds)
 
     def former_attributes(self, pair: Pair) -> Mapping[str, Any]:
         """The namespace of an old class as it was."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from gcremap._reload.matching.makers import Makers, found_by
 from gcremap._reload.matching.state import CONTAINERS
-from gcremap._reload.objects.kinds import is_a, is_class, is_of_a_statement, mro_of, namespace_of
+from gcremap._reload.objects.kinds import is_a, is_class, is_of_a_statement, mro_of
 from gcremap._reload.sources.effects import names_in_class
 from gcremap._reload.sources.outside import differ_in_bodies
 
@@ -55,8 +55,8 @@ def stays_as_made(pair: Pair, name: str, before: Any, value: Any, anew: set[int]
 
 def says_itself(pair: Pair, name: str) -> bool:
     """Whether an attribute is what the source of the class makes it."""
-    if name == "__annotations__":
-        return _changes_to_text(pair)
+    if name in ("__annotations__", "__annotations_cache__"):
+        return pair.is_retyped
     if name == "__orig_bases__":
         return True  # of the class statement itself, by what its names mean now
     return name in pair.new_members or name in pair.reassigned
@@ -75,7 +75,7 @@ def _is_another(pair: Pair, matcher: Matcher) -> bool:
     is_same = pair.same_definition or differ_in_bodies(pair.former, pair.definition)
     if not is_same or pair.module in matcher.registered_anew:
         return True
-    return _changes_to_text(pair)
+    return pair.is_retyped
 
 
 def _has_other_data(pair: Pair, matcher: Matcher) -> bool:
@@ -83,17 +83,6 @@ def _has_other_data(pair: Pair, matcher: Matcher) -> bool:
     values = matcher.values.get(pair.module)
     data = [each for each in pair.new_members.values() if not each.is_code]
     return values is not None and any(values.changed(name) for each in data for name in each.reads)
-
-
-def _changes_to_text(pair: Pair) -> bool:
-    """Whether annotations become text, or are none any more: a `__future__` import tells."""
-    return _in_text(pair.old) != _in_text(pair.new)
-
-
-def _in_text(cls: type) -> dict[str, bool]:
-    """Which annotations of a class are text."""
-    found = namespace_of(cls).get("__annotations__", {})
-    return {name: is_a(value, str) for name, value in found.items()}
 
 
 def _parts(pair: Pair, matcher: Matcher) -> list[Any]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from gcremap._reload.matching.alternatives import is_certain, made_by
 from gcremap._reload.matching.defaults import Parts
 from gcremap._reload.matching.successors import is_made_by
+from gcremap._reload.objects.annotations import are_text
 from gcremap._reload.objects.contents import ATOMS
 from gcremap._reload.objects.kinds import (
     LRU_CACHE,
@@ -68,6 +69,8 @@ class Pair:
     """The new one, where it is known."""
     former: Definition | None = None
     """The old one."""
+    is_retyped: bool = False
+    """Whether annotations of a class become text, or are none any more."""
 
     @property
     def final(self) -> Any:
@@ -299,6 +302,7 @@ class Matcher:
         pair = Pair(
             old, new, site.path, site.module, site.same, site.same_decorators,
             _members(site.old), _members(site.new), definition=site.new, former=site.old,
+            is_retyped=is_class(old) and is_class(new) and are_text(old) != are_text(new),
         )  # fmt: skip
         self.pairs.append(pair)
         self.by_old[id(old)] = pair

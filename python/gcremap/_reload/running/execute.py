@@ -21,14 +21,18 @@ from gcremap._reload.sources.source import Source
 class Recorder(MutableMapping[str, Any]):
     """The locals of a module's code: its namespace, with a note of every name it binds.
 
-    What the old source has bound and the new one does not is hidden from it until it binds that
+    What the old source has bound and the new one does not is `hidden` from it until it binds that
     name, and so is what stands before a builtin: code gets what it would get in a fresh start, or
-    fails as it would there.
+    fails as it would there. Code that looks at all names does not find those `to_come`, either;
+    who asks for one by name does, as it always did at a reload.
     """
 
-    def __init__(self, namespace: Namespace, hidden: frozenset[str]) -> None:
+    def __init__(
+        self, namespace: Namespace, hidden: frozenset[str], to_come: Iterable[str] = ()
+    ) -> None:
         self._namespace = namespace
         self._hidden = hidden
+        self._unseen = hidden.union(name for name in to_come if not name.startswith("__"))
         self.stored: set[str] = set()
         self.asked: set[str] = set()
         """Names of the old version that the new one has read before it bound them."""
@@ -53,7 +57,7 @@ class Recorder(MutableMapping[str, Any]):
         self.stored.discard(name)
 
     def __iter__(self) -> Iterator[str]:
-        return (name for name in self._namespace if name not in self._hidden - self.stored)
+        return (name for name in self._namespace if name not in self._unseen - self.stored)
 
     def __len__(self) -> int:
         return len(list(iter(self)))
@@ -85,9 +89,14 @@ class FewSwitches:
 
 
 def execute(
-    module: Any, source: Source, hidden: frozenset[str], code: CodeType | None
+    module: Any,
+    source: Source,
+    hidden: frozenset[str],
+    to_come: Iterable[str],
+    code: CodeType | None,
 ) -> frozenset[str] | None:
     """Run `code` of `source` in the namespace of `module`; returns the names that it bound.
+    `hidden` and `to_come` are as for Recorder.
 
     None where that cannot be told, since the loader runs the code itself.
     """
@@ -116,7 +125,7 @@ def execute(
         # Other threads may use these: they are hidden from what only reads names.
         looks = source.text is None or "globals" in source.text
         taken = _take_out(namespace, hidden) if looks else {}
-        recorder = Recorder(namespace, hidden)
+        recorder = Recorder(namespace, hidden, to_come)
         exec(code, namespace, recorder)
         bound = recorder.stored | recorder.asked | stored_globally(code)
         stored = frozenset(bound & namespace.keys())

@@ -42,6 +42,7 @@ from gcremap._reload.running.registrations import code_to_run
 from gcremap._reload.running.script import Script
 from gcremap._reload.running.shelter import Shelter
 from gcremap._reload.running.withheld import WithheldWarnings
+from gcremap._reload.sources import codes
 from gcremap._reload.sources.definitions import Definition
 from gcremap._reload.sources.source import Source
 from gcremap._report import RemapReport
@@ -185,7 +186,7 @@ class Stage:
             hidden |= (olds | self._brought_by_star(job)) - frozenset(job.new_index)
         hidden -= own
         job.ran = code_to_run(job, self._changes)
-        stored = execute(job.module, job.now, hidden, job.ran)
+        stored = execute(job.module, job.now, hidden, job.new_index or (), job.ran)
         before, after = job.snapshot.namespace, job.namespace
         if stored is None:
             # A loader that runs the code itself may have bound a name to what it was before.
@@ -266,7 +267,7 @@ class Stage:
         held.settle(self._matcher, olds, (old_index, new_index), values.changed)
         self._matcher.values[name] = values
         for key in data:
-            self._settle_value(job, values, key, olds[key], news[key])
+            self._settle_value(job, values, sites[key], olds[key], news[key])
         self._settle_class_values(name)
         held.settle_members(self._matcher, name)
         self._drop_names(job, values)
@@ -285,7 +286,8 @@ class Stage:
             if pair is not None and pair.new is value and not pair.data:
                 namespace[key] = pair.old
 
-    def _settle_value(self, job: Job, values: Values, key: str, old: Any, new: Any) -> None:
+    def _settle_value(self, job: Job, values: Values, site: Site, old: Any, new: Any) -> None:
+        key = site.path
         definition = (job.new_index or {}).get(key)
         imported = definition is not None and definition.is_import
         says_names = key in ("__all__", "__annotations__") and type(old) is type(new)
@@ -297,9 +299,7 @@ class Stage:
         pair = self._matcher.by_new.get(id(new))
         if pair is not None and pair.old is old:
             return  # a member of an Enum, bound by a decorator of that
-        chosen = key in job.policy.keep or (not imported and values.keeps(key))
-        site = Site(key, job.name)
-        if chosen:
+        if key in job.policy.keep or (not imported and values.keeps(key)):
             self._keep(job, key, old, new, site)
             return
         indexes = (job.old_index or {}, job.new_index or {})
@@ -310,7 +310,7 @@ class Stage:
             return
         job.report.updated.append(key)
         if takes_the_place(key, (job.snapshot.namespace, job.namespace), indexes):
-            self._matcher.add_data(old, new, site, keep=False)
+            self._matcher.add_data(old, new, Site(key, job.name), keep=False)
 
     def _settle_class_values(self, module: str) -> None:
         """What a class has for a list or an object that its source defines anew is what others
@@ -347,11 +347,20 @@ class Stage:
         for definition, old, new, site in self._kept:
             one, other = type(old), type(new)
             alike = one is other or (said_of(one) == said_of(other) and same_layout(one, other))
+            if self._is_made_again(old, new, site):
+                self._matcher.match(old, new, site)
             if definition is None or not alike or is_class(new) or is_function(new):
                 continue
             if definition.fresh or id(new) in self._young:
                 self._matcher.add_data(old, new, site, keep=True)
         self._kept.clear()
+
+    def _is_made_again(self, old: Any, new: Any, site: Site) -> bool:
+        """Whether a call has made the same function: it may have copied from what changed."""
+        policy = self.job.policy
+        if site.path in policy.keep or policy.state == "keep" or id(new) not in self._young:
+            return False
+        return is_function(old) and is_function(new) and codes.same(old.__code__, new.__code__)
 
     @functools.cached_property
     def _young(self) -> set[int]:
