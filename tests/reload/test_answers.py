@@ -118,7 +118,7 @@ def test_questions_disturb_nobody(project: Any) -> None:
 
 LAZY = """
     import importlib
-    _where = {{"f": ".impl", "LIMIT": ".impl", "rest": None}}
+    _where = {{"f": ".impl", "LIMIT": ".impl", "rest": ".impl"}}
     def __getattr__(name):
         if name not in _where:
             raise AttributeError(name)
@@ -144,6 +144,10 @@ def test_package_that_loads_its_parts_when_asked(project: Any, then: str) -> Non
     project.reload(pkg_impl=source.format(2))
     assert (user.f(), user.LIMIT, last.n) == (2, 2, 2)
     assert (pkg.f(), pkg.LIMIT) == (2, 2)
+    project.reload(pkg_impl=source.format(2) + "rest = 1\n")
+    assert "rest" not in vars(pkg)  # which would give it
     with pytest.raises(ZeroDivisionError):
-        project.reload(pkg_impl=source.format(3) + "def __after_reload__(previous): 1/0\n")
+        project.reload(
+            pkg_impl=source.format(3) + "rest = 1\ndef __after_reload__(previous): 1/0\n"
+        )
     assert (user.f(), user.LIMIT, last.n, pkg.LIMIT) == (2, 2, 2, 2)

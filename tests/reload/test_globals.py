@@ -161,3 +161,27 @@ def test_what_is_not_there_yet_is_not_found(project: Any, looks: str) -> None:
     project.reload(mod=source.format(looks, 3))
     assert mod.FOUND == (3, ["a1", "a3", "a6"])
     assert (mod.a4, mod.a5) == (["x"], 3)
+
+
+def test_names_that_only_type_checkers_are_told(project: Any) -> None:
+    """trio.socket fills its namespace, and has the names a second time for them."""
+    source = """
+        import typing
+        from typing import TYPE_CHECKING
+        globals().update({{"A": 1, "B": [{0}]}})
+        if TYPE_CHECKING:
+            A = 5
+            from nowhere import B
+        if typing.TYPE_CHECKING:
+            from nowhere import C
+        else:
+            C = {0}
+    """
+    mod = project.load(mod=source.format(1), user="from mod import A, B, C\n")
+    import user
+
+    user.B.append("x")
+    for edit in (2, 3):
+        reports = project.reload(mod=source.format(edit))
+        assert (mod.A, mod.B, mod.C) == (user.A, user.B, user.C) == (1, [edit], edit)
+        assert not reports[0].removed

@@ -463,3 +463,18 @@ def test_failure_after_values_have_moved_to_the_new_class(project: Any) -> None:
     assert mod.VALUE is before is mod.take()
     assert type(before) is cls is mod.A
     assert before.n == 1
+
+
+@pytest.mark.parametrize("slots", ["()", "[]", "'own'", "('own',)", "{'own': 'its doc'}"])
+def test_class_that_is_laid_out_anew_says_its_slots_as_it_did(project: Any, slots: str) -> None:
+    source = "class C:\n    __slots__ = {}\n"
+    project.load(
+        mod=source.format("('a',)"), user=f"import mod\nclass D(mod.C):\n    __slots__ = {slots}\n"
+    )
+    import user
+
+    said = user.D.__slots__
+    project.reload(mod=source.format("('a', 'b')"))
+    assert user.D.__slots__ == said
+    assert type(user.D.__slots__) is type(said)
+    assert not hasattr(user.D(), "__dict__")

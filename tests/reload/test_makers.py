@@ -3,6 +3,7 @@ said follows these, and what they call."""
 
 from __future__ import annotations
 
+import sys
 from textwrap import dedent
 from typing import Any
 
@@ -222,3 +223,39 @@ def test_what_a_decorator_says_of_definitions_in_a_registry(project: Any) -> Non
     assert names == {"C!": (2, mod.C), "f!": (2, mod.f), "print": (1, print)}
     assert listed == [(2, mod.C), (2, mod.f), (1, print)]
     assert {mod.g: {"level": 5}} == mod.OTHERS
+
+
+@pytest.mark.parametrize("where", ["mod", "givers"])
+def test_methods_that_the_maker_or_the_decorator_of_a_class_gives_no_more(
+    project: Any, where: str
+) -> None:
+    tools = """
+        def make(name):
+            methods = {{"m": lambda self: {0}}}
+            if {1}:
+                methods["gone"] = lambda self: 0
+            return type(name, (), methods)
+        def given(cls):
+            def m(self): return {0}
+            def gone(self): return 0
+            cls.m = m
+            if {1}:
+                cls.gone = gone
+            return cls
+    """
+    user = """
+        A = make("A")
+        @given
+        class B: pass
+    """
+    sources = {"mod": tools + user} if where == "mod" else {"givers": tools}
+    head = {} if where == "mod" else {"mod": "from givers import make, given\n" + dedent(user)}
+    project.load(**{name: text.format(1, True) for name, text in sources.items()})
+    mod = project.load(**head) if head else sys.modules["mod"]
+    mod.A.set_by_hand = mod.B.set_by_hand = lambda self: "hand"
+    made = [mod.A(), mod.B()]
+    project.reload(**{name: text.format(2, False) for name, text in sources.items()}, **head)
+    for one, cls in zip(made, (mod.A, mod.B), strict=True):
+        assert type(one) is cls
+        assert (one.m(), cls().m(), one.set_by_hand()) == (2, 2, "hand")
+        assert not hasattr(cls, "gone")

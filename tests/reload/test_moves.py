@@ -162,3 +162,39 @@ def test_method_that_has_gone_down_to_several_subclasses(project: Any) -> None:
         mod="class B: pass\nclass C(B):\n def f(self): return 2\nclass D(B):\n f = lambda self: 3"
     )
     assert (bound(), c.f(), mod.D().f()) == (1, 2, 3)
+
+
+@pytest.mark.parametrize("slots", ["", "__slots__ = ('__weakref__',)"])
+def test_class_that_its_package_shows_as_its_own(project: Any, slots: str) -> None:
+    """anyio's and httpx's packages say so of what is in their modules."""
+    core = """
+        import base
+        class C:
+            {1}
+            def m(self): return {0}
+        def f(): return {0}
+    """
+    shown = """
+        from .core import C, f
+        for value in list(locals().values()):
+            if getattr(value, "__module__", "").startswith("pkg."):
+                value.__module__ = __name__
+    """
+    pkg = project.load(pkg_=shown, pkg_core=core.format(1, ""), base="")
+    for names in (["pkg.core"], ["pkg.core", "pkg"]):
+        project.reload(*names, pkg_core=core.format(2, slots))
+        assert (pkg.C.__module__, pkg.f.__module__) == ("pkg", "pkg")
+        assert (pkg.C().m(), pkg.f()) == (2, 2)
+
+
+def test_function_says_where_it_has_come_to(project: Any) -> None:
+    source = "def f(): return {}\n"
+    project.load(b="from a import f\n", a=source.format(1))
+    import a
+    import b
+
+    held = [b.f]
+    project.reload(a="from b import f\n", b=source.format(2))
+    assert (a.f(), a.f.__module__, held) == (2, "b", [b.f])
+    project.reload(a=source.format(3), b="from a import f\n")
+    assert (b.f(), b.f.__module__, held) == (3, "a", [a.f])

@@ -183,3 +183,32 @@ def test_a_remap_that_fails_after_its_last_write(
             project.reload(mod=source)
     project.reload(mod=source.replace("2", "3"))
     assert held.m() == mod.C().m() == 3
+
+
+@pytest.mark.parametrize("slots", ["", "__slots__ = ('x', 'y')"])
+def test_class_that_a_later_module_shows_as_its_own(project: Any, slots: str) -> None:
+    """What trio.abc, say, had is noted before trio._abc runs, whose classes it shows."""
+    core = """
+        class C:
+            {1}
+            rows = []
+            def m(self): return {0}
+    """
+    sources = {
+        "shown": "from core import C\nC.__module__ = 'shown'\n",
+        "last": "from shown import C\nN = {0}\nclass D(C): pass\n",
+    }
+    shown = project.load(core=core.format(1, "__slots__ = ('x',)"), **sources)
+    import core as home
+    import last
+
+    c, made = shown.C, shown.C()
+    made.x = 1
+    c.rows.append("x")
+    before = [dict(vars(each)) for each in (c, last.D, shown, home)]
+    edit = {**sources, "last": "from shown import C\n1 / 0\n"}
+    with pytest.raises(ZeroDivisionError) as caught:
+        project.reload(core=core.format(2, slots), **edit)
+    assert not getattr(caught.value, "__notes__", [])
+    assert [dict(vars(each)) for each in (c, last.D, shown, home)] == before
+    assert (made.m(), made.x, type(made)) == (1, 1, c)

@@ -609,3 +609,28 @@ def test_names_for_a_star_that_are_added_to(project: Any, more: str) -> None:
     assert mod.__all__ == names
     project.reload(mod=source.format(0, more.format(0)))
     assert mod.__all__ == (names[:-1] if "if" in more else names)
+
+
+def test_object_of_another_class_takes_the_place_wherever_it_is_held(project: Any) -> None:
+    source = """
+        class Plain:
+            def say(self): return "plain"
+        class Loud:
+            def say(self): return "loud"
+        handler = {0}()
+        handlers = {{"first": handler}}
+        chain = [handler]
+    """
+    mod = project.load(
+        mod=source.format("Plain"), user="from mod import handler\nrows = [handler]\n"
+    )
+    import user
+
+    bound, keys = mod.handler.say, {mod.handler: 1}
+    for edit in ("Loud", "Plain"):
+        project.reload(mod=source.format(edit))
+        held = [user.handler, *user.rows, *mod.chain, mod.handlers["first"], *keys, bound.__self__]
+        assert all(each is mod.handler for each in held)
+        assert type(mod.handler) is getattr(mod, edit)
+    project.reload(mod=source.format("int"))
+    assert (mod.handler, user.handler) == (0, 0)

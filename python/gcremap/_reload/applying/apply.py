@@ -244,6 +244,10 @@ class Applier:
                 )
             ):
                 set_attribute(new, name, value)
+        told = olds.get("__module__")
+        said = "__module__" in pair.new_members or pair.is_moved
+        if not said and news["__module__"] == pair.module != told:
+            set_attribute(new, "__module__", told)  # code elsewhere shows the class as its own
         if is_a(new, enum.EnumType):
             remains.keep_pseudo_members(olds, new)
         if is_a(new, abc.ABCMeta):

@@ -23,7 +23,7 @@ def carry_attributes(source: FunctionType, target: FunctionType, pair: Pair, und
     The program may be another module, which shows what is in it as its own. What no statement of
     the module sets may be of decorators; if these are others, it goes.
     """
-    shown_elsewhere = source.__module__ != pair.module
+    shown_elsewhere = source.__module__ != pair.module and not pair.is_moved
     if shown_elsewhere and target.__module__ == target.__globals__.get("__name__"):
         assign(target, "__module__", source.__module__, undo)
     before, present = vars(source), vars(target)

@@ -84,10 +84,9 @@ def rebuild_class(cls: type, bases: tuple[type, ...], metaclass: type) -> type:
 
 def _slots_over(bases: tuple[type, ...], slots: Any) -> Any:
     """Those that a class on `bases` may have: no dict where there is one."""
-    if is_a(slots, str):
-        slots = (slots,)
+    names = (slots,) if is_a(slots, str) else slots
     there = {name for base in bases for name, offset in _OFFSETS.items() if offset(base)}
-    return [name for name in slots if name not in there] if there else slots
+    return slots if there.isdisjoint(names) else tuple(n for n in names if n not in there)
 
 
 _OFFSETS = {

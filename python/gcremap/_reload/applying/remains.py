@@ -9,6 +9,7 @@ from typing import Any
 
 from gcremap._reload.applying.migrate import instances
 from gcremap._reload.matching.match import Matcher, Pair
+from gcremap._reload.matching.successors import is_given_by
 from gcremap._reload.objects.kinds import is_a, is_class
 from gcremap._reload.objects.layout import same_layout
 
@@ -26,7 +27,20 @@ def is_gone(pair: Pair, name: str, olds: Mapping[str, Any]) -> bool:
     value = olds[name]
     if type(value).__name__ == "_tuplegetter" or name in _MADE:
         return True
-    return is_a(value, FunctionType) and value.__qualname__ == f"{pair.old.__qualname__}.{name}"
+    if not is_a(value, FunctionType):
+        return False
+    if value.__qualname__ == f"{pair.old.__qualname__}.{name}":
+        return True
+    if pair.former is not None:
+        return is_given_by(value, pair.former)
+    given = {_maker_of(each) for each in vars(pair.new).values() if is_a(each, FunctionType)}
+    return _maker_of(value) in given - {None}
+
+
+def _maker_of(function: FunctionType) -> str | None:
+    """The function that has made another, by its qualified name."""
+    maker, inner, _ = function.__code__.co_qualname.rpartition(".<locals>.")
+    return maker if inner else None
 
 
 _MADE = frozenset({"_fields", "_field_defaults", "_make", "_is_protocol", "_is_runtime_protocol"})

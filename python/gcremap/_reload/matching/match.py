@@ -69,6 +69,8 @@ class Pair:
     """The new one, where it is known."""
     former: Definition | None = None
     """The old one."""
+    is_moved: bool = False
+    """The new one is of another module."""
     is_retyped: bool = False
     """Whether annotations of a class become text, or are none any more."""
 

@@ -49,7 +49,7 @@ def match_moved(job: Job, jobs: Iterable[Job], matcher: Matcher) -> None:
         matcher.match(old, new, Site(name, job.name, *sides, certain=True))
         for pair in matcher.pairs[first:]:
             # The new one has its own globals, and is perhaps in use already.
-            pair.keep, pair.changed = False, True
+            pair.keep, pair.changed, pair.is_moved = False, True, moved
 
 
 def match_pushed_down(matcher: Matcher) -> None:

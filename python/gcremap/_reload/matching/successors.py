@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Set
 from functools import partial
 from typing import Any
 
 from gcremap._reload.objects.contents import COLLECTIONS
-from gcremap._reload.objects.kinds import LRU_CACHE, is_a, is_class, is_function
+from gcremap._reload.objects.kinds import LRU_CACHE, is_a, is_class, is_function, is_of_a_statement
 from gcremap._reload.sources.definitions import Definition, Index
 
 
@@ -23,8 +24,10 @@ def takes_the_place(
     old, new = olds[name], news[name]
     if before is None or now is None:
         return False
-    is_data = type(old).__name__ == type(new).__name__ and not (is_class(new) or is_function(new))
-    if before.fresh and now.fresh and is_data:
+    one, other = type(old), type(new)
+    alike = one.__name__ == other.__name__ or (is_of_a_statement(one) and is_of_a_statement(other))
+    are_code = any(is_class(each) or is_function(each) for each in (old, new))
+    if before.fresh and now.fresh and alike and not are_code:
         return True
     # What is called may take another form: a function becomes an object with `__call__`, or a
     # call makes another.
@@ -46,9 +49,20 @@ def is_another(old: Any, new: Any, definition: Definition) -> bool:
 
 def is_made_by(value: Any, definition: Definition) -> bool:
     """Whether a value is a function or class that the function made that a statement calls."""
+    return _is_of_makers(value, definition.reads)
+
+
+def is_given_by(value: Any, definition: Definition) -> bool:
+    """Whether a value is a function that the function made which has made, or decorated, the
+    class that has it."""
+    decorators = _NAME.findall(" ".join(definition.decorators))
+    return _is_of_makers(value, definition.reads.union(decorators))
+
+
+def _is_of_makers(value: Any, makers: Set[str]) -> bool:
     for origin in _origins(value):
         maker, inner, _ = origin.partition(".<locals>.")
-        if inner and not definition.reads.isdisjoint({maker, maker.rpartition(".")[2]}):
+        if inner and not makers.isdisjoint({maker, maker.rpartition(".")[2]}):
             return True
     return False
 
@@ -69,6 +83,7 @@ def _origins(value: Any) -> Iterator[str]:
             return
 
 
+_NAME = re.compile(r"(?:id|attr)='(\w+)'")
 _DEPTH = 8
 _AROUND = (
     ((staticmethod, classmethod), "__func__"), (property, "fget"), (LRU_CACHE, "__wrapped__"),

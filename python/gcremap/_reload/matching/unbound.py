@@ -58,9 +58,9 @@ def match_unbound_classes(jobs: Iterable[Job], matcher: Matcher, nursery: Nurser
             for known, each in _namesakes(classes[0], matcher).items()
             if known not in fresh and known not in matcher.by_old
         }
-        if len(olds) > 1 and job is not None:
+        if len(olds) > 1:
             # Some are of a module that is gone, and wait for the collector.
-            near = set(map(id, _reachable(job)))
+            near = set(map(id, chain.from_iterable(map(_reachable, by_name.values()))))
             olds = {known: each for known, each in olds.items() if known in near}
         if len(olds) == len(classes) == 1:
             was, now = (job.old_index or {}, job.new_index or {}) if job is not None else ({}, {})

@@ -11,6 +11,7 @@ from typing import Any
 
 from gcremap._reload.objects.attributes import delete_attribute, set_attribute
 from gcremap._reload.objects.kinds import is_a, is_class, is_function, module_of
+from gcremap._reload.objects.layout import is_of_the_layout
 
 Namespace = dict[str, Any]
 
@@ -104,10 +105,13 @@ def _known_weakly(value: Any) -> Iterator[tuple[weakref.WeakValueDictionary[Any,
 def _restore(value: Any, content: Any) -> None:
     """Undo what failing code has done to an old object that it could still see."""
     if is_class(value):
-        for name in [name for name in vars(value) if name not in content]:
-            delete_attribute(value, name)
+        # Another one may have taken its place meanwhile, with a layout of its own.
+        for name, attribute in dict(vars(value)).items():
+            if name not in content and not is_of_the_layout(name, attribute):
+                delete_attribute(value, name)
         for name, attribute in content.items():
-            if vars(value).get(name) is not attribute:
+            is_other = vars(value).get(name) is not attribute
+            if is_other and not is_of_the_layout(name, attribute):
                 set_attribute(value, name, attribute)
         return
     present: Any = vars(value) if is_a(value, FunctionType) else value

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType, ModuleType
 from typing import Any, NamedTuple
 
+from gcremap._reload.matching.job import Job
 from gcremap._reload.matching.state import RESERVED, SCALARS, is_equal
 from gcremap._reload.objects.kinds import is_a, is_class, module_of, namespace_of
 from gcremap._reload.running.answers import answer_of
@@ -109,8 +110,8 @@ class Followers:
         for name, target in statement.names:
             if package is not None:
                 old, new = change.by_name.get(name, (_MISSING, _MISSING))
-                is_asked = name not in vars(package) and self._is_held(holder, target, old)
-                if is_asked and self._answer(package, name) is new:
+                is_there = old is not _MISSING and self._is_held(holder, target, old)
+                if is_there and name not in vars(package) and self._answer(package, name) is new:
                     self._rebind(holder, target, old, new)
             elif name == "*":
                 for each, (old, new) in change.by_star.items():
@@ -128,7 +129,8 @@ class Followers:
     def _put_there(self, package: ModuleType, change: Change) -> None:
         """What a package has put into its namespace when it was asked for it."""
         for name, (old, new) in change.by_name.items():
-            if self._is_held(package, name, old) and self._answer(package, name) is new:
+            is_there = old is not _MISSING and self._is_held(package, name, old)
+            if is_there and self._answer(package, name) is new:
                 self._rebind(package, name, old, new)
 
     def _answer(self, package: ModuleType, name: str) -> Any:
@@ -162,6 +164,15 @@ def _setter(holder: Any, name: str, value: Any) -> Callable[[], None]:
     if value is _MISSING:
         return functools.partial(delattr, holder, name)
     return functools.partial(setattr, holder, name, value)
+
+
+def without_remapped(job: Job, final: Callable[[Any], Any]) -> dict[str, Any]:
+    """What a module had, less what was replaced wherever it was referred to."""
+    present = job.namespace
+    return {
+        name: present[name] if name in present and final(value) is present[name] else value
+        for name, value in job.snapshot.namespace.items()
+    }
 
 
 def _differences(olds: Mapping[str, Any], news: Mapping[str, Any]) -> Values:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import functools
 import gc
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import EnumType
 from types import ModuleType
 from typing import Any, Literal
@@ -36,7 +36,7 @@ from gcremap._reload.running import ahead, gone, submodules
 from gcremap._reload.running.answers import Answers
 from gcremap._reload.running.attempts import Attempts
 from gcremap._reload.running.execute import execute
-from gcremap._reload.running.followers import Followers
+from gcremap._reload.running.followers import Followers, without_remapped
 from gcremap._reload.running.imports import index_starred, starred
 from gcremap._reload.running.registrations import code_to_run
 from gcremap._reload.running.script import Script
@@ -163,17 +163,16 @@ class Stage:
         dropped = [pair.new for pair in pairs if pair.keep and not are_young]
         return [*named, *replaced, *dropped]
 
-    def roll_back(self) -> list[Exception]:
-        """Put everything back; what went wrong, without stopping there."""
-        problems = []
+    def take_back(self) -> list[Exception]:
+        """Undo what it changed; what went wrong, without stopping there."""
         self._shelter.leave()
-        for step in (*reversed(self.undo), self.job.snapshot.restore, self._reindexing.undo):
-            try:
-                step()
-            except Exception as problem:
-                problems.append(problem)
-        self.undo.clear()
-        return problems
+        steps, self.undo = self.undo, []
+        return _problems_of(reversed(steps))
+
+    def restore(self) -> list[Exception]:
+        """Give the module back what it had, once all stages have taken back what they changed:
+        what it had may be of a module that ran before."""
+        return _problems_of((self.job.snapshot.restore, self._reindexing.undo))
 
     def sweep_after(self, error: BaseException, made: list[Any]) -> None:
         self._attempts.sweep_after(error, self.job, made)
@@ -469,7 +468,7 @@ class Stage:
         job.report.remap = report
         module = self._module
         if module is not None:
-            olds = self._without_remapped()
+            olds = without_remapped(job, self._matcher.final)
             news = vars(module) | self._answers.now(module, olds, sources)
             followers = Followers(self.undo, self._matcher.final, sources)
             followers.follow(module, olds | self._answers.before, news)
@@ -487,10 +486,12 @@ class Stage:
         module = self.job.module
         return module.module if isinstance(module, Script) else module
 
-    def _without_remapped(self) -> dict[str, Any]:
-        """What the module had, less what was replaced wherever it was referred to."""
-        present, final = self.job.namespace, self._matcher.final
-        return {
-            name: present[name] if name in present and final(value) is present[name] else value
-            for name, value in self.job.snapshot.namespace.items()
-        }
+
+def _problems_of(steps: Iterable[Callable[[], Any]]) -> list[Exception]:
+    problems = []
+    for step in steps:
+        try:
+            step()
+        except Exception as problem:
+            problems.append(problem)
+    return problems

@@ -91,12 +91,14 @@ class Transaction:
             try:
                 made = [stage.made() for stage in stages]
             finally:
-                for stage in reversed(stages):
-                    for problem in stage.roll_back():
-                        error.add_note(
-                            f"Not all of {stage.job.name} could be put back: "
-                            f"{type(problem).__name__}: {problem}"
-                        )
+                backward = stages[::-1]
+                problems = [(each, problem) for each in backward for problem in each.take_back()]
+                problems += [(each, problem) for each in backward for problem in each.restore()]
+                for stage, problem in problems:
+                    error.add_note(
+                        f"Not all of {stage.job.name} could be put back: "
+                        f"{type(problem).__name__}: {problem}"
+                    )
                 for job in remembered:
                     _remember(job.module, job.was)
             for stage, definitions in zip(reversed(stages), reversed(made), strict=True):

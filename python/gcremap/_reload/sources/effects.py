@@ -135,6 +135,8 @@ class _Reader:
                 self._touch(target, self._said(node, context), reads | names_read(node))
             case ast.Expr(value=ast.Call(func=ast.Attribute() as called)):
                 self._touch(called, self._said(node, context), reads | names_read(node))
+            case ast.If(test=test) if _is_for_type_checkers(test):
+                self._branches(node, 1, node.orelse, context, reads)
             case ast.If(test=test) | ast.While(test=test):
                 inner = reads | names_read(test)
                 where = f"{context}{type(node).__name__} {ast.dump(test)}: "
@@ -336,6 +338,15 @@ def _target_names(target: ast.expr | None) -> Iterator[str]:
             return
 
 
+def _is_for_type_checkers(test: ast.expr) -> bool:
+    """Whether it never runs: `if TYPE_CHECKING:`."""
+    match test:
+        case ast.Name(id="TYPE_CHECKING") | ast.Attribute(attr="TYPE_CHECKING"):
+            return True
+        case _:
+            return False
+
+
 def imports_of(tree: ast.AST, path: str = "") -> Iterator[tuple[str, ast.Import | ast.ImportFrom]]:
     """Every import statement that runs outside of functions, in order, with the class path it
     stands in."""
@@ -347,7 +358,7 @@ def imports_of(tree: ast.AST, path: str = "") -> Iterator[tuple[str, ast.Import 
                 yield from imports_of(child, f"{path}{name}.")
             case ast.Import() | ast.ImportFrom():
                 yield path, child
-            case ast.If(test=ast.Name(id="TYPE_CHECKING") | ast.Attribute(attr="TYPE_CHECKING")):
+            case ast.If(test=test) if _is_for_type_checkers(test):
                 yield from imports_of(ast.Module(child.orelse, []), path)
             case ast.stmt() | ast.ExceptHandler() | ast.match_case():
                 yield from imports_of(child, path)
