@@ -268,3 +268,24 @@ def test_what_a_call_has_copied_of_a_function(project: Any) -> None:
             assert (made.__doc__, made(*arguments)) == (f"new {edit[1]}", edit[1])
         assert mod.old is old
         assert old.calls == 3
+
+
+def test_docs_that_a_loop_gives(project: Any) -> None:
+    """trio.socket's methods have those of the standard library."""
+    source = """
+        class C:
+            def m(self): return 1
+            def n(self): "own"
+        def f(): return 1
+        def g(): "own"
+        for each in {0}:
+            each.__doc__ = "given"
+    """
+    mod = project.load(mod=source.format("()"))
+    docs = (mod.C.m, mod.C.n, mod.f, mod.g)
+    project.reload(mod=source.format("(C.m, C.n, f)"))
+    assert [each.__doc__ for each in (mod.C.m, mod.C.n, mod.f, mod.g)] == [*["given"] * 3, "own"]
+    mod.g.__doc__ = "set by the program"
+    project.reload(mod=source.format("(C.m, C.n, f, 1)[:3]"))
+    assert mod.g.__doc__ == "set by the program"
+    assert project.identity == "replace" or docs == (mod.C.m, mod.C.n, mod.f, mod.g)

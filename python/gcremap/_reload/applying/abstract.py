@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gcremap._reload.applying.functions import Undo
+from gcremap._reload.applying.undo import Undo
 from gcremap._reload.objects.attributes import set_attribute
 
 

@@ -232,7 +232,8 @@ class Applier:
                 continue
             dynamic = name not in news and not remains.is_gone(pair, name, olds)
             # A structure of ctypes takes its fields once.
-            stays = name in kept and news[name] is not value and name != "_fields_"
+            stays = name in kept or self._is_state(pair, name, value, news)
+            stays = stays and news[name] is not value and name != "_fields_"
             stays = stays and name not in UNSETTABLE
             if stays:
                 self.updater.merge(value, news[name])
@@ -260,6 +261,12 @@ class Applier:
             self._migration.move(pair.module, old, new)
         elif self._matcher.final(type(old)) is not self._matcher.final(type(new)):
             self._migration.give_metaclass(old, new)
+
+    def _is_state(self, pair: Pair, name: str, value: Any, news: Mapping[str, Any]) -> bool:
+        """Whether it is what statements outside of the class set, which did not change."""
+        if name not in pair.attributes or callable(value):
+            return False
+        return name in news and self._matcher.final(type(value)) is type(news[name])
 
     def _orphan(self, function: FunctionType, code: types.CodeType) -> bool:
         """A closure handed out before: the new code, over what it captured; whether it can."""

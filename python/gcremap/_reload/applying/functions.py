@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import functools
 import types
-from collections.abc import Callable
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from gcremap import _native
+from gcremap._reload.applying.undo import Undo
 from gcremap._reload.matching.defaults import Parts
 
 if TYPE_CHECKING:
     from gcremap._reload.matching.match import Pair
-
-Undo = list[Callable[[], Any]]
 
 
 def carry_attributes(source: FunctionType, target: FunctionType, pair: Pair, undo: Undo) -> None:
@@ -31,7 +29,7 @@ def carry_attributes(source: FunctionType, target: FunctionType, pair: Pair, und
         name: value
         for name, value in before.items()
         if name in pair.attributes
-        or (pair.same_decorators and name not in present and name != "__wrapped__")
+        or (pair.same_decorators and name not in {*present, *pair.reassigned, "__wrapped__"})
     }
     if carried:
         saved = dict(present)

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from types import CellType, FunctionType
 from typing import Any
 
-from gcremap._reload.applying.functions import Undo, assign
+from gcremap._reload.applying.functions import assign
+from gcremap._reload.applying.undo import Undo
 from gcremap._reload.matching.match import Pair
 from gcremap._reload.objects.kinds import cells_of, is_a, is_class, is_function, namespace_of
 

@@ -11,7 +11,6 @@ from typing import Any
 
 from gcremap._reload.applying import functions
 from gcremap._reload.applying.functions import (
-    Undo,
     carry_attributes,
     copy_of,
     refill,
@@ -19,6 +18,7 @@ from gcremap._reload.applying.functions import (
     swap,
 )
 from gcremap._reload.applying.remains import is_gone, keep_pseudo_members
+from gcremap._reload.applying.undo import Undo
 from gcremap._reload.matching import defaults, dependents, state
 from gcremap._reload.matching.class_values import class_values
 from gcremap._reload.matching.equality import is_equal_in_the_end
@@ -32,11 +32,6 @@ from gcremap._reload.sources import codes
 
 _MISSING: Any = object()
 _METHODS = (types.MethodType, types.BuiltinMethodType)
-
-
-def roll_back(undo: Undo) -> None:
-    while undo:
-        undo.pop()()
 
 
 _ANNOTATIONS = {"__annotations__": "__annotations_cache__"}
@@ -117,7 +112,8 @@ class Updater:
                 self._same_defaults(pair, old, new)
             self._compute_annotations(pair, old, new)
             told = "__wrapped__" in vars(new) or "__doc__" in pair.reassigned
-            if told and old.__doc__ != new.__doc__:
+            as_stated = old.__doc__ in (None, *old.__code__.co_consts[:1])  # nobody set another
+            if (told or as_stated) and old.__doc__ != new.__doc__:
                 pair.changed = True
                 self._set(old, "__doc__", new.__doc__)
             if self.makers.are_others(pair):

@@ -92,11 +92,12 @@ def execute(
     module: Any,
     source: Source,
     hidden: frozenset[str],
+    unstated: frozenset[str],
     to_come: Iterable[str],
     code: CodeType | None,
 ) -> frozenset[str] | None:
     """Run `code` of `source` in the namespace of `module`; returns the names that it bound.
-    `hidden` and `to_come` are as for Recorder.
+    `hidden` and `to_come` are as for Recorder; `unstated` are names that no statement binds.
 
     None where that cannot be told, since the loader runs the code itself.
     """
@@ -116,7 +117,7 @@ def execute(
     namespace["__doc__"] = None
     if _imports_lazily(code):
         # Only where the locals are the globals: Python/ceval.c, _PyEval_LazyImportName.
-        taken = _take_out(namespace, hidden)
+        taken = _take_out(namespace, hidden | unstated)
         exec(code, namespace)
         stored = frozenset(_stored_by(code, "STORE_NAME", "STORE_GLOBAL") & namespace.keys())
         if _imports_star(code):
@@ -124,11 +125,12 @@ def execute(
     else:
         # Other threads may use these: they are hidden from what only reads names.
         looks = source.text is None or "globals" in source.text
-        taken = _take_out(namespace, hidden) if looks else {}
+        taken = _take_out(namespace, hidden | unstated if looks else unstated)
         recorder = Recorder(namespace, hidden, to_come)
         exec(code, namespace, recorder)
         bound = recorder.stored | recorder.asked | stored_globally(code)
         stored = frozenset(bound & namespace.keys())
+    stored |= unstated.intersection(namespace)
     for name, value in taken.items():
         namespace.setdefault(name, value)
     return stored

@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import functools
 import gc
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import EnumType
 from types import ModuleType
 from typing import Any, Literal
@@ -15,6 +15,7 @@ from gcremap._reload.applying.apply import Applier
 from gcremap._reload.applying.hashing import Reindexing
 from gcremap._reload.applying.redirect import Redirection
 from gcremap._reload.applying.repeats import drop_repeats
+from gcremap._reload.applying.undo import problems_of
 from gcremap._reload.matching import held, state
 from gcremap._reload.matching.changes import Changes
 from gcremap._reload.matching.class_values import class_values
@@ -87,6 +88,7 @@ class Stage:
         self._reindexing = Reindexing(set())
         self._shelter = Shelter()
         self._answers = Answers()
+        self._unstated: frozenset[str] = frozenset()
         self.applier: Applier
         self._kept: list[tuple[Definition | None, Any, Any, Site]] = []
         """Values that stay, each with the one that the new source made for it."""
@@ -167,12 +169,12 @@ class Stage:
         """Undo what it changed; what went wrong, without stopping there."""
         self._shelter.leave()
         steps, self.undo = self.undo, []
-        return _problems_of(reversed(steps))
+        return problems_of(reversed(steps))
 
     def restore(self) -> list[Exception]:
         """Give the module back what it had, once all stages have taken back what they changed:
         what it had may be of a module that ran before."""
-        return _problems_of((self.job.snapshot.restore, self._reindexing.undo))
+        return problems_of((self.job.snapshot.restore, self._reindexing.undo))
 
     def sweep_after(self, error: BaseException, made: list[Any]) -> None:
         self._attempts.sweep_after(error, self.job, made)
@@ -185,7 +187,8 @@ class Stage:
             hidden |= (olds | self._brought_by_star(job)) - frozenset(job.new_index)
         hidden -= own
         job.ran = code_to_run(job, self._changes)
-        stored = execute(job.module, job.now, hidden, job.new_index or (), job.ran)
+        self._unstated = unstated = submodules.unstated(job)
+        stored = execute(job.module, job.now, hidden, unstated, job.new_index or (), job.ran)
         before, after = job.snapshot.namespace, job.namespace
         if stored is None:
             # A loader that runs the code itself may have bound a name to what it was before.
@@ -202,10 +205,12 @@ class Stage:
                 if (asks and definition.asks_for_itself) or (main and definition.is_main)
             }
             bound = {key for key in stored if key in job.new_index or key.startswith("__")}
-            stored = frozenset(bound | (asked & job.namespace.keys()) | self._starred(job, stored))
+            bound |= (asked & job.namespace.keys()) | (unstated & stored)
+            stored = self._starred(job, stored) | bound
         stored &= job.namespace.keys()  # globals().pop() is not seen
         job.has_run, job.stored = True, stored
         job.now.stored = stored
+        job.now.names = (job.was.names - unstated) | stored | (after.keys() - before.keys())
         job.policy = self._policy(job.module)
 
     def _starred(self, job: Job, stored: frozenset[str]) -> frozenset[str]:
@@ -378,7 +383,9 @@ class Stage:
         stored = job.was.stored
         if stored is None:
             stored = frozenset(job.old_index or ()) | submodules.told_to_be(job)
-        for key in (stored | brought) - job.stored - state.OF_THE_MODULE - job.policy.keep:
+        for key in (
+            (stored | brought | self._unstated) - job.stored - state.OF_THE_MODULE - job.policy.keep
+        ):
             before = job.snapshot.namespace.get(key, _MISSING)
             if key not in brought and values.stands(key):
                 continue
@@ -485,13 +492,3 @@ class Stage:
         """The module whose namespace it is."""
         module = self.job.module
         return module.module if isinstance(module, Script) else module
-
-
-def _problems_of(steps: Iterable[Callable[[], Any]]) -> list[Exception]:
-    problems = []
-    for step in steps:
-        try:
-            step()
-        except Exception as problem:
-            problems.append(problem)
-    return problems

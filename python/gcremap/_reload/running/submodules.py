@@ -6,6 +6,7 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from gcremap._reload.matching.state import OF_THE_MODULE
 from gcremap._reload.objects.kinds import is_a
 from gcremap._reload.sources.definitions import Definition
 
@@ -45,3 +46,19 @@ def told_to_be(job: Job) -> frozenset[str]:
     `lazily(globals(), ...)`, which makes functions that answer for the module."""
     found = job.snapshot.namespace.keys() & {"__dir__", "__getattr__"}
     return frozenset(found if found and "globals" in (job.was.read() or "") else ())
+
+
+def unstated(job: Job) -> frozenset[str]:
+    """What the old source had bound in other ways than by a statement, `globals()[name] = ...`,
+    and the new one does not mention: it may be gone."""
+    text = job.now.text
+    if text is None or job.old_index is None or job.new_index is None:
+        return frozenset()
+    names = job.was.names & job.snapshot.namespace.keys()
+    stated = job.old_index.keys() | job.new_index.keys() | OF_THE_MODULE | job.policy.keep
+    package, namespace = job.name, job.snapshot.namespace
+    return frozenset(
+        name
+        for name in names - stated
+        if name not in text and not is_one(package, name, namespace[name])
+    )

@@ -64,6 +64,8 @@ class _Reader:
         self.effects: list[Effect] = []
         self._lines = lines
         self._branch: Branch = ()
+        self._loops: list[tuple[ast.expr, ast.expr]] = []
+        """The targets and the iterables of the loops around."""
         self._owner = owner.lstrip("_")
         """The class whose body it is, as it stands in private names."""
 
@@ -128,11 +130,10 @@ class _Reader:
                     self._assign([target], value, node, context, reads)
             case ast.AugAssign(target=target, value=value):
                 self._assign([target], value, node, context, reads, again=True)
-            case ast.Expr(
-                ast.Call(ast.Name("setattr"), [ast.Name() as owner, ast.Constant(str() as name), _])
-            ):
-                target = ast.Attribute(owner, name)
-                self._touch(target, self._said(node, context), reads | names_read(node))
+            case ast.Expr(ast.Call(ast.Name("setattr"), [owner, name, _])):
+                for each in self._texts_of(name):
+                    target = ast.Attribute(owner, each)
+                    self._touch(target, self._said(node, context), reads | names_read(node))
             case ast.Expr(value=ast.Call(func=ast.Attribute() as called)):
                 self._touch(called, self._said(node, context), reads | names_read(node))
             case ast.If(test=test) if _is_for_type_checkers(test):
@@ -147,7 +148,9 @@ class _Reader:
                 where = f"{context}for {ast.dump(node.target)} in {ast.dump(iterable)}: "
                 for name in _target_names(node.target):
                     self._bind(name, DATA, self._said(node.iter, where), inner)
+                self._loops.append((node.target, iterable))
                 self.body(node.body, where, inner)
+                self._loops.pop()
                 self.body(node.orelse, where, inner)
             case ast.With(items=items) | ast.AsyncWith(items=items):
                 for item in items:
@@ -233,6 +236,16 @@ class _Reader:
         self.effects.append(
             Binding(self._mangled(name), kind, said, self._all_mangled(reads), fresh, way)
         )
+
+    def _texts_of(self, node: ast.expr) -> list[str]:
+        """What a constant says, or the variable of a loop over some."""
+        found = [node]
+        if isinstance(node, ast.Name):
+            around = [
+                each for to, each in self._loops if isinstance(to, ast.Name) and to.id == node.id
+            ]
+            found = getattr(around[-1], "elts", []) if around else []
+        return [x.value for x in found if isinstance(x, ast.Constant) and isinstance(x.value, str)]
 
     def _touch(self, target: ast.expr, said: Print, reads: frozenset[str]) -> None:
         root = root_name(target)

@@ -24,7 +24,7 @@ class Note:
     """What was seen of the source of a module; `data` is the file as it was, `code` what that
     compiled to, if it is at hand."""
 
-    __slots__ = ("code", "data", "name", "path", "stamp", "text")
+    __slots__ = ("code", "data", "name", "names", "path", "stamp", "text")
 
     def __init__(
         self,
@@ -41,6 +41,8 @@ class Note:
         self.text = text
         self.stamp = stamp
         self.code: CodeType | None = None
+        self.names: tuple[str, ...] | None = None
+        """Those that the module had when it had run."""
 
 
 expected: dict[str, Note] = {}
@@ -97,11 +99,45 @@ def _get_code(loader: Any, name: str) -> Any:
     if now is None:
         return loader.get_code(name)
     expected[name] = now
+    _Running.watch(name, now)
     is_known = _is_of_the_file(loader, now)
     code = loader.get_code(name)
     if is_known:
         now.code = code
     return code
+
+
+class _Running(importlib.machinery.ModuleSpec):
+    """The spec of a module that is imported, until that has run: then its names are noted.
+
+    Of what tells when it has, this alone is not on the stack while it runs: Lib/importlib/
+    _bootstrap.py, _load_unlocked.
+    """
+
+    @classmethod
+    def watch(cls, name: str, note: Note) -> None:
+        spec: Any = getattr(sys.modules.get(name), "__spec__", None)
+        if _is_library(str(note.path)) or type(spec) is not importlib.machinery.ModuleSpec:
+            return
+        if vars(spec).get("_initializing"):
+            spec.__class__ = cls
+            vars(spec)["_note"] = note
+
+    @property
+    def _initializing(self) -> bool:
+        return True
+
+    @_initializing.setter
+    def _initializing(self, value: bool) -> None:
+        note = self.__dict__.pop("_note")
+        self.__class__ = importlib.machinery.ModuleSpec  # type: ignore[assignment]
+        self._initializing = value
+        namespace = getattr(sys.modules.get(self.name), "__dict__", None)
+        if type(namespace) is dict:  # it may have put something else there
+            note.names = tuple(namespace)
+
+
+_Running.__name__ = _Running.__qualname__ = "ModuleSpec"  # for its repr
 
 
 def _is_of_the_file(loader: Any, now: Note) -> bool:

@@ -40,6 +40,8 @@ class Source:
     """Modification time in nanoseconds and size of the file when it was read."""
     stored: frozenset[str] | None = None
     """The names that this version bound when it ran."""
+    names: frozenset[str] = frozenset()
+    """Those that the module had when this version had run, as far as it had to do with them."""
     origins: str | None = field(default=None, repr=False)
     """The modules that it imports names from, a line each, once that was asked for."""
     _outline: Outline | None = field(default=None, repr=False)
@@ -168,7 +170,13 @@ def _take_notes() -> None:
 
 def _source(note: Note) -> Source:
     return Source(
-        note.name, note.path, text=note.text, code=note.code, data=note.data, stamp=note.stamp
+        note.name,
+        note.path,
+        text=note.text,
+        code=note.code,
+        data=note.data,
+        stamp=note.stamp,
+        names=frozenset(note.names or ()),
     )
 
 
