@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import sys
+import types
 import typing
 from typing import Any
 
@@ -254,17 +255,22 @@ def test_what_a_call_has_copied_of_a_function(project: Any) -> None:
         class C:
             def new(self, {0}): 'new {1}'; return {1}
             old = renamed("old", new)
+            @staticmethod
+            def new_static({0}): 'new {1}'; return {1}
+            old_static = staticmethod(renamed("old_static", new_static.__func__))
     """
     mod = project.load(mod=source.format("x: int", 1), util=util)
     old = mod.old
     old.calls = 3
     for edit in (("x", 1), ("x: str, *, y=1", 2), ("x: int, *, y=2", 2), ("x: int", 3)):
         project.reload(mod=source.format(*edit))
-        for place in (mod, mod.C):
+        cls = mod.C
+        static = types.SimpleNamespace(old=cls.old_static, new=cls.new_static)
+        for place in (mod, cls, static):
             made, of = place.old, place.new
             assert made.__annotations__ == of.__annotations__
             assert made.__kwdefaults__ == of.__kwdefaults__
-            arguments = (0,) if place is mod else (mod.C(), 0)
+            arguments = (cls(), 0) if place is cls else (0,)
             assert (made.__doc__, made(*arguments)) == (f"new {edit[1]}", edit[1])
         assert mod.old is old
         assert old.calls == 3

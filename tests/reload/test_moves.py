@@ -164,13 +164,19 @@ def test_method_that_has_gone_down_to_several_subclasses(project: Any) -> None:
     assert (bound(), c.f(), mod.D().f()) == (1, 2, 3)
 
 
-@pytest.mark.parametrize("slots", ["", "__slots__ = ('__weakref__',)"])
-def test_class_that_its_package_shows_as_its_own(project: Any, slots: str) -> None:
-    """anyio's and httpx's packages say so of what is in their modules."""
+@pytest.mark.parametrize("marks", [("", ""), ("@mark", ""), ("", "@mark"), ("@mark", "@mark")])
+@pytest.mark.parametrize("slots", ["pass", "__slots__ = ('__weakref__',)"])
+def test_class_that_its_package_shows_as_its_own(
+    project: Any, slots: str, marks: tuple[str, str]
+) -> None:
+    """anyio's, httpx's and trio's packages say so of what is in their modules."""
     core = """
         import base
+        def mark(cls): return cls
+        {2}
         class C:
             {1}
+            rows = []
             def m(self): return {0}
         def f(): return {0}
     """
@@ -180,9 +186,13 @@ def test_class_that_its_package_shows_as_its_own(project: Any, slots: str) -> No
             if getattr(value, "__module__", "").startswith("pkg."):
                 value.__module__ = __name__
     """
-    pkg = project.load(pkg_=shown, pkg_core=core.format(1, ""), base="")
+    pkg = project.load(pkg_=shown, pkg_core=core.format(1, "gone = 1", marks[0]), base="")
+    made = pkg.C()
+    pkg.C.rows.append("x")
     for names in (["pkg.core"], ["pkg.core", "pkg"]):
-        project.reload(*names, pkg_core=core.format(2, slots))
+        project.reload(*names, pkg_core=core.format(2, slots, marks[1]))
+        assert (type(made), made.m(), pkg.C.rows) == (pkg.C, 2, ["x"])
+        assert not hasattr(pkg.C, "gone")
         assert (pkg.C.__module__, pkg.f.__module__) == ("pkg", "pkg")
         assert (pkg.C().m(), pkg.f()) == (2, 2)
 

@@ -55,6 +55,24 @@ def test_they_are_what_the_new_source_makes_them(project: Any, way: str) -> None
         assert mod.Y is user.Y
 
 
+@pytest.mark.parametrize("way", ["globals", "update", "vars"])
+def test_values_of_statements_that_did_not_change_are_state(project: Any, way: str) -> None:
+    source = WAYS[way] + "A = {1}\n"
+    mod = project.load(mod=source.format(1, 1))
+    mod.X, y = 5, mod.Y
+    y.append("x")
+    project.reload(mod=source.format(1, 2))
+    assert (mod.X, mod.Y is y, mod.A) == (5, True, 2)
+    project.reload(mod=source.format(3, 2))
+    assert (mod.X, mod.Y is y) == (3, True)
+
+
+def test_names_that_longer_ones_hold(project: Any) -> None:
+    mod = project.load(mod="globals().update([('B', 1), ('BIG', 2)])\n")
+    project.reload(mod="globals().update([('BIG', 2)])\n")
+    assert (hasattr(mod, "B"), mod.BIG) == (False, 2)
+
+
 def test_names_that_another_module_has(project: Any) -> None:
     """They are nowhere in the source, which binds them again, though nothing about them changed."""
     source = "import constants\nglobals().update(constants.ALL)\nA = {}\n"

@@ -347,7 +347,9 @@ class Matcher:
         return old.__code__.co_qualname == new.__code__.co_qualname
 
     def _classes(self, old: type, new: type, site: Site) -> Pair | None:
-        said = (old.__name__, old.__module__) == (new.__name__, new.__module__)
+        # Code elsewhere may have shown the old one as its own.
+        at_home = site.is_code and new.__module__ == site.module
+        said = old.__name__ == new.__name__ and (at_home or old.__module__ == new.__module__)
         stated = site.is_code and not site.is_decorated
         if not (said or stated or site.makes_classes(old, new)):
             return None  # a class statement makes one class, whatever it was told to say since
@@ -461,6 +463,8 @@ def _is_own(old: Any, new: Any, name: str) -> bool:
     """
     if is_class(old) and is_class(new):
         return old.__name__ == new.__name__ == name
+    if is_a(old, _WRAPPERS) and type(old) is type(new):
+        old, new = old.__func__, new.__func__
     return is_a(old, FunctionType) and is_a(new, FunctionType)
 
 

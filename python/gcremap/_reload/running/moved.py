@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -60,7 +61,7 @@ def carry_over(
             undo.append(report.undo)
         before = dict(namespace)
         namespace[name] = old
-        undo.append(lambda space=namespace, name=name, new=new: space.update({name: new}))  # type: ignore[misc]
+        undo.append(partial(namespace.__setitem__, name, new))
         followers.follow(moved.place.module, before | {name: new}, namespace)
         moved.job.report.kept.append(name)
 

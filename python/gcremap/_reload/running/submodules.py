@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -48,6 +49,9 @@ def told_to_be(job: Job) -> frozenset[str]:
     return frozenset(found if found and "globals" in (job.was.read() or "") else ())
 
 
+_WORD = re.compile(r"\w+")
+
+
 def unstated(job: Job) -> frozenset[str]:
     """What the old source had bound in other ways than by a statement, `globals()[name] = ...`,
     and the new one does not mention: it may be gone."""
@@ -57,8 +61,9 @@ def unstated(job: Job) -> frozenset[str]:
     names = job.was.names & job.snapshot.namespace.keys()
     stated = job.old_index.keys() | job.new_index.keys() | OF_THE_MODULE | job.policy.keep
     package, namespace = job.name, job.snapshot.namespace
+    words = frozenset(_WORD.findall(text))
     return frozenset(
         name
         for name in names - stated
-        if name not in text and not is_one(package, name, namespace[name])
+        if name not in words and not is_one(package, name, namespace[name])
     )

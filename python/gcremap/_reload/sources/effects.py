@@ -134,6 +134,11 @@ class _Reader:
                 for each in self._texts_of(name):
                     target = ast.Attribute(owner, each)
                     self._touch(target, self._said(node, context), reads | names_read(node))
+            case ast.Expr(ast.Call(ast.Attribute(owner, "update"), [], words)) if _is_all(owner):
+                for word in words:
+                    target = ast.Subscript(owner, ast.Constant(word.arg))
+                    same = ast.Assign([target], word.value)
+                    self._assign([target], word.value, same, context, reads)
             case ast.Expr(value=ast.Call(func=ast.Attribute() as called)):
                 self._touch(called, self._said(node, context), reads | names_read(node))
             case ast.If(test=test) if _is_for_type_checkers(test):
@@ -217,7 +222,7 @@ class _Reader:
             if isinstance(target, ast.Name) and isinstance(value, ast.Lambda):
                 self._bind(target.id, LAMBDA, said, frozenset())
                 continue
-            names = list(_target_names(target))
+            names = list(_target_names(target)) or list(_key_of_the_namespace(target))
             for name in names:
                 fresh = not again and len(names) == 1 and is_fresh(value)
                 self._bind(name, DATA, said, reads, fresh)
@@ -336,6 +341,24 @@ def is_fresh(value: ast.expr) -> bool:
             return True
         case _:
             return False
+
+
+def _is_all(node: ast.expr) -> bool:
+    """Whether it is the namespace of a module, at its top."""
+    match node:
+        case ast.Call(func=ast.Name(id="globals" | "vars" | "locals"), args=[], keywords=[]):
+            return True
+        case _:
+            return False
+
+
+def _key_of_the_namespace(target: ast.expr) -> Iterator[str]:
+    """`globals()["NAME"]` is another way to say NAME."""
+    match target:
+        case ast.Subscript(value=owner, slice=ast.Constant(value=str() as name)) if _is_all(owner):
+            yield name
+        case _:
+            return
 
 
 def _target_names(target: ast.expr | None) -> Iterator[str]:
