@@ -15,6 +15,7 @@ from gcremap import _native
 
 LRU_CACHE = type(functools.lru_cache(lambda: None))
 _FLAGS: Any = type.__dict__["__flags__"].__get__
+_MODULE: Any = type.__dict__["__module__"].__get__
 _HEAPTYPE, _IMMUTABLETYPE = 1 << 9, 1 << 8
 """Py_TPFLAGS_... (object.h): a class statement sets the first alone."""
 
@@ -45,9 +46,10 @@ def module_of(value: type | FunctionType) -> Any:
     """Its `__module__`, whatever a metaclass says of that; None if there is none."""
     if not is_class(value):
         return value.__module__
-    namespace: Any = namespace_of(value)
-    # A static type has none until it is made ready.
-    return namespace.get("__module__") if namespace is not None else None
+    try:
+        return _MODULE(value)
+    except AttributeError:
+        return None
 
 
 def cells_of(function: FunctionType) -> dict[str, CellType]:

@@ -12,7 +12,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from types import FunctionType, MethodType, ModuleType, TracebackType
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 from gcremap import _native
@@ -103,7 +103,9 @@ class Refusal:
                 found.append(each)
         for value in values:
             own = module_of(type(value)) == job.name or id(value) not in self._seen
-            if own and not is_a(value, (*ATOMS, ModuleType, type(None))):
+            if own and not (
+                is_a(value, (*ATOMS, ModuleType, type(None))) or _is_of_another(value, job.name)
+            ):
                 found.append(value)
         return set(map(id, found)) - fresh
 
@@ -116,6 +118,17 @@ class Refusal:
             wanted = before if self.is_unfounded else merge(before, now, gone, matcher)
             if len(wanted) != len(now) or any(a is not b for a, b in zip(wanted, now, strict=True)):
                 refill(container, wanted)
+
+
+def _is_of_another(value: Any, module: str) -> bool:
+    """Whether it is a class or function that another module has: `kind = str` made neither
+    `str` nor what is of this type."""
+    if not (is_class(value) or is_a(value, (FunctionType, BuiltinFunctionType))):
+        return False
+    home = sys.modules.get(str(module_of(value)))
+    return (
+        home is not None and module_of(value) != module and vars(home).get(value.__name__) is value
+    )
 
 
 def _merged_dict(before: list[Any], now: list[Any], gone: set[int], matcher: Matcher) -> list[Any]:
