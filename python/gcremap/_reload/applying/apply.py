@@ -176,6 +176,9 @@ class Applier:
                 self._replace_class(pair)
             elif is_a(pair.old, FunctionType) and is_a(pair.new, FunctionType):
                 self.updater.keep_written(pair.old, pair.new)
+                functions.carry_module(pair.old, pair.new, pair, self._undo)
+                functions.carry_attributes(pair.old, pair.new, pair, self._undo)
+            elif is_a(pair.old, LRU_CACHE) and is_a(pair.new, LRU_CACHE):
                 functions.carry_attributes(pair.old, pair.new, pair, self._undo)
             share_scope(pair, self._undo)
         self._show_formers({job.name for job in jobs if "__after_reload__" in vars(job.module)})
@@ -232,8 +235,7 @@ class Applier:
                 continue
             dynamic = name not in news and not remains.is_gone(pair, name, olds)
             # A structure of ctypes takes its fields once.
-            stays = name in kept or self._is_state(pair, name, value, news)
-            stays = stays and news[name] is not value and name != "_fields_"
+            stays = name in kept and news[name] is not value and name != "_fields_"
             stays = stays and name not in UNSETTABLE
             if stays:
                 self.updater.merge(value, news[name])
@@ -261,12 +263,6 @@ class Applier:
             self._migration.move(pair.module, old, new)
         elif self._matcher.final(type(old)) is not self._matcher.final(type(new)):
             self._migration.give_metaclass(old, new)
-
-    def _is_state(self, pair: Pair, name: str, value: Any, news: Mapping[str, Any]) -> bool:
-        """Whether it is what statements outside of the class set, which did not change."""
-        if name not in pair.attributes or callable(value):
-            return False
-        return name in news and self._matcher.final(type(value)) is type(news[name])
 
     def _orphan(self, function: FunctionType, code: types.CodeType) -> bool:
         """A closure handed out before: the new code, over what it captured; whether it can."""

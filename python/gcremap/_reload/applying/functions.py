@@ -15,15 +15,18 @@ if TYPE_CHECKING:
     from gcremap._reload.matching.match import Pair
 
 
-def carry_attributes(source: FunctionType, target: FunctionType, pair: Pair, undo: Undo) -> None:
-    """Give a function what the program has set on the version before it.
-
-    The program may be another module, which shows what is in it as its own. What no statement of
-    the module sets may be of decorators; if these are others, it goes.
-    """
+def carry_module(source: FunctionType, target: FunctionType, pair: Pair, undo: Undo) -> None:
+    """Let another module go on to show a function as its own."""
     shown_elsewhere = source.__module__ != pair.module and not pair.is_moved
     if shown_elsewhere and target.__module__ == target.__globals__.get("__name__"):
         assign(target, "__module__", source.__module__, undo)
+
+
+def carry_attributes(source: Any, target: Any, pair: Pair, undo: Undo) -> None:
+    """Give a function what the program has set on the version before it.
+
+    What no statement of the module sets may be of decorators; if these are others, it goes.
+    """
     before, present = vars(source), vars(target)
     carried = {
         name: value

@@ -12,6 +12,7 @@ from typing import Any
 from gcremap._reload.applying import functions
 from gcremap._reload.applying.functions import (
     carry_attributes,
+    carry_module,
     copy_of,
     refill,
     set_defaults,
@@ -26,7 +27,7 @@ from gcremap._reload.matching.makers import Makers
 from gcremap._reload.matching.match import Matcher, Pair
 from gcremap._reload.objects.attributes import UNSETTABLE, delete_attribute, set_attribute
 from gcremap._reload.objects.contents import containers_of
-from gcremap._reload.objects.kinds import cells_of, is_a, is_class, module_of
+from gcremap._reload.objects.kinds import LRU_CACHE, cells_of, is_a, is_class, module_of
 from gcremap._reload.objects.layout import is_of_the_layout, same_layout
 from gcremap._reload.sources import codes
 
@@ -62,6 +63,8 @@ class Updater:
             self._function(pair)
         elif is_class(pair.old):
             self._class(pair)
+        elif is_a(pair.old, LRU_CACHE):
+            self._reassign(pair)
         elif is_a(pair.old, property):
             self._property(pair)
         elif is_a(pair.old, (staticmethod, classmethod)):
@@ -91,6 +94,7 @@ class Updater:
         for cell in new.__closure__ or ():
             self._withdraw(cell)
         swap(old, new, self._undo)
+        carry_module(new, old, pair, self._undo)
         carry_attributes(new, old, pair, self._undo)
         self.shells[id(old)] = new
 
@@ -427,10 +431,8 @@ class Updater:
             made_by_same = pair.same_definition and not dependents.says_itself(pair, name)
             if not made_by_same or id(pair) in self.made_anew:
                 made_by_same = dependents.stays_as_made(pair, name, before, value, self.made_anew)
-            stays = made_by_same or name in pair.attributes
-            if (stays and type(before) is self._matcher.final(type(value))) or self._equal(
-                before, value
-            ):
+            stays = made_by_same and type(before) is self._matcher.final(type(value))
+            if stays or self._equal(before, value):
                 return
         if (
             before is not _MISSING

@@ -1,4 +1,5 @@
-"""The state of a class: what its body defines that is no code, and goes on as it is."""
+"""The state of a class: what its body defines that is no code, or statements outside of that set,
+and goes on as it is."""
 
 from __future__ import annotations
 
@@ -14,16 +15,22 @@ from gcremap._reload.objects.layout import is_of_the_layout
 
 def class_values(pair: Pair, matcher: Matcher) -> set[str]:
     """The data of a class that stays, since the statements that define it did not change."""
-    if is_a(pair.new, enum.EnumType):
-        return set()
     olds, news = vars(pair.old), vars(pair.new)
+    stated = {
+        name
+        for name in pair.attributes & olds.keys() & news.keys()
+        if not is_of_the_layout(name, news[name])
+    }
+    if is_a(pair.new, enum.EnumType):
+        return stated
     # A decorator or a metaclass may have made something else of what a statement says.
     same_makers = pair.same_decorators and type(pair.old) is matcher.final(type(pair.new))
     anew = pair.module in matcher.registered_anew
     names = [
         name
         for name, definition in pair.new_members.items()
-        if not definition.is_code
+        if name not in pair.reassigned
+        and not definition.is_code
         and not definition.is_import
         and name in olds
         and name in news
@@ -33,7 +40,7 @@ def class_values(pair: Pair, matcher: Matcher) -> set[str]:
         and not (anew and _is_of(pair.new, news[name]))
         and (same_makers or type(olds[name]) is matcher.final(type(news[name])))
     ]
-    return set(filter(values_of(pair, matcher).keeps, names)) if names else set()
+    return stated.union(filter(values_of(pair, matcher).keeps, names)) if names else stated
 
 
 def values_of(pair: Pair, matcher: Matcher) -> state.Values:

@@ -259,8 +259,10 @@ class Values:
         if known is None:
             self._decided[path] = True  # one that is computed from itself
             old, new = (_find(each or {}, path) for each in (self._old_index, self._new_index))
-            if new is None or new.is_code or new.is_import:
+            if new is None or new.is_import:
                 known = True
+            elif new.is_code:
+                known = old is not None and old.is_code
             elif old is None or not old.same(new):
                 known = False
             else:

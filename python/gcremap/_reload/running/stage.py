@@ -211,6 +211,7 @@ class Stage:
         job.has_run, job.stored = True, stored
         job.now.stored = stored
         job.now.names = (job.was.names - unstated) | stored | (after.keys() - before.keys())
+        held.note(job)
         job.policy = self._policy(job.module)
 
     def _starred(self, job: Job, stored: frozenset[str]) -> frozenset[str]:
@@ -268,7 +269,8 @@ class Stage:
                 self._keep(job, key, olds[key], news[key], site)
             else:
                 self._matcher.match(olds[key], news[key], site)
-        held.settle(self._matcher, olds, (old_index, new_index), values.changed)
+        held.settle(self._matcher, olds, (old_index, new_index), values)
+        held.settle_unstated(self._matcher, olds, job, values)
         self._matcher.values[name] = values
         for key in data:
             self._settle_value(job, values, sites[key], olds[key], news[key])

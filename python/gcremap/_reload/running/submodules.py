@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -49,21 +48,14 @@ def told_to_be(job: Job) -> frozenset[str]:
     return frozenset(found if found and "globals" in (job.was.read() or "") else ())
 
 
-_WORD = re.compile(r"\w+")
-
-
 def unstated(job: Job) -> frozenset[str]:
     """What the old source had bound in other ways than by a statement, `globals()[name] = ...`,
     and the new one does not mention: it may be gone."""
-    text = job.now.text
-    if text is None or job.old_index is None or job.new_index is None:
+    if job.now.text is None or job.old_index is None or job.new_index is None:
         return frozenset()
     names = job.was.names & job.snapshot.namespace.keys()
     stated = job.old_index.keys() | job.new_index.keys() | OF_THE_MODULE | job.policy.keep
     package, namespace = job.name, job.snapshot.namespace
-    words = frozenset(_WORD.findall(text))
-    return frozenset(
-        name
-        for name in names - stated
-        if name not in words and not is_one(package, name, namespace[name])
-    )
+    stored = names - stated
+    words = job.now.words() if stored else frozenset()
+    return frozenset(name for name in stored - words if not is_one(package, name, namespace[name]))

@@ -226,8 +226,9 @@ class _Reader:
             for name in names:
                 fresh = not again and len(names) == 1 and is_fresh(value)
                 self._bind(name, DATA, said, reads, fresh)
-            if not names:
-                self._touch(target, said, reads)
+            for part in _targets(target):
+                if not isinstance(part, ast.Name):
+                    self._touch(part, said, reads)
 
     def _bind(
         self,
@@ -361,17 +362,19 @@ def _key_of_the_namespace(target: ast.expr) -> Iterator[str]:
             return
 
 
-def _target_names(target: ast.expr | None) -> Iterator[str]:
+def _targets(target: ast.expr | None) -> Iterator[ast.expr]:
     match target:
-        case ast.Name(id=name):
-            yield name
         case ast.Tuple(elts=targets) | ast.List(elts=targets):
             for inner in targets:
-                yield from _target_names(inner)
+                yield from _targets(inner)
         case ast.Starred(value=inner):
-            yield from _target_names(inner)
-        case _:
-            return
+            yield from _targets(inner)
+        case ast.expr():
+            yield target
+
+
+def _target_names(target: ast.expr | None) -> Iterator[str]:
+    return (each.id for each in _targets(target) if isinstance(each, ast.Name))
 
 
 def _is_for_type_checkers(test: ast.expr) -> bool:

@@ -12,7 +12,7 @@ from _weakref import ref
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from types import CodeType, ModuleType
     from typing import Any
 
@@ -24,7 +24,7 @@ class Note:
     """What was seen of the source of a module; `data` is the file as it was, `code` what that
     compiled to, if it is at hand."""
 
-    __slots__ = ("code", "data", "name", "names", "path", "stamp", "text")
+    __slots__ = ("attributes", "code", "data", "name", "names", "path", "stamp", "text")
 
     def __init__(
         self,
@@ -43,6 +43,8 @@ class Note:
         self.code: CodeType | None = None
         self.names: tuple[str, ...] | None = None
         """Those that the module had when it had run."""
+        self.attributes: dict[str, frozenset[str]] = {}
+        """Those that its functions and classes had, by path."""
 
 
 expected: dict[str, Note] = {}
@@ -135,9 +137,33 @@ class _Running(importlib.machinery.ModuleSpec):
         namespace = getattr(sys.modules.get(self.name), "__dict__", None)
         if type(namespace) is dict:  # it may have put something else there
             note.names = tuple(namespace)
+            note.attributes = attributes_in(namespace, self.name)
 
 
 _Running.__name__ = _Running.__qualname__ = "ModuleSpec"  # for its repr
+
+
+def attributes_in(
+    namespace: Mapping[str, Any], module: str, path: str = ""
+) -> dict[str, frozenset[str]]:
+    """The names that functions and classes of a module have, by where these stand."""
+    found = {}
+    for name, value in list(namespace.items()):
+        place = path + name
+        value = value.__func__ if type(value) is staticmethod else value
+        if type(value) is _Function and value.__module__ == module and value.__dict__:
+            found[place] = frozenset(value.__dict__)
+        elif issubclass(type(value), type) and _qualname_of(value) == place:
+            own = _namespace_of(value)
+            if own is not None and own.get("__module__") == module:
+                found[place] = frozenset(own)
+                found |= attributes_in(own, module, place + ".")
+    return found
+
+
+_Function = type(attributes_in)
+_qualname_of = type.__dict__["__qualname__"].__get__
+_namespace_of = type.__dict__["__dict__"].__get__
 
 
 def _is_of_the_file(loader: Any, now: Note) -> bool:

@@ -8,6 +8,7 @@ import importlib.util
 import linecache
 import marshal
 import os
+import re
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -42,6 +43,8 @@ class Source:
     """The names that this version bound when it ran."""
     names: frozenset[str] = frozenset()
     """Those that the module had when this version had run, as far as it had to do with them."""
+    attributes: dict[str, frozenset[str]] = field(default_factory=dict, repr=False)
+    """Those that its functions and classes had then, by path."""
     origins: str | None = field(default=None, repr=False)
     """The modules that it imports names from, a line each, once that was asked for."""
     _outline: Outline | None = field(default=None, repr=False)
@@ -55,6 +58,10 @@ class Source:
             except (SyntaxError, ValueError):
                 return None
         return self.text
+
+    def words(self) -> frozenset[str]:
+        """Those of the text, names and others."""
+        return frozenset(re.findall(r"\w+", self.text or ""))
 
     def unpack(self) -> None:
         """Make text and code of the bytes of the file."""
@@ -177,6 +184,7 @@ def _source(note: Note) -> Source:
         data=note.data,
         stamp=note.stamp,
         names=frozenset(note.names or ()),
+        attributes=note.attributes,
     )
 
 
