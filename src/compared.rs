@@ -60,6 +60,8 @@ pub(crate) unsafe extern "C" fn compared_by(
                 lru_cache,
                 cached_property,
                 methods: [interned(c"__hash__")?, interned(c"__eq__")?],
+                words: [interned(c"co_names")?, interned(c"co_freevars")?],
+                constants: interned(c"co_consts")?,
                 wrapped: interned(c"__wrapped__")?,
             };
             let mut found = Vec::new();
@@ -101,6 +103,8 @@ struct Search {
     lru_cache: *mut PyTypeObject,
     cached_property: *mut PyTypeObject,
     methods: [Owned; 2],
+    words: [Owned; 2],
+    constants: Owned,
     wrapped: Owned,
 }
 
@@ -141,7 +145,7 @@ impl Search {
                 let globals = Owned::borrow(py::PyFunction_GetGlobals(function));
                 let mut codes = vec![Owned::borrow(py::PyFunction_GetCode(function))];
                 while let Some(code) = codes.pop() {
-                    for attribute in [c"co_names", c"co_freevars"] {
+                    for attribute in &self.words {
                         let used = attribute_of(&code, attribute)?;
                         for name in elements(&used) {
                             match py::PySet_Contains(self.names, name) {
@@ -156,7 +160,7 @@ impl Search {
                             }
                         }
                     }
-                    let constants = attribute_of(&code, c"co_consts")?;
+                    let constants = attribute_of(&code, &self.constants)?;
                     let inner = elements(&constants).filter(|each| py::PyCode_Check(*each) != 0);
                     codes.extend(inner.map(|each| Owned::borrow(each)));
                 }
@@ -184,7 +188,7 @@ impl Search {
                     None
                 };
             let mut value = match inside {
-                Some(attribute) => attribute_of(&value, attribute)?,
+                Some(attribute) => attribute_of(&value, &interned(attribute)?)?,
                 None => value,
             };
             loop {
@@ -224,9 +228,9 @@ unsafe fn interned(text: &CStr) -> Result<Owned, Raised> {
 
 /// # Safety
 /// The GIL is held.
-unsafe fn attribute_of(object: &Owned, name: &CStr) -> Result<Owned, Raised> {
+unsafe fn attribute_of(object: &Owned, name: &Owned) -> Result<Owned, Raised> {
     // SAFETY: the caller's promise.
-    unsafe { Owned::steal(py::PyObject_GetAttrString(object.as_ptr(), name.as_ptr())) }
+    unsafe { Owned::steal(py::PyObject_GetAttr(object.as_ptr(), name.as_ptr())) }
 }
 
 /// What a dict has for a key, if anything.
