@@ -55,7 +55,7 @@ def test_they_are_what_the_new_source_makes_them(project: Any, way: str) -> None
         assert mod.Y is user.Y
 
 
-@pytest.mark.parametrize("way", ["globals", "update", "vars"])
+@pytest.mark.parametrize("way", ["global", "globals", "update", "vars"])
 def test_values_of_statements_that_did_not_change_are_state(project: Any, way: str) -> None:
     source = WAYS[way] + "A = {1}\n"
     mod = project.load(mod=source.format(1, 1))
@@ -65,6 +65,65 @@ def test_values_of_statements_that_did_not_change_are_state(project: Any, way: s
     assert (mod.X, mod.Y is y, mod.A) == (5, True, 2)
     project.reload(mod=source.format(3, 2))
     assert (mod.X, mod.Y is y) == (3, True)
+
+
+def test_what_a_function_binds_at_import_follows_it_and_those_that_call_it(project: Any) -> None:
+    source = """
+        LEVEL = {level}
+        class App:
+            def start(self, level):
+                start(level)
+        def start(level):
+            'words'
+            {body}
+        {names}
+        app = App()
+        app.start({call})
+        def other():
+            return {other}
+    """
+    body = "global STARTED; STARTED = [level]"
+    names = "STARTED = None"
+    now = {"level": 1, "body": body, "names": "", "call": "LEVEL", "other": 1}
+    mod = project.load(mod=source.format(**now))
+
+    def edited(**edit: Any) -> Any:
+        mod.STARTED.append("since")
+        now.update(edit)
+        project.reload(mod=source.format(**now))
+        return mod.STARTED
+
+    assert edited(other=2) == [1, "since"]
+    assert edited(body=body + "; x = 1") == [1, "since", "since"]
+    assert edited(level=2) == [2]
+    assert edited(call="LEVEL + 1") == [3]
+    assert edited(other=3) == [3, "since"]
+    assert edited(body=body.replace("[level]", "[level, 0]")) == [3, 0]
+    assert edited(names=names) == [3, 0]
+
+
+def test_what_a_call_gives_a_name_that_a_statement_binds(project: Any) -> None:
+    source = """
+        SEEN = None
+        count = 0
+        def start(value):
+            global SEEN
+            SEEN = {body}
+        def tick():
+            global count
+            count += {step}
+        def main():
+            tick()
+        start({call})
+        main()
+    """
+    mod = project.load(mod=source.format(body="[value]", call=1, step=1))
+    mod.SEEN.append("since")
+    mod.count = 7
+    project.reload(mod=source.format(body="list((value,))", call=1, step=2))
+    assert (mod.SEEN, mod.count) == ([1, "since"], 7)
+    project.reload(mod=source.format(body="list((value,))", call=2, step=2))
+    assert (mod.SEEN, mod.count) == ([2], 7)
 
 
 def test_names_that_longer_ones_hold(project: Any) -> None:

@@ -42,6 +42,7 @@ from gcremap._reload.running.imports import index_starred, starred
 from gcremap._reload.running.registrations import code_to_run
 from gcremap._reload.running.script import Script
 from gcremap._reload.running.shelter import Shelter
+from gcremap._reload.running.unstated import index_called, told_to_be, unstated
 from gcremap._reload.running.withheld import WithheldWarnings
 from gcremap._reload.sources import codes
 from gcremap._reload.sources.definitions import Definition
@@ -187,8 +188,8 @@ class Stage:
             hidden |= (olds | self._brought_by_star(job)) - frozenset(job.new_index)
         hidden -= own
         job.ran = code_to_run(job, self._changes)
-        self._unstated = unstated = submodules.unstated(job)
-        stored = execute(job.module, job.now, hidden, unstated, job.new_index or (), job.ran)
+        self._unstated = at_risk = unstated(job)
+        stored = execute(job.module, job.now, hidden, at_risk, job.new_index or (), job.ran)
         before, after = job.snapshot.namespace, job.namespace
         if stored is None:
             # A loader that runs the code itself may have bound a name to what it was before.
@@ -205,12 +206,12 @@ class Stage:
                 if (asks and definition.asks_for_itself) or (main and definition.is_main)
             }
             bound = {key for key in stored if key in job.new_index or key.startswith("__")}
-            bound |= (asked & job.namespace.keys()) | (unstated & stored)
+            bound |= (asked & job.namespace.keys()) | (at_risk & stored)
             stored = self._starred(job, stored) | bound
         stored &= job.namespace.keys()  # globals().pop() is not seen
         job.has_run, job.stored = True, stored
         job.now.stored = stored
-        job.now.names = (job.was.names - unstated) | stored | (after.keys() - before.keys())
+        job.now.names = (job.was.names - at_risk) | stored | (after.keys() - before.keys())
         held.note(job)
         job.policy = self._policy(job.module)
 
@@ -229,6 +230,7 @@ class Stage:
         """Pair up definitions, give values that stay back to the module, drop names gone."""
         olds, news = job.snapshot.namespace | gone.returned(job), dict(job.namespace)
         index_starred(job)
+        index_called(job)
         self._matcher.learn_codes(job.was.code, job.ran)
         name = job.name
         old_index, new_index = job.old_index or {}, job.new_index or {}
@@ -384,7 +386,7 @@ class Stage:
         brought = self._brought_by_star(job)
         stored = job.was.stored
         if stored is None:
-            stored = frozenset(job.old_index or ()) | submodules.told_to_be(job)
+            stored = frozenset(job.old_index or ()) | told_to_be(job)
         for key in (
             (stored | brought | self._unstated) - job.stored - state.OF_THE_MODULE - job.policy.keep
         ):

@@ -1,17 +1,13 @@
-"""The names that the import system binds in a package, or code elsewhere in a module."""
+"""The names that the import system binds in a package."""
 
 from __future__ import annotations
 
 import sys
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from gcremap._reload.matching.state import OF_THE_MODULE
 from gcremap._reload.objects.kinds import is_a
 from gcremap._reload.sources.definitions import Definition
-
-if TYPE_CHECKING:
-    from gcremap._reload.matching.job import Job
 
 
 def bind_loaded(package: Any) -> None:
@@ -39,23 +35,3 @@ def hides(
     before, now = sides
     is_same = before is None or (now is not None and before.same(now))
     return is_one(package, name, old) and is_a(new, ModuleType) and is_same
-
-
-def told_to_be(job: Job) -> frozenset[str]:
-    """What the old source has told other code to bind for it, as far as that can be known:
-    `lazily(globals(), ...)`, which makes functions that answer for the module."""
-    found = job.snapshot.namespace.keys() & {"__dir__", "__getattr__"}
-    return frozenset(found if found and "globals" in (job.was.read() or "") else ())
-
-
-def unstated(job: Job) -> frozenset[str]:
-    """What the old source had bound in other ways than by a statement, `globals()[name] = ...`,
-    and the new one does not mention: it may be gone."""
-    if job.now.text is None or job.old_index is None or job.new_index is None:
-        return frozenset()
-    names = job.was.names & job.snapshot.namespace.keys()
-    stated = job.old_index.keys() | job.new_index.keys() | OF_THE_MODULE | job.policy.keep
-    package, namespace = job.name, job.snapshot.namespace
-    stored = names - stated
-    words = job.now.words() if stored else frozenset()
-    return frozenset(name for name in stored - words if not is_one(package, name, namespace[name]))
