@@ -35,6 +35,8 @@ class Job:
     """The code that was run: that of `now`, or less."""
     ahead: set[str] = field(default_factory=set)
     """Names that it has for modules that run before it."""
+    later: frozenset[str] = frozenset()
+    """The modules that run after it."""
     dropped: list[tuple[Any, Any]] = field(default_factory=list)
     """Values that stay, each with the one that the new source made for it."""
 

@@ -15,6 +15,7 @@ from gcremap import _native
 
 LRU_CACHE = type(functools.lru_cache(lambda: None))
 _FLAGS: Any = type.__dict__["__flags__"].__get__
+_QUALNAME: Any = type.__dict__["__qualname__"].__get__
 _MODULE: Any = type.__dict__["__module__"].__get__
 _HEAPTYPE, _IMMUTABLETYPE = 1 << 9, 1 << 8
 """Py_TPFLAGS_... (object.h): a class statement sets the first alone."""
@@ -50,6 +51,11 @@ def module_of(value: type | FunctionType) -> Any:
         return _MODULE(value)
     except AttributeError:
         return None
+
+
+def qualname_of(value: type | FunctionType) -> str:
+    """Its `__qualname__`, whatever a metaclass says of that."""
+    return _QUALNAME(value) if is_class(value) else value.__qualname__
 
 
 def cells_of(function: FunctionType) -> dict[str, CellType]:

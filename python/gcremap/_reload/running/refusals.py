@@ -34,6 +34,7 @@ from gcremap._reload.objects.kinds import (
     module_of,
     mro_of,
     namespace_of,
+    qualname_of,
     subclasses,
 )
 
@@ -127,7 +128,9 @@ def _is_of_another(value: Any, module: str) -> bool:
         return False
     home = sys.modules.get(str(module_of(value)))
     return (
-        home is not None and module_of(value) != module and vars(home).get(value.__name__) is value
+        home is not None
+        and module_of(value) != module
+        and vars(home).get(qualname_of(value)) is value
     )
 
 

@@ -39,6 +39,7 @@ from gcremap._reload.running.attempts import Attempts
 from gcremap._reload.running.execute import execute
 from gcremap._reload.running.followers import Followers, without_remapped
 from gcremap._reload.running.imports import index_starred, starred
+from gcremap._reload.running.registrants import carry_registrations
 from gcremap._reload.running.registrations import code_to_run
 from gcremap._reload.running.script import Script
 from gcremap._reload.running.shelter import Shelter
@@ -319,6 +320,7 @@ class Stage:
         job.report.updated.append(key)
         if takes_the_place(key, (job.snapshot.namespace, job.namespace), indexes):
             self._matcher.add_data(old, new, Site(key, job.name), keep=False)
+            carry_registrations(job, key, old, new, self._matcher.final)
 
     def _settle_class_values(self, module: str) -> None:
         """What a class has for a list or an object that its source defines anew is what others

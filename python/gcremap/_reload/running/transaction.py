@@ -130,6 +130,8 @@ class Transaction:
                     "containers and objects stay, constants are taken anew"
                 )
             jobs.append(job)
+        for place, job in enumerate(jobs, 1):
+            job.later = frozenset(each.name for each in jobs[place:])
         return jobs
 
     def _policy(self, module: Target) -> Policy:
