@@ -54,7 +54,7 @@ VIEWS = """
     def view():
         return {view}
     @app.hook
-    def late():
+    def first():
         return "late"
     app.on("start")(view)
     app.on("view")(view)

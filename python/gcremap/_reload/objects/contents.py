@@ -18,6 +18,8 @@ ATOMS = (str, bytes, int, float, complex)
 _ORDERED = (OrderedDict, *CONTAINERS)
 COLLECTIONS = (*CONTAINERS, tuple, frozenset)
 
+MUCH = 10_000
+"""A larger container is no registry of definitions."""
 _DEPTH = 3
 """So far an entry of a registry is looked into: a route, its wrapper, the function."""
 _MANY = 300

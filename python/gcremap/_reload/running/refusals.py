@@ -20,6 +20,7 @@ from gcremap._reload.matching import state
 from gcremap._reload.objects.contents import (
     ATOMS,
     CONTAINERS,
+    MUCH,
     attributes,
     entries,
     inside,
@@ -45,8 +46,6 @@ if TYPE_CHECKING:
 _DEPTH = 4
 """From a frame over an object, its registry and a group in that."""
 _ENOUGH = 20_000
-_MUCH = 10_000
-"""A larger container is no registry of definitions."""
 _PASSED_BY = ("gcremap.", "importlib.")
 
 
@@ -75,7 +74,7 @@ class Refusal:
         left |= kept_by_the_interpreter()
         leads = functools.partial(_leads, olds=olds, apart=self._seen.keys() - olds)
         for each in self._seen.values():
-            fits = is_a(each, CONTAINERS) and len(each) <= _MUCH and not is_namespace(each)
+            fits = is_a(each, CONTAINERS) and len(each) <= MUCH and not is_namespace(each)
             if fits and id(each) not in left:
                 before = entries(each)
                 gone = {

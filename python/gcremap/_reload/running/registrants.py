@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import re
 import sys
 from collections.abc import Callable, Iterable
 from types import ModuleType
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from gcremap._reload.objects.contents import (
     ATOMS,
     CONTAINERS,
+    MUCH,
     containers_of,
     entries,
     inside,
@@ -20,6 +23,8 @@ from gcremap._reload.objects.kinds import is_a, is_class, is_function, module_of
 
 if TYPE_CHECKING:
     from gcremap._reload.matching.job import Job
+    from gcremap._reload.sources.definitions import Index
+    from gcremap._reload.sources.source import Source
 
 _DEPTH = 3
 """Of tables in tables: handlers by event, by state."""
@@ -42,9 +47,7 @@ class _Registrations:
     def __init__(self, job: Job, old: Any) -> None:
         self._job = job
         self._old = old
-        self._words = job.was.words() | job.now.words()
-        self._own = _what_importers_have(job)
-        self._imports: dict[str, bool] = {}
+        self._spoken = _spoken_of(job.was, job.old_index) | _spoken_of(job.now, job.new_index)
         self._apart: set[int] = set()
 
     def carry(self, tables: list[tuple[Any, Any]]) -> None:
@@ -53,6 +56,8 @@ class _Registrations:
             self._merge(table, other, _DEPTH)
 
     def _merge(self, table: Any, other: Any, depth: int) -> None:
+        if len(table) > MUCH:
+            return
         if not is_a(table, dict):
             present = set(map(id, entries(other)))
             more = [
@@ -75,6 +80,8 @@ class _Registrations:
                     put(other, key, group)
 
     def _are_of_others(self, entry: Iterable[Any]) -> bool:
+        if not self._importers:
+            return False
         found = [
             part
             for each in entry
@@ -86,17 +93,27 @@ class _Registrations:
         return not own and any(map(self._is_of_an_importer, found))
 
     def _is_of_an_importer(self, definition: Any) -> bool:
-        name = module_of(definition)
         own = qualname_of(definition).rpartition(".")[2]
-        if own in self._words or type(name) is not str or name == self._job.name:
-            return False
-        if name not in self._imports:
-            module = sys.modules.get(name)
-            is_loaded = is_a(module, ModuleType) and name not in self._job.later
-            self._imports[name] = is_loaded and any(
-                id(value) in self._own for value in list(vars(module).values())
-            )
-        return self._imports[name]
+        return own not in self._spoken and str(module_of(definition)) in self._importers
+
+    @functools.cached_property
+    def _importers(self) -> frozenset[str]:
+        """The modules that have something of this one."""
+        own = _what_importers_have(self._job)
+        return frozenset(
+            name
+            for name, module in list(sys.modules.items())
+            if is_a(module, ModuleType)
+            and name != self._job.name
+            and name not in self._job.later
+            and any(id(value) in own for value in list(vars(module).values()))
+        )
+
+
+def _spoken_of(source: Source, index: Index | None) -> frozenset[str]:
+    """The names in a source that may be of what others define."""
+    own = {name for name, definition in (index or {}).items() if definition.is_code}
+    return source.words() - own | frozenset(re.findall(r"\.\s*(\w+)", source.text or ""))
 
 
 def _what_importers_have(job: Job) -> set[int]:
