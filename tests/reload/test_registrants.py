@@ -111,6 +111,38 @@ def test_modules_that_run_again_register_what_they_have_now(project: Any) -> Non
     )
 
 
+def test_they_stay_in_what_a_decorator_makes(project: Any) -> None:
+    group = """
+        class Group:
+            def __init__(self, function):
+                self.function, self.commands = function, {}
+            def command(self, function):
+                self.commands[function.__name__] = Group(function)
+                return self.commands[function.__name__]
+            def __call__(self, name):
+                return self.commands[name].function()
+    """
+    source = """
+        from group import Group
+        @Group
+        def cli(): pass
+        @cli.command
+        def one():
+            return {}
+    """
+    more = "    @cli.command\n        def two(): return 2\n"
+    views = "from app import cli\n@cli.command\ndef three(): return 3\n"
+    mod = project.load(app=source.format(1), group=group, views=views)
+    import views as others
+
+    project.reload(app=source.format(2))
+    for code, names in (more, ["one", "three", "two"]), ("", ["one", "three"]):
+        project.reload(app=source.format(4) + code)
+        assert others.cli is mod.cli
+        assert sorted(mod.cli.commands) == names
+        assert (mod.cli("one"), mod.cli("three")) == (4, 3)
+
+
 def test_what_the_source_itself_took_from_others_goes_with_its_statement(project: Any) -> None:
     """Be it that those import it, too."""
     source = """

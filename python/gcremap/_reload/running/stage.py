@@ -266,12 +266,13 @@ class Stage:
                 site.made_by_same = values.is_as_before
             if site.old is None and job.old_index is None:
                 site.old = site.new
-            if not site.is_definition(olds[key], news[key]):
+            sides = (olds[key], news[key])
+            if not site.is_definition(*sides):
                 data.append(key)
             elif key in job.policy.keep:
-                self._keep(job, key, olds[key], news[key], site)
-            else:
-                self._matcher.match(olds[key], news[key], site)
+                self._keep(job, key, *sides, site)
+            elif (pair := self._matcher.match(*sides, site)) and not pair.same_definition:
+                carry_registrations(job, key, *sides, self._matcher.final)
         held.settle(self._matcher, olds, (old_index, new_index), values)
         held.settle_unstated(self._matcher, olds, job, values)
         self._matcher.values[name] = values
@@ -389,9 +390,8 @@ class Stage:
         stored = job.was.stored
         if stored is None:
             stored = frozenset(job.old_index or ()) | told_to_be(job)
-        for key in (
-            (stored | brought | self._unstated) - job.stored - state.OF_THE_MODULE - job.policy.keep
-        ):
+        lost = (stored | brought | self._unstated) - job.stored - state.OF_THE_MODULE
+        for key in lost - job.policy.keep:
             before = job.snapshot.namespace.get(key, _MISSING)
             if key not in brought and values.stands(key):
                 continue
