@@ -22,13 +22,13 @@ from gcremap._reload.matching.match import Matcher, Pair
 from gcremap._reload.matching.unbound import note_replaced
 from gcremap._reload.objects import layout
 from gcremap._reload.objects.attributes import UNSETTABLE, set_attribute, set_class
+from gcremap._reload.objects.contents import attributes_of
 from gcremap._reload.objects.kinds import (
     LRU_CACHE,
     bases_of,
     cells_of,
     is_a,
     is_class,
-    is_function,
     mro_of,
     namespace_of,
     subclasses,
@@ -130,7 +130,7 @@ class Applier:
 
     def _same_unsettable(self, pair: Pair) -> bool:
         """Whether all is as it was of what could not be set."""
-        olds, news = vars(pair.old), vars(pair.new)
+        olds, news = namespace_of(pair.old), namespace_of(pair.new)
         names = [name for name in UNSETTABLE if name in olds or name in news]
         if not names:
             return True
@@ -148,9 +148,13 @@ class Applier:
         changed = False
         methods = []
         for name in ("__hash__", "__eq__"):
-            before, after = vars(old).get(name), vars(new).get(name)
+            before, after = namespace_of(old).get(name), namespace_of(new).get(name)
             pair = self._matcher.by_old.get(id(before)) if before is not None else None
-            if pair is not None and pair.new is after and is_function(before):
+            if (
+                pair is not None
+                and pair.new is after
+                and type(before) is type(after) is FunctionType
+            ):
                 methods.append(pair)
                 changed |= _is_changed(pair)
             else:
@@ -174,6 +178,8 @@ class Applier:
                 self.updater.update(pair)
             elif is_class(pair.old) and is_class(pair.new):
                 self._replace_class(pair)
+            elif pair.data:
+                pass  # nothing of a value is taken over
             elif is_a(pair.old, FunctionType) and is_a(pair.new, FunctionType):
                 self.updater.keep_written(pair.old, pair.new)
                 functions.carry_module(pair.old, pair.new, pair, self._undo)
@@ -226,7 +232,7 @@ class Applier:
     def _replace_class(self, pair: Pair) -> None:
         """Give a new class what the program has made of the old one, and its instances."""
         old, new = pair.old, pair.new
-        olds, news = dict(vars(old)), vars(new)
+        olds, news = dict(namespace_of(old)), namespace_of(new)
         kept = class_values(pair, self._matcher)
         for name, value in olds.items():
             if layout.is_descriptor(value) and layout.is_descriptor(news.get(name)):
@@ -257,7 +263,7 @@ class Applier:
             migrate.keep_registered(old, new)
         if not migrate.can_have_instances(pair):
             return
-        slotted = any("__slots__" in vars(cls) for cls in new.__mro__[:-1])
+        slotted = any("__slots__" in namespace_of(cls) for cls in new.__mro__[:-1])
         rebased = any(self._matcher.by_old.get(id(base)) is not None for base in old.__bases__)
         if not layout.same_layout(old, new) or (slotted and rebased):
             self._migration.move(pair.module, old, new)
@@ -350,7 +356,7 @@ class Applier:
             if pair.changed and not is_class(pair.old):
                 names.add(pair.path.rpartition(".")[2])
         for pair in self.changed_classes():
-            before, present = self.updater.former_attributes(pair), vars(pair.final)
+            before, present = self.updater.former_attributes(pair), attributes_of(pair.final)
             names.update(
                 name
                 for name in {*before, *present}
@@ -401,7 +407,7 @@ class Applier:
         """See migrate.fill_fields()."""
         for pair in self.changed_classes():
             cls: type = pair.final
-            if "__dataclass_fields__" in vars(cls):
+            if "__dataclass_fields__" in attributes_of(cls):
                 former = self.updater.former_attributes(pair)
                 migrate.fill_fields(cls, former, self._undo)
 
@@ -437,7 +443,9 @@ class Applier:
 
 def _tells_instances(pair: Pair) -> bool:
     """Whether the new class has something to say to instances of the old one."""
-    return "__reloaded__" in vars(pair.new) or (pair.keep and "__reloaded__" in vars(pair.old))
+    return "__reloaded__" in attributes_of(pair.new) or (
+        pair.keep and "__reloaded__" in attributes_of(pair.old)
+    )
 
 
 def _outer(path: str) -> Iterator[str]:

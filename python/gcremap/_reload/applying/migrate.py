@@ -62,7 +62,7 @@ def rebuild_class(cls: type, bases: tuple[type, ...], metaclass: type) -> type:
     """
     namespace: dict[str, Any] = {"__qualname__": cls.__qualname__}
     late = {}
-    for name, value in vars(cls).items():
+    for name, value in namespace_of(cls).items():
         if hasattr(type(value), "__set_name__"):
             late[name] = value
         elif name == "__slots__":
@@ -99,7 +99,9 @@ _OFFSETS = {
 def _without_hook(bases: tuple[type, ...]) -> Iterator[None]:
     """Let no `__init_subclass__` be called for a class on these bases."""
     owners = {id(base): base for one in bases for base in mro_of(one) if is_of_a_statement(base)}
-    hooks = [(each, vars(each)[_HOOK]) for each in owners.values() if _HOOK in vars(each)]
+    hooks = [
+        (each, namespace_of(each)[_HOOK]) for each in owners.values() if _HOOK in namespace_of(each)
+    ]
     try:
         for owner, _ in hooks:
             set_attribute(owner, _HOOK, _NO_HOOK)
@@ -246,7 +248,7 @@ def _arranged(instance: Any, cls: type) -> Any:
 
 def _bare(cls: type) -> Any:
     """An instance without anything, be the class an abstract one by now."""
-    missing = vars(cls).get("__abstractmethods__")
+    missing = namespace_of(cls).get("__abstractmethods__")
     if not missing:
         return object.__new__(cls)
     set_attribute(cls, "__abstractmethods__", frozenset())
@@ -259,7 +261,7 @@ def _bare(cls: type) -> Any:
 def _c_base(cls: type) -> type:
     """The nearest base that is not made by a class statement."""
     for base in cls.__mro__:
-        own = is_a(vars(base).get("__new__"), types.BuiltinFunctionType)
+        own = is_a(namespace_of(base).get("__new__"), types.BuiltinFunctionType)
         if own or not base.__flags__ & _HEAPTYPE:
             return base
     return object
@@ -272,7 +274,7 @@ def _statements(cls: type) -> list[type]:
 
 
 def _slot_names(cls: type) -> list[str]:
-    found = [(k, v) for k, v in vars(cls).items() if is_a(v, types.MemberDescriptorType)]
+    found = [(k, v) for k, v in namespace_of(cls).items() if is_a(v, types.MemberDescriptorType)]
     return [name for name, slot in found if slot.__name__ == name]
 
 
@@ -281,7 +283,7 @@ def _slot_values(instance: Any) -> Iterator[tuple[str, Any]]:
     for base in _statements(type(instance)):
         for name in _slot_names(base):
             try:
-                yield name, vars(base)[name].__get__(instance)
+                yield name, namespace_of(base)[name].__get__(instance)
             except AttributeError:
                 continue
 
@@ -300,7 +302,7 @@ def added_fields(cls: type, former: Mapping[str, Any]) -> list[Any]:
     before = former.get("__dataclass_fields__", {})
     added = [
         field
-        for name, field in vars(cls).get("__dataclass_fields__", {}).items()
+        for name, field in namespace_of(cls).get("__dataclass_fields__", {}).items()
         if name not in before
     ]
     # A default is an attribute of the class, but where that has a slot.

@@ -12,7 +12,7 @@ from typing import Any
 from gcremap._reload.applying import migrate
 from gcremap._reload.matching.match import Matcher
 from gcremap._reload.objects.attributes import set_attribute
-from gcremap._reload.objects.kinds import is_a
+from gcremap._reload.objects.kinds import is_a, namespace_of
 
 
 class Migration:
@@ -53,7 +53,7 @@ class Migration:
             if pair is not None:
                 self.twins.append((pair.new, made))
             # Now: if it is a key, its hash may need them.
-            migrate.fill(made, migrate.added_fields(new, vars(old)), self._undo)
+            migrate.fill(made, migrate.added_fields(new, namespace_of(old)), self._undo)
             self.pairs.append((instance, made))
             self.counts[module] = self.counts.get(module, 0) + 1
         for sub in self._subclasses_elsewhere(old):

@@ -10,6 +10,7 @@ from typing import Any
 from gcremap._reload.applying.migrate import instances
 from gcremap._reload.matching.match import Matcher, Pair
 from gcremap._reload.matching.successors import is_given_by
+from gcremap._reload.objects.contents import attributes_of
 from gcremap._reload.objects.kinds import is_a, is_class
 from gcremap._reload.objects.layout import same_layout
 
@@ -33,7 +34,9 @@ def is_gone(pair: Pair, name: str, olds: Mapping[str, Any]) -> bool:
         return True
     if pair.former is not None:
         return is_given_by(value, pair.former)
-    given = {_maker_of(each) for each in vars(pair.new).values() if is_a(each, FunctionType)}
+    given = {
+        _maker_of(each) for each in attributes_of(pair.new).values() if is_a(each, FunctionType)
+    }
     return _maker_of(value) in given - {None}
 
 

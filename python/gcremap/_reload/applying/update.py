@@ -25,9 +25,16 @@ from gcremap._reload.matching.class_values import class_values
 from gcremap._reload.matching.equality import is_equal_in_the_end
 from gcremap._reload.matching.makers import Makers
 from gcremap._reload.matching.match import Matcher, Pair
-from gcremap._reload.objects.attributes import UNSETTABLE, delete_attribute, set_attribute
+from gcremap._reload.objects.attributes import UNSETTABLE, discard_attribute, set_attribute
 from gcremap._reload.objects.contents import containers_of
-from gcremap._reload.objects.kinds import LRU_CACHE, cells_of, is_a, is_class, module_of
+from gcremap._reload.objects.kinds import (
+    LRU_CACHE,
+    cells_of,
+    is_a,
+    is_class,
+    module_of,
+    namespace_of,
+)
 from gcremap._reload.objects.layout import is_of_the_layout, same_layout
 from gcremap._reload.sources import codes
 
@@ -83,8 +90,10 @@ class Updater:
         equal = old.__code__ == new.__code__
         same = pair.same_decorators and (equal or codes.same(old.__code__, new.__code__))
         if same and self._same_globals(pair, old, new):
-            if not equal or old.__code__.co_filename != new.__code__.co_filename:
+            if not equal or codes.place_of(old.__code__) != codes.place_of(new.__code__):
                 self._set(old, "__code__", new.__code__)
+            if old.__qualname__ != new.__qualname__ == new.__code__.co_qualname:
+                self._set(old, "__qualname__", new.__qualname__)
             self._same_function(pair, old, new)
             return
         pair.changed = True
@@ -116,6 +125,7 @@ class Updater:
                 self._same_defaults(pair, old, new)
             self._compute_annotations(pair, old, new)
             told = "__wrapped__" in vars(new) or "__doc__" in pair.reassigned
+            told |= pair.definition is not None and not pair.definition.is_code
             as_stated = old.__doc__ in (None, *old.__code__.co_consts[:1])  # nobody set another
             if (told or as_stated) and old.__doc__ != new.__doc__:
                 pair.changed = True
@@ -347,7 +357,7 @@ class Updater:
 
     def _class(self, pair: Pair) -> None:
         old, new = pair.old, pair.new
-        olds, news = dict(vars(old)), dict(vars(new))
+        olds, news = dict(namespace_of(old)), dict(namespace_of(new))
         kept = class_values(pair, self._matcher)
         gone = {name for name in olds.keys() - news if self._is_gone(pair, name, olds, news)}
         # What computes annotations goes with those that are deleted: Objects/typeobject.c,
@@ -359,7 +369,7 @@ class Updater:
                 self.merge(olds[name], value)
             if is_of_the_layout(name, value) or name in kept:
                 continue
-            before = olds.get(_ANNOTATIONS.get(name) if name not in olds else name, _MISSING)
+            before = olds.get(name, olds.get(_ANNOTATIONS.get(name, name), _MISSING))
             self._class_attribute(pair, name, before, value)
         for name in gone - _ANNOTATIONS.keys():
             self._delete(old, name, olds[name])
@@ -378,18 +388,18 @@ class Updater:
 
     def former_attributes(self, pair: Pair) -> Mapping[str, Any]:
         """The namespace of an old class as it was."""
-        return self.formers.get(id(pair.old)) or vars(pair.old)
+        return self.formers.get(id(pair.old)) or namespace_of(pair.old)
 
     def make_shell(self, pair: Pair) -> None:
         """Of the two class objects, the one that goes shows what the class was."""
         if not pair.keep:
-            for name, value in dict(vars(pair.old)).items():
+            for name, value in dict(namespace_of(pair.old)).items():
                 if id(value) in self.shells:
                     self._assign(pair.old, name, value, self.shells[id(value)])
             return
         shell, olds = pair.new, self.formers[id(pair.old)]
-        for name in [name for name in vars(shell) if name not in olds]:
-            delete_attribute(shell, name)
+        for name in [name for name in namespace_of(shell) if name not in olds]:
+            discard_attribute(shell, name)
         for name, value in olds.items():
             if not is_of_the_layout(name, value):
                 set_attribute(shell, name, self.shells.get(id(value), value))
@@ -466,12 +476,12 @@ class Updater:
     def _assign(self, owner: type, name: str, before: Any, value: Any) -> None:
         set_attribute(owner, name, value)
         if before is _MISSING:
-            self._undo.append(lambda: _discard(owner, name))
+            self._undo.append(lambda: discard_attribute(owner, name))
         else:
             self._undo.append(lambda: set_attribute(owner, name, before))
 
     def _delete(self, owner: type, name: str, before: Any) -> None:
-        _discard(owner, name)  # `__annotate_func__` may have gone with its text (3.14)
+        discard_attribute(owner, name)  # `__annotate_func__` may have gone with its text (3.14)
         self._undo.append(lambda: set_attribute(owner, name, before))
 
     def rebase(self, owner: type, bases: tuple[type, ...]) -> None:
@@ -484,8 +494,3 @@ class Updater:
 def _fill_property(one: property, parts: tuple[Any, Any, Any, str | None]) -> None:
     property.__init__(one, *parts)
     one.__doc__ = parts[3]  # and not that of a getter which is still to be updated
-
-
-def _discard(owner: type, name: str) -> None:
-    if name in vars(owner):
-        delete_attribute(owner, name)

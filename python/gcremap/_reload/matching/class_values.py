@@ -9,13 +9,13 @@ from typing import Any
 from gcremap._reload.matching import state
 from gcremap._reload.matching.match import Matcher, Pair
 from gcremap._reload.objects.contents import attributes
-from gcremap._reload.objects.kinds import is_a
+from gcremap._reload.objects.kinds import is_a, namespace_of
 from gcremap._reload.objects.layout import is_of_the_layout
 
 
 def class_values(pair: Pair, matcher: Matcher) -> set[str]:
     """The data of a class that stays, since the statements that define it did not change."""
-    olds, news = vars(pair.old), vars(pair.new)
+    olds, news = namespace_of(pair.old), namespace_of(pair.new)
     stated = {
         name
         for name in pair.attributes & olds.keys() & news.keys()
@@ -45,7 +45,7 @@ def class_values(pair: Pair, matcher: Matcher) -> set[str]:
 
 def values_of(pair: Pair, matcher: Matcher) -> state.Values:
     """What decides about the data of a class."""
-    olds, news = vars(pair.old), vars(pair.new)
+    olds, news = namespace_of(pair.old), namespace_of(pair.new)
     outer = matcher.values.get(pair.module)
     policy = state.Policy(outer.state if outer is not None else "keep-unchanged")
     return state.Values(

@@ -9,7 +9,7 @@ from gcremap._reload.matching.class_values import values_of
 from gcremap._reload.matching.match import Matcher, Pair
 from gcremap._reload.matching.state import Values
 from gcremap._reload.matching.successors import is_another
-from gcremap._reload.objects.contents import dict_of
+from gcremap._reload.objects.contents import attributes_of
 from gcremap._reload.objects.kinds import is_a, is_class, mro_of, namespace_of
 from gcremap._reload.sources.definitions import Definition, Index
 from gcremap._reload.sources.record import attributes_in
@@ -61,7 +61,7 @@ def settle_unstated(matcher: Matcher, olds: Mapping[str, Any], job: Job, values:
     for path, names in job.was.attributes.items():
         pair = _pair_at(matcher, olds, path)
         if pair is not None and not pair.data:
-            absent = names - _namespace(pair.new).keys()
+            absent = names - attributes_of(pair.new).keys()
             gone += [(pair, name) for name in absent if not name.startswith("__")]
     if gone:
         words = job.now.words()
@@ -93,16 +93,12 @@ def _stays(pair: Pair, name: str, sides: Sides, holder: str, values: Values) -> 
     if values.state != "keep-unchanged":
         return values.state == "keep"
     inside, outside = (pair.old_members.get(name), pair.new_members.get(name)), (old, new)
-    before, now = (_namespace(side).get(name) for side in (pair.old, pair.new))
+    before, now = (attributes_of(side).get(name) for side in (pair.old, pair.new))
     return (
         all(one is other or (one and other and one.same(other)) for one, other in (inside, outside))
         and not is_another(before, now, old)
         and not any(map(values.changed, new.reads - {holder}))
     )
-
-
-def _namespace(holder: Any) -> Mapping[str, Any]:
-    return namespace_of(holder) if is_class(holder) else dict_of(holder) or {}
 
 
 def _pair_at(matcher: Matcher, olds: Mapping[str, Any], path: str) -> Pair | None:

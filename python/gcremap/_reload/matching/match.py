@@ -355,7 +355,7 @@ class Matcher:
             return None  # a class statement makes one class, whatever it was told to say since
         pair = self._add(old, new, site)
         self._bases(old, new, site)
-        olds, news = vars(old), vars(new)
+        olds, news = namespace_of(old), namespace_of(new)
         if is_a(old, enum.EnumType) and is_a(new, enum.EnumType):
             for before, member in _same_members(old, new):
                 inside = site.inside(pair, member.name, (before, member))
@@ -484,7 +484,7 @@ def _held(wrapper: Any) -> Iterator[tuple[str, Any]]:
     if is_a(wrapper, functools.partial):
         yield "func", wrapper.func
     for base in type(wrapper).__mro__:
-        for name, slot in vars(base).items():
+        for name, slot in namespace_of(base).items():
             if is_a(slot, types.MemberDescriptorType) and name != "__wrapped__":
                 try:
                     yield f"{base.__name__}.{name}", slot.__get__(wrapper)

@@ -52,7 +52,13 @@ def match_moved(job: Job, jobs: Iterable[Job], matcher: Matcher) -> None:
             pair.keep, pair.changed, pair.is_moved = False, True, moved
 
 
-def match_pushed_down(matcher: Matcher) -> None:
+def match_methods(matcher: Matcher) -> None:
+    """Pair methods that stand in another class now, or have another name."""
+    _match_pushed_down(matcher)
+    _match_renamed(matcher)
+
+
+def _match_pushed_down(matcher: Matcher) -> None:
     """Pair a method that has gone from a base with the one that the only class over it which has
     one of its name got."""
     found: dict[int, list[tuple[Any, Any, Site]]] = {}
@@ -76,6 +82,25 @@ def match_pushed_down(matcher: Matcher) -> None:
     for candidates in found.values():
         if len(candidates) == 1:
             matcher.match(*candidates[0])
+
+
+def _match_renamed(matcher: Matcher) -> None:
+    """Pair a method with one that got a name which nothing had, if the old name is another word
+    for that: `old = new` in the body of the class, where `def old` was."""
+    for pair in [each for each in matcher.pairs if is_class(each.old) and is_class(each.new)]:
+        befores, nows = pair.old_members, pair.new_members
+        for name in befores.keys() & nows.keys():
+            [another, *more] = nows[name].reads or ("",)
+            if more or another in befores or not befores[name].is_code or nows[name].is_code:
+                continue
+            olds, news = namespace_of(pair.old), namespace_of(pair.new)
+            old, new = olds.get(name), news.get(name)
+            if another in nows and nows[another].is_code and news.get(another) is new:
+                site = Site(f"{pair.path}.{name}", pair.module, befores[name], nows[another])
+                matcher.match(old, new, site)
+                for kind in (staticmethod, classmethod):
+                    if type(old) is kind is type(new):
+                        matcher.match(old.__func__, new.__func__, site)
 
 
 def _is_moved(name: str, old: Any, new: Any, matcher: Matcher) -> bool:

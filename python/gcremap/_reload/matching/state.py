@@ -95,7 +95,7 @@ class Values:
         self._outer = outer
         self.changes = changes
         self._unedited = unedited
-        self._olds = olds
+        self.olds = olds
         self._news = news
         self._old_index = old_index
         self._new_index = new_index
@@ -134,16 +134,16 @@ class Values:
         old, new = self._old_index.get(name), self._new_index.get(name)
         if old is None and new is None:
             # Bound by a call: to what, only the values say, or that nothing is different.
-            return is_equal(self._olds[name], self._news[name]) or self.is_as_before
+            return is_equal(self.olds[name], self._news[name]) or self.is_as_before
         if old is None or new is None:
             return False
-        if not old.same(new) or is_another(self._olds.get(name), self.new(name), old):
+        if not old.same(new) or is_another(self.olds.get(name), self.new(name), old):
             return False
         if name in new.reads and self._outer is not None and self._outer.changed(name):
             return False  # `rate = rate` in a class
         if IMPORT in new.kinds and is_a(self.new(name), SCALARS):
             # `rate = rate` after an import, or `rate = 1` where that fails.
-            return is_equal(self._olds.get(name), self.new(name))
+            return is_equal(self.olds.get(name), self.new(name))
         return not any(self.changed(other) for other in new.reads if other != name)
 
     @functools.cached_property
@@ -183,7 +183,7 @@ class Values:
         seen: set[str] = set()
         while names:
             name = names.pop()
-            value = self._olds.get(name)
+            value = self.olds.get(name)
             if name in seen:
                 continue
             seen.add(name)
@@ -212,14 +212,16 @@ class Values:
         if definition is not None and definition.is_code:
             before = (self._old_index or {}).get(name)
             return before is not None and before.is_import and self._has_another_name(name)
-        if definition is None or definition.is_lambda:
+        if definition is None:
+            return name in (self._old_index or ())  # it is a builtin now
+        if definition.is_lambda:
             return False
         if name not in self._news:
             # It is taken away once it was used.
             return self._old_index is not None and not self._is_unchanged(name)
-        if name not in self._olds:
+        if name not in self.olds:
             return True
-        old, new = self._olds[name], self._news[name]
+        old, new = self.olds[name], self._news[name]
         final = self._final(new)
         if final is old or (callable(new) and final is self._final(old)):
             made = self.changes is not None and self.changes.has_made(old)
@@ -240,7 +242,7 @@ class Values:
 
     def _has_another_name(self, name: str) -> bool:
         """Whether a function or class is none that has come from, or gone to, another module."""
-        sides = (self._olds.get(name), self._news.get(name))
+        sides = (self.olds.get(name), self._news.get(name))
         old, new = (getattr(each, "__qualname__", None) for each in sides)
         return bool(old != new)
 
@@ -281,7 +283,7 @@ class Values:
 
     def _looks_unchanged(self, name: str) -> bool:
         """Without the old source: a container or object stays, a constant is taken anew."""
-        old, new = self._olds[name], self._news[name]
+        old, new = self.olds[name], self._news[name]
         if type(old) is not type(new) or callable(new):
             return False
         return not is_a(new, SCALARS) or is_equal(old, new)

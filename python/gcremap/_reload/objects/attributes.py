@@ -6,6 +6,8 @@ from collections.abc import Callable
 from types import BuiltinFunctionType, WrapperDescriptorType
 from typing import Any
 
+from gcremap._reload.objects.kinds import namespace_of
+
 UNSETTABLE = frozenset({"__class__", "__mro__", "__name__", "__qualname__"})
 """What a class may have in its namespace and `type` takes for an attribute of the class itself:
 a proxy's `__class__ = property(...)`."""
@@ -17,6 +19,11 @@ def set_attribute(cls: type, name: str, value: object) -> None:
 
 def delete_attribute(cls: type, name: str) -> None:
     nearest(type(cls), "__delattr__")(cls, name)
+
+
+def discard_attribute(cls: type, name: str) -> None:
+    if name in namespace_of(cls):
+        delete_attribute(cls, name)
 
 
 set_class: Callable[[Any, type], None] = vars(object)["__class__"].__set__

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import weakref
 from collections import OrderedDict, deque
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from types import CellType, MemberDescriptorType, MethodType, ModuleType
 from typing import Any
@@ -83,6 +83,11 @@ def dict_of(value: Any) -> dict[str, Any] | None:
         with suppress(AttributeError):  # a TypeVar has one and shows it to nobody
             return object.__getattribute__(value, "__dict__")  # type: ignore[no-any-return]
     return None
+
+
+def attributes_of(value: Any) -> Mapping[str, Any]:
+    """What a class has in its own namespace, or an object in its `__dict__`."""
+    return namespace_of(value) if is_class(value) else dict_of(value) or {}
 
 
 def containers_of(old: Any, new: Any, final: Callable[[Any], Any]) -> list[tuple[Any, Any]]:

@@ -75,9 +75,9 @@ def ctypes_made_of(pairs: Iterable[tuple[Any, Any]]) -> list[type]:
 
 def _fields(cls: type) -> list[tuple[str, str]]:
     """Those of a ctypes structure, in a buffer of the instance's: each says its type and place."""
-    if "_fields_" not in vars(cls):
+    if "_fields_" not in namespace_of(cls):
         return []
-    return [(k, repr(v)) for k, v in vars(cls).items() if type(v).__name__ == "CField"]
+    return [(k, repr(v)) for k, v in namespace_of(cls).items() if type(v).__name__ == "CField"]
 
 
 def field_names(cls: type) -> tuple[str, ...] | None:
@@ -90,4 +90,4 @@ def field_names(cls: type) -> tuple[str, ...] | None:
 
 
 def _slots(cls: type) -> list[str]:
-    return sorted(k for k, v in vars(cls).items() if type(v) is types.MemberDescriptorType)
+    return sorted(k for k, v in namespace_of(cls).items() if type(v) is types.MemberDescriptorType)

@@ -15,6 +15,7 @@ from gcremap import _native
 from gcremap._reload.objects.kinds import is_a
 from gcremap._reload.objects.snapshot import Namespace, overloads
 from gcremap._reload.running import submodules
+from gcremap._reload.sources import codes
 from gcremap._reload.sources.source import Source
 
 
@@ -125,7 +126,7 @@ def execute(
     else:
         # Other threads may use these: they are hidden from what only reads names.
         looks = source.text is None or "globals" in source.text
-        taken = _take_out(namespace, hidden | unstated if looks else unstated)
+        taken = _take_out(namespace, unstated | (hidden if looks else _read_inside(code, hidden)))
         recorder = Recorder(namespace, hidden, to_come)
         exec(code, namespace, recorder)
         bound = recorder.stored | recorder.asked | stored_globally(code)
@@ -134,6 +135,14 @@ def execute(
     for name, value in taken.items():
         namespace.setdefault(name, value)
     return stored
+
+
+def _read_inside(code: CodeType, names: frozenset[str]) -> frozenset[str]:
+    """Those that class bodies and functions name: what they read is in the namespace itself."""
+    if not names:
+        return names
+    inner = codes.tree(code)[1:]
+    return names.intersection(name for each in inner for name in each.co_names)
 
 
 def _take_out(namespace: Namespace, names: Iterable[str]) -> Namespace:

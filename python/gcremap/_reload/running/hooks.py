@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from gcremap._reload.applying import migrate
+from gcremap._reload.objects.contents import attributes_of
 from gcremap._reload.objects.kinds import subclasses
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def _former(value: Any, appliers: Iterable[Applier]) -> Any:
 
 def _reloaded(pair: Pair, applier: Applier, gone: set[int]) -> None:
     cls = pair.final
-    if "__reloaded__" not in vars(cls):
+    if "__reloaded__" not in attributes_of(cls):
         return
     old_class = applier.former(pair.old)
     for each in [cls, *subclasses(cls)]:

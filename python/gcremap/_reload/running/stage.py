@@ -21,7 +21,7 @@ from gcremap._reload.matching.changes import Changes
 from gcremap._reload.matching.class_values import class_values
 from gcremap._reload.matching.job import Job, Target
 from gcremap._reload.matching.match import Matcher, Pair, Site
-from gcremap._reload.matching.moves import match_moved, match_pushed_down
+from gcremap._reload.matching.moves import match_methods, match_moved
 from gcremap._reload.matching.near import Nursery, far_references
 from gcremap._reload.matching.state import Policy, Values
 from gcremap._reload.matching.successors import takes_the_place
@@ -31,7 +31,8 @@ from gcremap._reload.matching.unbound import (
     match_unbound_classes,
     said_of,
 )
-from gcremap._reload.objects.kinds import is_class, is_function, module_of
+from gcremap._reload.objects.contents import attributes_of
+from gcremap._reload.objects.kinds import is_class, is_function, module_of, namespace_of
 from gcremap._reload.objects.layout import ctypes_made_of, same_layout
 from gcremap._reload.running import ahead, gone, submodules
 from gcremap._reload.running.answers import Answers
@@ -43,7 +44,7 @@ from gcremap._reload.running.registrants import carry_registrations
 from gcremap._reload.running.registrations import code_to_run
 from gcremap._reload.running.script import Script
 from gcremap._reload.running.shelter import Shelter
-from gcremap._reload.running.unstated import index_called, told_to_be, unstated
+from gcremap._reload.running.unstated import index_called, unstated
 from gcremap._reload.running.withheld import WithheldWarnings
 from gcremap._reload.sources import codes
 from gcremap._reload.sources.definitions import Definition
@@ -107,7 +108,7 @@ class Stage:
             self._settle(self.job)
             self._attempts.forget()
             match_moved(self.job, jobs, self._matcher)
-            match_pushed_down(self._matcher)
+            match_methods(self._matcher)
             match_unbound_classes(self._jobs, self._matcher, self._nursery)
             self._pair_kept()
             match_unbound(self._jobs, self._matcher, self._nursery)
@@ -153,7 +154,7 @@ class Stage:
             (self.job.snapshot.namespace, self.job.namespace)
         ]
         spaces += [
-            (self.applier.updater.former_attributes(pair), vars(pair.final))
+            (self.applier.updater.former_attributes(pair), attributes_of(pair.final))
             for pair in pairs
             if is_class(pair.final)
         ]
@@ -229,13 +230,15 @@ class Stage:
 
     def _settle(self, job: Job) -> None:
         """Pair up definitions, give values that stay back to the module, drop names gone."""
-        olds, news = job.snapshot.namespace | gone.returned(job), dict(job.namespace)
+        returned, known = gone.returned(job)
+        olds, news = job.snapshot.namespace | returned, dict(job.namespace)
         index_starred(job)
         index_called(job)
         self._matcher.learn_codes(job.was.code, job.ran)
         name = job.name
-        old_index, new_index = job.old_index or {}, job.new_index or {}
-        bound = [key for key in news if key in olds and key in job.stored]
+        old_index, new_index = (job.old_index or {}) | known, job.new_index or {}
+        in_order = dict.fromkeys((*new_index, *news))  # a base before what is over it
+        bound = [key for key in in_order if key in news and key in olds and key in job.stored]
         sites = {
             key: Site.of(
                 key, name, (old_index.get(key), new_index.get(key)), (olds[key], news[key])
@@ -319,7 +322,7 @@ class Stage:
                 job.namespace[key] = old
             return
         job.report.updated.append(key)
-        if takes_the_place(key, (job.snapshot.namespace, job.namespace), indexes):
+        if takes_the_place(key, (values.olds, job.namespace), indexes):
             self._matcher.add_data(old, new, Site(key, job.name), keep=False)
             carry_registrations(job, key, old, new, self._matcher.final)
 
@@ -329,7 +332,7 @@ class Stage:
         for pair in [each for each in self._matcher.pairs if each.module == module]:
             if not (is_class(pair.old) and is_class(pair.new)) or isinstance(pair.new, EnumType):
                 continue
-            olds, news = vars(pair.old), vars(pair.new)
+            olds, news = namespace_of(pair.old), namespace_of(pair.new)
             indexes = (pair.old_members, pair.new_members)
             found = [
                 name
@@ -387,10 +390,7 @@ class Stage:
                 if key not in state.RESERVED:
                     namespace.setdefault(key, value)
         brought = self._brought_by_star(job)
-        stored = job.was.stored
-        if stored is None:
-            stored = frozenset(job.old_index or ()) | told_to_be(job)
-        lost = (stored | brought | self._unstated) - job.stored - state.OF_THE_MODULE
+        lost = gone.lost(job, brought | self._unstated)
         for key in lost - job.policy.keep:
             before = job.snapshot.namespace.get(key, _MISSING)
             if key not in brought and values.stands(key):

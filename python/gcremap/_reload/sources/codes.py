@@ -78,6 +78,11 @@ def names_of(code: CodeType, operation: str) -> frozenset[str]:
     )
 
 
+def place_of(code: CodeType) -> tuple[str, str]:
+    """What code says of itself and is not compared by."""
+    return code.co_filename, code.co_qualname
+
+
 def nested(code: CodeType) -> list[CodeType]:
     """The codes of the functions, classes and lambdas that `code` makes."""
     return [constant for constant in code.co_consts if type(constant) is CodeType]
