@@ -4,42 +4,9 @@
  * class below an old one, and the future tables of direct subclasses. The commit
  * swaps pointers, and what was replaced stays owned by the gcr_hierarchy until it is
  * released. */
-#include "types_internal.h"
-
-typedef struct changed_class {
-    PyTypeObject *type;
-    PyObject *bases;    /* future; NULL if they stay */
-    PyTypeObject *base; /* future; NULL if it stays */
-    PyObject *mro;      /* future; NULL while not yet computed */
-    int in_progress;
-} changed_class;
-
-typedef struct changed_table {
-    PyTypeObject *type;
-    PyObject *subclasses; /* future; NULL if empty */
-} changed_table;
-
-struct gcr_hierarchy {
-    const gcr_rebase *rebase; /* only during prepare */
-    changed_class *classes;
-    size_t class_count, class_room;
-    changed_table *tables;
-    size_t table_count;
-    const char *refusal;
-    PyObject *culprit;
-};
+#include "hierarchy.h"
 
 static const char cycle[] = "the new class inherits from a class it would become a base of";
-static const char no_memory[] = "no memory to work out the new class hierarchy";
-
-static int
-refuse(gcr_hierarchy *h, PyTypeObject *culprit, const char *why)
-{
-    PyErr_Clear();
-    h->refusal = why;
-    h->culprit = (PyObject *)culprit;
-    return -1;
-}
 
 static int
 is_old(const gcr_hierarchy *h, PyTypeObject *type)
@@ -149,33 +116,6 @@ collect_below(gcr_hierarchy *h, PyTypeObject *type)
 
 /* ---- bases --------------------------------------------------------------- */
 
-/* The class nearest to `type` on its chain of bases that fixes the layout. */
-static PyTypeObject *
-layout_root(PyTypeObject *type)
-{
-    PyTypeObject *root =
-        type->tp_base != NULL ? layout_root(type->tp_base) : &PyBaseObject_Type;
-    return gcr_type_extends_layout(type, root) ? type : root;
-}
-
-static PyTypeObject *
-best_base(PyObject *bases)
-{
-    PyTypeObject *best = NULL;
-    PyTypeObject *best_root = NULL;
-    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(bases); i++) {
-        PyTypeObject *base = (PyTypeObject *)PyTuple_GET_ITEM(bases, i);
-        PyTypeObject *root = layout_root(base);
-        if (best == NULL || (!PyType_IsSubtype(best_root, root) && PyType_IsSubtype(root, best_root))) {
-            best = base;
-            best_root = root;
-        } else if (!PyType_IsSubtype(best_root, root)) {
-            return NULL;
-        }
-    }
-    return best;
-}
-
 static int
 check_bases(gcr_hierarchy *h, PyTypeObject *type, PyObject *bases)
 {
@@ -208,19 +148,7 @@ plan_bases(gcr_hierarchy *h, changed_class *change)
     for (Py_ssize_t i = 0; i < count; i++) {
         PyTuple_SET_ITEM(change->bases, i, Py_NewRef(future_base(h, type, i)));
     }
-    if (check_bases(h, type, change->bases) < 0) {
-        return -1;
-    }
-    PyTypeObject *base = best_base(change->bases);
-    if (base == NULL) {
-        return refuse(h, type, "the future bases of a subclass have conflicting layouts");
-    }
-    const char *why = gcr_layout_refusal(type->tp_base, base);
-    if (why != NULL) {
-        return refuse(h, type, why);
-    }
-    change->base = (PyTypeObject *)Py_NewRef((PyObject *)base);
-    return 0;
+    return check_bases(h, type, change->bases);
 }
 
 /* ---- method resolution order ---------------------------------------------- */
@@ -296,91 +224,71 @@ plan_mro(gcr_hierarchy *h, changed_class *change)
     return change->mro == NULL ? -1 : 0;
 }
 
-/* ---- tables of subclasses -------------------------------------------------- */
+/* ---- layout ---------------------------------------------------------------- */
 
-/* The future table of `type`'s direct subclasses, to be edited. */
-static PyObject *
-future_table(gcr_hierarchy *h, PyTypeObject *type)
+/* The class nearest to `type` on its future chain of bases that fixes the layout. */
+static PyTypeObject *
+layout_root(const gcr_hierarchy *h, PyTypeObject *type)
 {
-    for (size_t i = 0; i < h->table_count; i++) {
-        if (h->tables[i].type == type) {
-            return h->tables[i].subclasses;
+    PyTypeObject *base = type->tp_base;
+    /* Old classes keep their bases. */
+    for (Py_ssize_t i = 0; !is_old(h, type) && i < PyTuple_GET_SIZE(type->tp_bases); i++) {
+        if (PyTuple_GET_ITEM(type->tp_bases, i) == (PyObject *)type->tp_base) {
+            base = (PyTypeObject *)future_base(h, type, i);
         }
     }
-    PyObject *present = *gcr_type_subclasses(type);
-    PyObject *copy = present == NULL ? PyDict_New() : PyDict_Copy(present);
-    if (copy != NULL) {
-        Py_INCREF(type);
-        h->tables[h->table_count++] = (changed_table){type, copy};
-    }
-    return copy;
-}
-
-/* Of the j-th base, whether it changes. */
-static int
-changes_base(const changed_class *change, Py_ssize_t j)
-{
-    return PyTuple_GET_ITEM(change->type->tp_bases, j) != PyTuple_GET_ITEM(change->bases, j);
-}
-
-/* Two bases may trade places: first leave all tables that one left is in, then enter. */
-static int
-move_entry(gcr_hierarchy *h, changed_class *change)
-{
-    PyObject *key = PyLong_FromVoidPtr(change->type);
-    PyObject *entry = NULL;
-    int failed = key == NULL;
-    Py_ssize_t count = PyTuple_GET_SIZE(change->bases);
-    for (Py_ssize_t j = 0; !failed && j < count; j++) {
-        if (changes_base(change, j)) {
-            PyTypeObject *from = (PyTypeObject *)PyTuple_GET_ITEM(change->type->tp_bases, j);
-            PyObject *table = future_table(h, from);
-            PyObject *found = table == NULL ? NULL : PyDict_GetItemWithError(table, key);
-            Py_XSETREF(entry, Py_XNewRef(found));
-            failed = found == NULL || PyDict_DelItem(table, key) < 0;
-        }
-    }
-    for (Py_ssize_t j = 0; !failed && j < count; j++) {
-        if (changes_base(change, j)) {
-            PyTypeObject *to = (PyTypeObject *)PyTuple_GET_ITEM(change->bases, j);
-            PyObject *table = future_table(h, to);
-            failed = table == NULL || PyDict_SetItem(table, key, entry) < 0;
-        }
-    }
-    Py_XDECREF(entry);
-    Py_XDECREF(key);
-    return failed ? refuse(h, change->type, no_memory) : 0;
+    PyTypeObject *root = base != NULL ? layout_root(h, base) : &PyBaseObject_Type;
+    return gcr_type_extends_layout(type, root) ? type : root;
 }
 
 static int
-plan_tables(gcr_hierarchy *h)
+will_derive(gcr_hierarchy *h, PyTypeObject *type, PyTypeObject *base)
 {
-    size_t most = 1;
-    for (size_t i = 0; i < h->class_count; i++) {
-        PyObject *bases = h->classes[i].bases;
-        most += bases != NULL ? 2 * (size_t)PyTuple_GET_SIZE(bases) : 0;
-    }
-    h->tables = PyMem_Calloc(most, sizeof *h->tables);
-    if (h->tables == NULL) {
-        return refuse(h, NULL, no_memory);
-    }
-    for (size_t i = 0; i < h->class_count; i++) {
-        changed_class *change = &h->classes[i];
-        for (Py_ssize_t j = 0; change->bases && j < PyTuple_GET_SIZE(change->bases); j++) {
-            PyTypeObject *to = (PyTypeObject *)PyTuple_GET_ITEM(change->bases, j);
-            if (changes_base(change, j) && !(to->tp_flags & Py_TPFLAGS_HEAPTYPE)) {
-                return refuse(h, to, "a static type's list of subclasses cannot be changed");
-            }
-        }
-        if (change->bases != NULL && move_entry(h, change) < 0) {
-            return -1;
+    PyObject *mro = future_mro(h, type);
+    /* By identity: a metaclass may compare classes. A static type may have no MRO yet. */
+    for (Py_ssize_t i = 0; mro != NULL && i < PyTuple_GET_SIZE(mro); i++) {
+        if (PyTuple_GET_ITEM(mro, i) == (PyObject *)base) {
+            return 1;
         }
     }
-    for (size_t i = 0; i < h->table_count; i++) {
-        if (PyDict_GET_SIZE(h->tables[i].subclasses) == 0) {
-            Py_CLEAR(h->tables[i].subclasses);
+    return mro == NULL && PyType_IsSubtype(type, base);
+}
+
+static PyTypeObject *
+best_base(gcr_hierarchy *h, PyObject *bases)
+{
+    PyTypeObject *best = NULL;
+    PyTypeObject *best_root = NULL;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(bases); i++) {
+        PyTypeObject *base = (PyTypeObject *)PyTuple_GET_ITEM(bases, i);
+        PyTypeObject *root = layout_root(h, base);
+        if (best == NULL || (!will_derive(h, best_root, root) && will_derive(h, root, best_root))) {
+            best = base;
+            best_root = root;
+        } else if (!will_derive(h, best_root, root)) {
+            return NULL;
         }
     }
+    return best;
+}
+
+/* After the orders are known, which refuses a cycle of bases. */
+static int
+plan_base(gcr_hierarchy *h, changed_class *change)
+{
+    PyTypeObject *type = change->type;
+    if (change->bases == NULL) {
+        return 0;
+    }
+    PyTypeObject *base = best_base(h, change->bases);
+    if (base == NULL) {
+        return refuse(h, type, "the future bases of a subclass have conflicting layouts");
+    }
+    const char *why = gcr_layout_refusal(type->tp_base, base);
+    if (why != NULL) {
+        return refuse(h, type, why);
+    }
+    change->base = (PyTypeObject *)Py_NewRef((PyObject *)base);
     return 0;
 }
 
@@ -413,7 +321,12 @@ plan(gcr_hierarchy *h)
             return -1;
         }
     }
-    return plan_tables(h);
+    for (size_t i = 0; i < h->class_count; i++) {
+        if (plan_base(h, &h->classes[i]) < 0) {
+            return -1;
+        }
+    }
+    return gcr_hierarchy_plan_tables(h);
 }
 
 gcr_hierarchy *

@@ -1,4 +1,4 @@
-"""Bases after an undo: what several olds became one of, or what is an old itself."""
+"""Bases of classes, where several are replaced at once, and after an undo."""
 
 from __future__ import annotations
 
@@ -87,3 +87,59 @@ def test_keys_hash_by_the_bases_that_come_back() -> None:
     report.undo()
     assert [hash(key) for key in keys] == [1, 2, 3]
     assert [table[key] for key in keys] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_layouts_agree_once_all_bases_are_replaced(order: tuple[int, int]) -> None:
+    """Two bases over one with fields: before, they are over two versions of it."""
+
+    def make() -> tuple[type, type, type, type]:
+        class Base:
+            __slots__ = ("a", "b")
+
+        class Left(Base):
+            __slots__ = ("c",)
+
+        class Right(Base):
+            __slots__ = ()
+
+        class Both(Right, Left):
+            pass
+
+        return Base, Left, Right, Both
+
+    olds, news = make(), make()
+    instance: Any = olds[3]()
+    instance.a, instance.b, instance.c, instance.d = 1, 2, 3, 4
+    pairs = [(olds[i], news[i]) for i in order]
+    report = gcremap.remap(dict(pairs))
+    assert olds[3].__mro__ == (olds[3], olds[2], news[1], news[0], object)
+    assert olds[3].__base__ is news[1]
+    assert (instance.a, instance.b, instance.c, instance.d) == (1, 2, 3, 4)
+    report.undo()
+    assert olds[3].__mro__ == (olds[3], olds[2], olds[1], olds[0], object)
+
+
+def test_layouts_that_do_not_agree_in_the_end_are_refused() -> None:
+    class Base:
+        __slots__ = ("a",)
+
+    class Left(Base):
+        __slots__ = ()
+
+    class Right(Base):
+        __slots__ = ()
+
+    class Both(Left, Right):
+        pass
+
+    class Other:
+        __slots__ = ("a",)
+
+    class OtherLeft(Other):
+        __slots__ = ()
+
+    before = Both.__mro__
+    with pytest.raises(gcremap.RemapError):
+        gcremap.remap({Left: OtherLeft})
+    assert Both.__mro__ == before
