@@ -27,6 +27,7 @@ stress:  ## CPython's own tests under chaos (CHAOS_TESTS, CHAOS_SEED), the long 
 	@GCREMAP_STEPS=$${GCREMAP_STEPS:-100000} .venv/bin/python -X faulthandler -m pytest tests/test_model.py
 	@.venv/bin/python -X faulthandler -m pytest tests/reload/leaks.py
 	@.venv/bin/python tests/stress/identity.py
+	@.venv/bin/python tests/stress/edits.py
 	@.venv/bin/python tests/stress/memory.py
 	@scripts/environment $(PYTHON) .venv test,ipython,packages
 	@.venv/bin/python tests/stress/stdlib_reload.py --seconds 600

@@ -209,3 +209,38 @@ def test_method_whose_old_name_is_another_word_for_it(project: Any, decorator: s
     assert held is vars(mod.C)["old"] is vars(mod.C)["new"]
     project.reload(mod=source.replace("2", "3"))
     assert (bound.fget() if decorator == "@property" else bound()) == 3
+    project.reload(mod=f"class C:\n    {decorator}\n    def old(*_): return 4\n")
+    assert (bound.fget() if decorator == "@property" else bound()) == 4
+    assert not hasattr(mod.C, "new")
+
+
+def test_class_within_whose_old_name_is_another_word_for_it(project: Any) -> None:
+    mod = project.load(mod="class C:\n    class Old:\n        def f(self): return 1\n")
+    held = [mod.C.Old]
+    instance = mod.C.Old()
+    project.reload(mod="class C:\n    class New:\n        def f(self): return 2\n    Old = New\n")
+    assert held == [mod.C.New]
+    assert mod.C.Old is mod.C.New is type(instance)
+    assert mod.C.New.__qualname__ == "C.New"
+    assert instance.f() == 2
+    project.reload(mod="class C:\n    class Old:\n        def f(self): return 3\n")
+    assert held == [mod.C.Old]
+    assert type(instance) is mod.C.Old
+    assert mod.C.Old.__qualname__ == "C.Old"
+    assert instance.f() == 3
+
+
+def test_function_gets_its_old_name_back(project: Any) -> None:
+    users = """
+        def user(f=old): return f()
+        class C:
+            run = old
+    """
+    mod = project.load(mod="        def old(*_): return 1\n" + users)
+    held = [mod.old]
+    project.reload(mod="        def new(*_): return 2\n        old = new\n" + users)
+    assert mod.user() == mod.C().run() == held[0]() == 2
+    project.reload(mod="        def old(*_): return 3\n" + users)
+    assert mod.user() == mod.C().run() == held[0]() == 3
+    assert held == [mod.old]
+    assert mod.user.__defaults__ == (mod.old,)

@@ -61,32 +61,32 @@ class User:
     """A module that imports everything by name, and derives from, calls and keeps it."""
 
     def __init__(self, modules: list[ModuleType], folder: Path) -> None:
-        self._names: dict[str, tuple[str, str]] = {}
+        self.names: dict[str, tuple[str, str]] = {}
         lines = []
         for module in modules:
             for name, value in vars(module).items():
                 if name.startswith("_") or keyword.iskeyword(name):
                     continue
                 if isinstance(value, type | FunctionType) and value.__module__ == module.__name__:
-                    alias = f"name{len(self._names)}"
-                    self._names[alias] = (module.__name__, name)
+                    alias = f"name{len(self.names)}"
+                    self.names[alias] = (module.__name__, name)
                     lines.append(f"from {module.__name__} import {name} as {alias}")
         (folder / f"{USER}.py").write_text("\n".join(lines))
         importlib.invalidate_caches()
         self._module = importlib.import_module(USER)
-        self._held = {alias: getattr(self._module, alias) for alias in self._names}
-        self._keys = set(self._held.values())
-        self._calls = {alias: functools.partial(value) for alias, value in self._held.items()}
-        classes = {alias: each for alias, each in self._held.items() if isinstance(each, type)}
+        self.held = {alias: getattr(self._module, alias) for alias in self.names}
+        self._keys = set(self.held.values())
+        self._calls = {alias: functools.partial(value) for alias, value in self.held.items()}
+        classes = {alias: each for alias, each in self.held.items() if isinstance(each, type)}
         self._subclasses = {alias: _made(_sub, each) for alias, each in classes.items()}
         self._instances = {alias: _made(_bare, each) for alias, each in classes.items()}
 
     def complaints(self) -> list[str]:
         """What it has that is not what the modules have under the same names."""
         found = []
-        for alias, (module, name) in self._names.items():
+        for alias, (module, name) in self.names.items():
             present = vars(sys.modules[module]).get(name)
-            old = self._held[alias]
+            old = self.held[alias]
             if not isinstance(present, type | FunctionType) or present.__name__ != old.__name__:
                 continue
             says = {

@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from gcremap._reload.matching.match import Matcher, Site
+from gcremap._reload.objects.contents import attributes_of
 from gcremap._reload.objects.kinds import (
     is_a,
     is_class,
@@ -20,7 +21,7 @@ from gcremap._reload.objects.kinds import (
     namespace_of,
 )
 from gcremap._reload.sources import source
-from gcremap._reload.sources.definitions import CLASS, DEF, Definition
+from gcremap._reload.sources.definitions import CLASS, DEF, Definition, Index
 
 if TYPE_CHECKING:
     from gcremap._reload.matching.job import Job
@@ -86,21 +87,29 @@ def _match_pushed_down(matcher: Matcher) -> None:
 
 def _match_renamed(matcher: Matcher) -> None:
     """Pair a method with one that got a name which nothing had, if the old name is another word
-    for that: `old = new` in the body of the class, where `def old` was."""
+    for that, `old = new` in the body of the class, where `def old` was; or the reverse."""
     for pair in [each for each in matcher.pairs if is_class(each.old) and is_class(each.new)]:
         befores, nows = pair.old_members, pair.new_members
-        for name in befores.keys() & nows.keys():
-            [another, *more] = nows[name].reads or ("",)
-            if more or another in befores or not befores[name].is_code or nows[name].is_code:
+        for name in sorted(befores.keys() & nows.keys()):
+            if befores[name].is_code == nows[name].is_code:
                 continue
-            olds, news = namespace_of(pair.old), namespace_of(pair.new)
-            old, new = olds.get(name), news.get(name)
-            if another in nows and nows[another].is_code and news.get(another) is new:
-                site = Site(f"{pair.path}.{name}", pair.module, befores[name], nows[another])
-                matcher.match(old, new, site)
-                for kind in (staticmethod, classmethod):
-                    if type(old) is kind is type(new):
-                        matcher.match(old.__func__, new.__func__, site)
+            [another, *more] = (befores if nows[name].is_code else nows)[name].reads or ("",)
+            if more or not (
+                _has_new_name(name, another, befores, nows)
+                or _has_new_name(name, another, nows, befores)
+            ):
+                continue
+            old, new = (attributes_of(side).get(name) for side in (pair.old, pair.new))
+            sides = befores.get(another, befores[name]), nows.get(another, nows[name])
+            site = Site(f"{pair.path}.{name}", pair.module, *sides)
+            first = len(matcher.pairs)
+            matcher.match(old, new, site)
+            for inner in matcher.pairs[first:]:
+                if is_class(inner.old):  # it has its name from the new one
+                    inner.keep, inner.changed = False, True
+            for kind in (staticmethod, classmethod):
+                if type(old) is kind is type(new):
+                    matcher.match(old.__func__, new.__func__, site)
 
 
 def _is_moved(name: str, old: Any, new: Any, matcher: Matcher) -> bool:
@@ -127,17 +136,23 @@ def _has_left(name: str, old: Any, new: Any, jobs: dict[str, Job]) -> bool:
 
 def _is_renamed(name: str, old: Any, new: Any, job: Job, matcher: Matcher) -> bool:
     """Whether a definition has got a name that nothing had, and its old one is another word for
-    that: `Old = New`, where `class Old` was."""
+    that, `Old = New`, where `class Old` was; or the reverse."""
     before, now = job.old_index or {}, job.new_index or {}
-    another = new.__qualname__
-    return (
-        module_of(old) == module_of(new) == job.name
-        and old.__qualname__ == name
-        and name in before and before[name].is_code
-        and another in now and now[another].is_code
-        and another not in before and another not in job.snapshot.namespace
-        and id(new) not in matcher.by_new
-    )  # fmt: skip
+    if module_of(old) != job.name or module_of(new) != job.name or id(new) in matcher.by_new:
+        return False
+    was, became = old.__qualname__, new.__qualname__
+    if was == name:
+        return became not in job.snapshot.namespace and _has_new_name(name, became, before, now)
+    return became == name and was not in job.stored and _has_new_name(name, was, now, before)
+
+
+def _has_new_name(name: str, another: str, before: Index, now: Index) -> bool:
+    """Whether a definition has another name and is still bound to its own, where nothing had
+    the other one."""
+    is_code = all(
+        place in index and index[place].is_code for place, index in ((name, before), (another, now))
+    )
+    return is_code and another not in before and name in now
 
 
 def _definition(value: Any, jobs: dict[str, Job], *, now: bool = True) -> Definition:
