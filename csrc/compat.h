@@ -17,6 +17,10 @@
 #define GCR_PY314 (PY_VERSION_HEX >= 0x030E0000)
 #define GCR_PY315 (PY_VERSION_HEX >= 0x030F0000)
 
+/* Up to 3.15.0rc1 (0x030F00C1) the interpreter had what is imported lazily just now, not its
+ * threads. */
+#define GCR_HAS_LAZY_IMPORTS_OF_THREADS (PY_VERSION_HEX > 0x030F00C1)
+
 /* The headers are those of patches/, whose Py_VISIT tells the visitor the slot, unless
  * the platform traps calls with further arguments. */
 #if defined(Py_VISIT_VALUE) && !defined(Py_NO_VISIT_SLOTS)

@@ -244,7 +244,7 @@ visit_thread(const root_walk *walk, PyThreadState *ts)
 #if GCR_PY314
     ROOT(impl->asyncio_running_task, GCR_SAME_LAYOUT, "running asyncio task");
 #endif
-#if GCR_PY315
+#if GCR_HAS_LAZY_IMPORTS_OF_THREADS
     ROOT(impl->lazy_imports, GCR_NOTHING, "thread's lazy imports");
 #endif
     return 0;

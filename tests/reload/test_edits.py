@@ -46,6 +46,23 @@ def test_what_a_call_sets_on_a_function_goes_with_the_call(project: Any) -> None
     assert vars(mod.f) == {}
 
 
+@pytest.mark.parametrize("name", ["f", "__lt__"])
+def test_what_a_call_sets_on_a_method_goes_with_the_call(project: Any, name: str) -> None:
+    plain = f"class C:\n    def {name}(self): return 1\n"
+    made = f"""
+        class C:
+            def make(given=1):
+                def {name}(self): return 1
+                {name}.given = given
+                return {name}
+            {name} = make()
+    """
+    mod = project.load(mod=made)
+    for text, attributes in ((plain, {}), (made, {"given": 1}), (plain, {})):
+        project.reload(mod=text)
+        assert vars(vars(mod.C)[name]) == attributes
+
+
 def test_base_that_was_renamed_is_known_by_its_own_name(project: Any) -> None:
     """Its class is told apart from a base that no name leads to."""
     source = """

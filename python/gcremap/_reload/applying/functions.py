@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 def carry_module(source: FunctionType, target: FunctionType, pair: Pair, undo: Undo) -> None:
     """Let another module go on to show a function as its own."""
-    if source.__globals__ is not target.__globals__:
-        return  # what a decorator has made is of the decorator's module
+    if source.__globals__ is not target.__globals__ or not pair.same_decorators:
+        return  # a decorator has said so
     shown_elsewhere = source.__module__ != pair.module and not pair.is_moved
     if shown_elsewhere and target.__module__ == target.__globals__.get("__name__"):
         assign(target, "__module__", source.__module__, undo)

@@ -10,7 +10,6 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from gcremap._reload.matching.match import Matcher, Site
-from gcremap._reload.objects.contents import attributes_of
 from gcremap._reload.objects.kinds import (
     is_a,
     is_class,
@@ -99,7 +98,10 @@ def _match_renamed(matcher: Matcher) -> None:
                 or _has_new_name(name, another, nows, befores)
             ):
                 continue
-            old, new = (attributes_of(side).get(name) for side in (pair.old, pair.new))
+            olds, news = namespace_of(pair.old), namespace_of(pair.new)
+            old, new = olds.get(name), news.get(name)
+            if old is not olds.get(another) and new is not news.get(another):
+                continue  # it is computed from that
             sides = befores.get(another, befores[name]), nows.get(another, nows[name])
             site = Site(f"{pair.path}.{name}", pair.module, *sides)
             first = len(matcher.pairs)
