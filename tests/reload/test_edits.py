@@ -261,3 +261,20 @@ def test_function_gets_its_old_name_back(project: Any) -> None:
     assert mod.user() == mod.C().run() == held[0]() == 3
     assert held == [mod.old]
     assert mod.user.__defaults__ == (mod.old,)
+
+
+def test_function_that_a_maker_made_whose_name_is_another_word(project: Any) -> None:
+    made = """
+        def {0}():
+            def f(): return {1}
+            f.made = True
+            return f
+        make = {0}
+        f = make()
+    """
+    mod = project.load(mod=made.format("first", 1))
+    held = [mod.f]
+    for text, value in ((made.format("other", 2), 2), ("def f(): return 3\n", 3)):
+        project.reload(mod=text)
+        assert held == [mod.f]
+        assert held[0]() == value

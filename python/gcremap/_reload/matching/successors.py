@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Set
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -20,7 +21,7 @@ def takes_the_place(
     """Whether what a name is bound to, in the new one of two namespaces, takes the place of what
     it was bound to, wherever that is held: nothing else can be meant by it."""
     olds, news = namespaces
-    before, now = (index.get(name) for index in indexes)
+    before, now = (_of_makers(name, index) for index in indexes)
     old, new = olds[name], news[name]
     if before is None or now is None:
         return False
@@ -38,6 +39,16 @@ def takes_the_place(
     ):
         return now.makes_its_own or is_made_by(new, now) or now.same(before)
     return False
+
+
+def _of_makers(name: str, index: Index) -> Definition | None:
+    """Its definition, which reads also what it names by another word: `make = old_make`."""
+    definition = index.get(name)
+    if definition is None or definition.is_code:
+        return definition
+    words = [index[each] for each in definition.reads if each in index]
+    named = [each.reads for each in words if not each.is_code]
+    return replace(definition, reads=definition.reads.union(*named)) if named else definition
 
 
 def is_another(old: Any, new: Any, definition: Definition) -> bool:
