@@ -144,3 +144,19 @@ def test_annotations_of_a_class_that_are_text(project: Any) -> None:
         assert mod.C().m() == n
     project.reload(mod=source.format(5, ": str") + "    def f(): pass\n")
     assert mod.C.__annotations__ == {"first": "str"}
+
+
+def test_annotations_of_a_class_that_are_text_no_longer(project: Any) -> None:
+    source = """
+        class C:
+            class Inner: pass
+            first: Inner = 0
+            def m(self, it: Inner): return it
+    """
+    mod = project.load(mod=source)
+    for text in (True, False, True, False):
+        future = "from __future__ import annotations" if text else ""
+        project.reload(mod=f"        {future}{source}")
+        said = "Inner" if text else mod.C.Inner
+        assert mod.C.__annotations__ == {"first": said}
+        assert mod.C.m.__annotations__ == {"it": said}

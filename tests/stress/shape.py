@@ -39,7 +39,8 @@ _OF_THE_LAYOUT = frozenset(
     {"__dict__", "__weakref__", "_abc_impl", "__abstractmethods__", "__slotnames__"}
 )
 """Of the layout, and what copyreg and abc have computed of it."""
-_NOT_THE_SAME = frozenset({"__static_attributes__", "__annotations_cache__"})
+_NOT_THE_SAME = frozenset({"__static_attributes__", "__annotations__", "__annotations_cache__"})
+"""Annotations are where what set them has put them since 3.14; they are asked for below."""
 _DEPTH = 8
 
 Facts = dict[str, str]
@@ -141,6 +142,16 @@ class _Shape:
         )
         for name in sorted(own.keys() - _OF_THE_LAYOUT - _NOT_THE_SAME):
             self._put(f"{path}.{name}", own[name], 1)
+        self._put(f"{path}.__annotations__", _annotations(cls, own), 1)
+
+
+def _annotations(cls: type, own: dict[str, Any]) -> Any:
+    if sys.version_info < (3, 14):
+        return own.get("__annotations__", {})  # type's own getter would add an empty one
+    try:
+        return type.__dict__["__annotations__"].__get__(cls)
+    except Exception as error:  # they are not for evaluation
+        return f"{type(error).__name__}: {error}"
 
 
 def code_said(code: CodeType) -> str:

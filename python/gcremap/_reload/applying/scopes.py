@@ -30,8 +30,10 @@ _WAYS = (
 
 def share_scope(pair: Pair, undo: Undo) -> None:
     """Let what two versions of a class consist of look into the namespace of that which stays."""
-    old, new, is_same = pair.old, pair.new, pair.keep and pair.same_definition
-    if sys.version_info < (3, 12) or is_same or not (is_class(old) and is_class(new)):
+    old, new = pair.old, pair.new
+    if sys.version_info < (3, 12) or not (is_class(old) and is_class(new)):
+        return
+    if pair.keep and pair.same_definition and not _took_annotations(old, new):
         return
     spaces = [_space_of(old), _space_of(new)]
     wanted = _space_of(pair.final)
@@ -40,6 +42,12 @@ def share_scope(pair: Pair, undo: Undo) -> None:
             present = next(iter(gc.get_referents(cell)), None)
             if present is not wanted and any(present is space for space in spaces):
                 assign(cell, "cell_contents", wanted, undo)
+
+
+def _took_annotations(old: type, new: type) -> bool:
+    """Also in a class with the same text, of which `from __future__ import annotations` is gone."""
+    taken = namespace_of(old).get("__annotate_func__")
+    return taken is not None and taken is namespace_of(new).get("__annotate_func__")
 
 
 def _space_of(cls: type) -> dict[str, Any] | None:
