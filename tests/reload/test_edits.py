@@ -278,3 +278,39 @@ def test_function_that_a_maker_made_whose_name_is_another_word(project: Any) -> 
         project.reload(mod=text)
         assert held == [mod.f]
         assert held[0]() == value
+
+
+def test_method_in_a_closure_becomes_a_property_and_back(project: Any) -> None:
+    source = """
+        def keeping(given):
+            return lambda self: given
+        class C:
+            {}
+            def value(self): return 1
+            kept = keeping(value)
+    """
+    mod = project.load(mod=source.format(""))
+    held = mod.C.kept
+    for decorator in ("@property", "@classmethod", ""):
+        project.reload(mod=source.format(decorator))
+        assert mod.C.kept is held
+        assert mod.C().kept() is vars(mod.C)["value"]
+
+
+def test_attributes_go_with_a_class_whose_name_has_another_statement_before_it(
+    project: Any,
+) -> None:
+    source = """
+        C = None
+        def asks(it): return getattr(it, "method", None)
+        class C:
+            {}
+    """
+    method = "@classmethod\n            def method(cls): return 1\n            data = 1"
+    mod = project.load(mod=source.format(method))
+    held = mod.C
+    project.reload(mod=source.format("other = 2"))
+    assert mod.C is held
+    assert mod.asks(held) is None
+    assert held.other == 2
+    assert not hasattr(held, "data")

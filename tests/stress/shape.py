@@ -132,6 +132,8 @@ class _Shape:
 
     def _class(self, path: str, cls: type) -> None:
         own = dict(type.__dict__["__dict__"].__get__(cls))
+        if own.get("__annotate_func__", own) is None:
+            del own["__annotate_func__"]  # there since somebody asked
         self.facts[f"{path} is"] = " ".join(
             [
                 f"{_named(type(cls))} over {[_named(each) for each in type.mro(cls)]}",

@@ -211,7 +211,9 @@ class Updater:
                 before, wanted = cell.cell_contents, news[name].cell_contents
             except (KeyError, ValueError):
                 continue
-            if before is wanted or id(before) in self._matcher.by_old or self._is_written(cell):
+            pair_inside = self._matcher.by_old.get(id(before))
+            goes_over = pair_inside is not None and pair_inside.new is wanted
+            if before is wanted or goes_over or self._is_written(cell):
                 continue
             done = len(self._undo)
             self.merge(before, wanted)
@@ -225,7 +227,7 @@ class Updater:
                 same = pair.same_definition and not self.makers.are_others(pair)
                 if wanted and not same and not state.is_registry(wanted, self._is_code):
                     self._fill(cell, wanted)
-            elif callable(wanted) or is_a(wanted, state.SCALARS):
+            elif is_a(wanted, state.SCALARS) or callable(wanted) or hasattr(wanted, "__get__"):
                 self._fill(cell, self._matcher.final(wanted))
 
     def keep_written(self, old: FunctionType, new: FunctionType) -> None:

@@ -28,18 +28,18 @@ def made_by(
     that is not known. What does not tell is taken to be made under the conditions of `like`."""
     if whole is None or not whole.ways or len(whole.prints) == 1:
         return whole
-    if not (whole.is_code or whole.has_alternatives):
-        return whole
     if is_a(value, property) and not whole.are_exclusive:
         return _accessors(whole, value, module) if whole.has_alternatives else whole
     if not (is_class(value) or is_function(_unwrapped(value))):
         return whole
     ways = _ways(whole, value, module, like)
-    if ways and all(way.said.said == ways[0].said.said for way in ways):
+    # What makes something else of the value, `C = registered(C)`, goes on to say how it is made.
+    by_one = whole.is_code or whole.has_alternatives
+    if by_one and ways and all(way.said.said == ways[0].said.said for way in ways):
         return whole.only(ways[0])
     if ways and is_class(value):
         return replace(whole, members=_common(ways))
-    if IMPORT in whole.kinds:
+    if by_one and IMPORT in whole.kinds:
         return Definition(whole.name, {IMPORT}, whole.prints)
     return whole
 
