@@ -83,3 +83,28 @@ def test_by_the_path_of_a_submodule(project: Any) -> None:
     project.reload("pkg.sub", "user", pkg_sub=sub.format(2, 3))
     assert (module.X, module.Y) == ([(2,)], [3])
     assert module.Z is z
+
+
+def test_slots_that_a_decorator_makes_of_values_are_those_of_the_class(project: Any) -> None:
+    # As attrs does: `rest: list = Factory(list)`.
+    source = """
+        class Factory: pass
+        def slotted(cls):
+            names = tuple(cls.__annotations__)
+            body = {{k: v for k, v in vars(cls).items() if k not in (*names, "__dict__")}}
+            body.pop("__weakref__")
+            return type(cls)(cls.__name__, cls.__bases__, body | {{"__slots__": names}})
+        @slotted
+        class C:
+            rest: list = Factory()
+            def f(self): return {}
+    """
+    mod = project.load(mod=source.format(1))
+    instance = mod.C()
+    instance.rest = [1]
+    project.reload(mod=source.format(2))
+    assert (instance.rest, instance.f()) == ([1], 2)
+    assert mod.C.rest.__objclass__ is mod.C
+    other = mod.C()
+    other.rest = [2]
+    assert other.rest == [2]

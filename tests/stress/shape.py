@@ -8,6 +8,7 @@ that is compiled alone may have another instruction for the same.
 from __future__ import annotations
 
 import functools
+import inspect
 import re
 import sys
 import typing
@@ -149,9 +150,9 @@ class _Shape:
 
 def _annotations(cls: type, own: dict[str, Any]) -> Any:
     if sys.version_info < (3, 14):
-        return own.get("__annotations__", {})  # type's own getter would add an empty one
+        return own.get("__annotations__", {})  # that of `type` would add an empty one
     try:
-        return type.__dict__["__annotations__"].__get__(cls)
+        return inspect.get_annotations(cls)
     except Exception as error:  # they are not for evaluation
         return f"{type(error).__name__}: {error}"
 

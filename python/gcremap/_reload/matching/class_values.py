@@ -43,6 +43,22 @@ def class_values(pair: Pair, matcher: Matcher) -> set[str]:
     return stated.union(filter(values_of(pair, matcher).keeps, names)) if names else stated
 
 
+def defined_anew(pair: Pair, matcher: Matcher) -> list[str]:
+    """What the bodies of both versions define, each its own, and nothing else is known of."""
+    olds, news = namespace_of(pair.old), namespace_of(pair.new)
+    return [
+        name
+        for name in pair.new_members
+        if name in olds
+        and name in news
+        and not name.startswith("__")
+        and olds[name] is not news[name]
+        and id(olds[name]) not in matcher.by_old
+        # `x: list = Factory(list)` has been made a slot of the class.
+        and not is_of_the_layout(name, news[name])
+    ]
+
+
 def values_of(pair: Pair, matcher: Matcher) -> state.Values:
     """What decides about the data of a class."""
     olds, news = namespace_of(pair.old), namespace_of(pair.new)

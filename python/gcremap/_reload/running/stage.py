@@ -18,7 +18,7 @@ from gcremap._reload.applying.repeats import drop_repeats
 from gcremap._reload.applying.undo import problems_of
 from gcremap._reload.matching import held, state
 from gcremap._reload.matching.changes import Changes
-from gcremap._reload.matching.class_values import class_values
+from gcremap._reload.matching.class_values import class_values, defined_anew
 from gcremap._reload.matching.job import Job, Target
 from gcremap._reload.matching.match import Matcher, Pair, Site
 from gcremap._reload.matching.moves import match_methods, match_moved
@@ -334,12 +334,7 @@ class Stage:
                 continue
             olds, news = namespace_of(pair.old), namespace_of(pair.new)
             indexes = (pair.old_members, pair.new_members)
-            found = [
-                name
-                for name in pair.new_members
-                if name in olds and name in news and not name.startswith("__")
-                and olds[name] is not news[name] and id(olds[name]) not in self._matcher.by_old
-            ]  # fmt: skip
+            found = defined_anew(pair, self._matcher)
             stays = class_values(pair, self._matcher) if found else ()
             for name in found:
                 site = Site(f"{pair.path}.{name}", module)
