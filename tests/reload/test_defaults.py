@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+import gcremap
+
 _DEFAULTS = """
 {0}
 def f(x=LIMIT): return x
@@ -295,3 +297,20 @@ def test_docs_that_a_loop_gives(project: Any) -> None:
     project.reload(mod=source.format("(C.m, C.n, f, 1)[:3]"))
     assert mod.g.__doc__ == "set by the program"
     assert project.identity == "replace" or docs == (mod.C.m, mod.C.n, mod.f, mod.g)
+
+
+@pytest.mark.parametrize("state", ["keep-unchanged", "replace"])
+def test_attribute_of_a_class_that_becomes_another_kind_of_value(project: Any, state: Any) -> None:
+    source = """
+        import enum
+        class Kind{}:
+            NONE = enum.auto()
+        def get(it=Kind.NONE): return it
+        class C:
+            def get(self, *, it=Kind.NONE): return it
+    """
+    mod = project.load(mod=source.format("(enum.Enum)"))
+    for bases in ("", "(enum.Enum)", "(enum.Flag)"):
+        project.write(mod=source.format(bases))
+        gcremap.Reloader(identity=project.identity, state=state).reload(mod)
+        assert mod.get() is mod.C().get() is vars(mod.Kind)["NONE"]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import gcremap
 from gcremap import _native
 
 
@@ -478,3 +479,23 @@ def test_class_that_is_laid_out_anew_says_its_slots_as_it_did(project: Any, slot
     assert user.D.__slots__ == said
     assert type(user.D.__slots__) is type(said)
     assert not hasattr(user.D(), "__dict__")
+
+
+@pytest.mark.parametrize("state", ["keep-unchanged", "replace"])
+def test_structure_of_ctypes_that_is_a_field_of_another(project: Any, state: Any) -> None:
+    source = """
+        import ctypes
+        class Inner(ctypes.Structure):
+            _fields_ = [("x", ctypes.c_short), ("{0}", ctypes.c_short)]
+        class Outer(ctypes.Structure):
+            _fields_ = [("inner", Inner)]
+        OUTER = Outer(Inner(1, 2))
+    """
+    mod = project.load(mod=source.format("y"))
+    held = mod.OUTER
+    project.write(mod=source.format("z"))
+    gcremap.Reloader(identity=project.identity, state=state).reload(mod)
+    assert type(held) is mod.Outer
+    for outer in (held, mod.Outer(mod.Inner(1, 2))):
+        assert type(outer.inner) is mod.Inner
+        assert (outer.inner.x, outer.inner.z) == (1, 2)

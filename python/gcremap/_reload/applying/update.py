@@ -35,7 +35,7 @@ from gcremap._reload.objects.kinds import (
     module_of,
     namespace_of,
 )
-from gcremap._reload.objects.layout import is_of_the_layout, same_layout
+from gcremap._reload.objects.layout import fields_of, is_of_the_layout, same_layout
 from gcremap._reload.sources import codes
 
 _MISSING: Any = object()
@@ -413,7 +413,7 @@ class Updater:
         return type(value) is enum.property and value.fget is None and value.fset is None
 
     def _class_attribute(self, pair: Pair, name: str, before: Any, value: Any) -> None:
-        if name in UNSETTABLE:
+        if name in UNSETTABLE or (name == "_fields_" and fields_of(pair.old)):
             return  # as it was; else the class would not stay
         if name == "__firstlineno__":  # 3.13; it is by this that `inspect` finds the source
             if before != value:

@@ -60,8 +60,8 @@ def chosen(
 ) -> Parts:
     """The defaults of a function whose source did not change.
 
-    They follow the constants, and the names that are `changed`, that they are computed from;
-    other objects and containers are state.
+    They follow the constants, and the names that are `changed`, that they are computed from, and
+    the attributes that they name; other objects and containers are state.
     """
     before = old.__defaults__, old.__kwdefaults__
     after = new.__defaults__, new.__kwdefaults__
@@ -81,7 +81,9 @@ def chosen(
     gone = {
         name
         for name in others
-        if (is_a(news[name], SCALARS) and is_constant(news[name])) or is_computed(name)
+        if (is_a(news[name], SCALARS) and is_constant(news[name]))
+        or isinstance(nodes.get(name), ast.Attribute)
+        or is_computed(name)
     }
     if not gone:
         return before

@@ -35,7 +35,7 @@ def same_layout(old: type, new: type) -> bool:
         and old.__flags__ & _LAYOUT_FLAGS == new.__flags__ & _LAYOUT_FLAGS
         and _native._fits(old, new)
         and _slots(old) == _slots(new)
-        and _fields(old) == _fields(new)
+        and fields_of(old) == fields_of(new)
         and field_names(old) == field_names(new)
     )
 
@@ -57,7 +57,7 @@ def ctypes_made_of(pairs: Iterable[tuple[Any, Any]]) -> list[type]:
     known = {
         id(old)
         for old, new in pairs
-        if is_class(old) and is_class(new) and _fields(old) != _fields(new)
+        if is_class(old) and is_class(new) and fields_of(old) != fields_of(new)
     }
     if not known:
         return []
@@ -73,7 +73,7 @@ def ctypes_made_of(pairs: Iterable[tuple[Any, Any]]) -> list[type]:
     return found
 
 
-def _fields(cls: type) -> list[tuple[str, str]]:
+def fields_of(cls: type) -> list[tuple[str, str]]:
     """Those of a ctypes structure, in a buffer of the instance's: each says its type and place."""
     if "_fields_" not in namespace_of(cls):
         return []
