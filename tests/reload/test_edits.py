@@ -314,3 +314,29 @@ def test_attributes_go_with_a_class_whose_name_has_another_statement_before_it(
     assert mod.asks(held) is None
     assert held.other == 2
     assert not hasattr(held, "data")
+
+
+def test_class_in_whose_place_one_of_another_module_is_taken(project: Any) -> None:
+    # As xml.etree.ElementTree does with what _elementtree has.
+    source = """
+        class Failure(ValueError):
+            "{}"
+        from fast import *
+    """
+    fast = "Failure = type(ValueError)('Failure', (ValueError,), {'__module__': 'mod'})\n"
+    mod = project.load(mod=source.format("first"), fast=fast)
+    held = mod.Failure
+    project.reload(mod=source.format("second"))
+    assert mod.Failure is held
+    assert held.__doc__ is None
+
+
+def test_class_that_a_package_shows_as_its_own_comes_back(project: Any) -> None:
+    source = "class {}:\n    def f(self): return {}\n"
+    shown = "from inner import URL\nURL.__module__ = __name__\n"
+    mod = project.load(mod=shown, inner=source.format("URL", 1))
+    held = mod.URL()
+    project.reload(inner=source.format("Other", 2))
+    project.reload(inner=source.format("URL", 3))
+    assert type(held) is mod.URL is __import__("inner").URL
+    assert held.f() == 3

@@ -53,10 +53,12 @@ def match_unbound_classes(jobs: Iterable[Job], matcher: Matcher, nursery: Nurser
             news[key].append(cls)
     for key, classes in news.items():
         job = by_name.get(key[0])
+        # The new source may have taken another one for it: `from _elementtree import *`.
+        taken = job.namespace.get(key[1]) if job is not None else None
         olds = {
             known: each
             for known, each in _namesakes(classes[0], matcher).items()
-            if known not in fresh and known not in matcher.by_old
+            if known not in fresh and known not in matcher.by_old and each is not taken
         }
         if len(olds) > 1:
             # Some are of a module that is gone, and wait for the collector.

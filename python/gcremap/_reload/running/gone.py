@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Mapping
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from gcremap._reload.matching.state import OF_THE_MODULE
-from gcremap._reload.objects.kinds import is_class, is_function, module_of
+from gcremap._reload.objects.kinds import is_class, is_function, module_of, namespace_of
 from gcremap._reload.running.unstated import told_to_be
 from gcremap._reload.sources.definitions import Definition, Index
 
@@ -37,10 +38,19 @@ def note(job: Job, successors: Mapping[int, Any]) -> None:
             del _gone[key]
     for name in job.report.removed:
         value = job.snapshot.namespace[name]
-        own = (is_class(value) or is_function(value)) and module_of(value) == job.name
-        if own and value.__qualname__ == name and id(value) not in successors:
+        if not (is_class(value) or is_function(value)) or value.__qualname__ != name:
+            continue
+        own = module_of(value) == job.name or _runs_in(value, job.namespace)
+        if own and id(value) not in successors:
             definition = (job.old_index or {}).get(name)
             _gone[(*_origin(job), name)] = weakref.ref(value), definition
+
+
+def _runs_in(value: type | FunctionType, namespace: Mapping[str, Any]) -> bool:
+    """Whether a definition is of this namespace although a package shows it as its own:
+    `URL.__module__ = __name__`."""
+    functions = namespace_of(value).values() if is_class(value) else [value]
+    return any(is_function(each) and each.__globals__ is namespace for each in functions)
 
 
 def returned(job: Job) -> tuple[dict[str, Any], Index]:
