@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -35,6 +36,19 @@ while True:
     with open(f"{os.getpid()}.part", "w") as file:
         print(price(), shop.CACHE, file=file)
     os.replace(file.name, f"{os.getpid()}.txt")
+"""
+# The child is in fork() still, until a signal comes.
+FORKING = """
+import ctypes, os, signal, time
+import shop
+libc = ctypes.CDLL(None)
+signal.signal(signal.SIGUSR1, lambda *_: None)
+libc.__register_atfork(None, None, ctypes.cast(libc.pause, ctypes.c_void_p), None)
+child = os.fork()
+if child:
+    print("ready", flush=True)
+while child or shop.price() == 1:
+    time.sleep(0.01)
 """
 SHOP = "CACHE = []\ndef price():\n    return {}\n"
 
@@ -182,11 +196,28 @@ else:
     ) -> None:
         server = start()
         folder.write(shop=SHOP.format(22))
-        os.kill(server.pid, 19)  # SIGSTOP
+        os.kill(server.pid, signal.SIGSTOP)
         try:
             assert main(["attach", "--timeout", "0.1", str(server.pid), "reload", "shop"]) == 1
         finally:
-            os.kill(server.pid, 18)  # SIGCONT
+            os.kill(server.pid, signal.SIGCONT)
         said = capsys.readouterr().err
         assert said == f"{server.pid}: busy or asleep for 0.1 s; it reloads as soon as it is not\n"
         assert answer_of(server.pid, "22 ['state']") == "22 ['state']"
+
+    def test_process_that_begins_only_now_is_asked_again(
+        start: Start, folder: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # What is asked of it before is dropped: PyOS_AfterFork_Child clears it, for the parent's
+        # requests are not the child's.
+        folder.write(server=FORKING)
+        (child,) = attach.descendants(start().pid)
+        folder.write(shop=SHOP.format(22))
+        ask = sys.remote_exec
+
+        def ask_and_wake(pid: int, script: str) -> None:
+            ask(pid, script)
+            os.kill(pid, signal.SIGUSR1)
+
+        monkeypatch.setattr(sys, "remote_exec", ask_and_wake)
+        assert main(["attach", *PATIENTLY, str(child), "reload", "shop"]) == 0

@@ -17,13 +17,19 @@ from gcremap._cli import attached
 
 _SCRIPT = """\
 def _reload():
-    import sys
+    import os, shutil, sys
+    try:
+        os.mkdir({folder!r} + "/" + {begun!r})
+    except OSError:  # it was asked twice
+        if os.path.exists({folder!r} + "/" + {answer!r}):
+            shutil.rmtree({folder!r}, ignore_errors=True)
+        return
     arrived = "gcremap" not in sys.modules
     sys.path.append({packages!r})
     try:
         from gcremap._cli.attached import reload
     except BaseException as error:
-        import json, os
+        import json
         with open({folder!r} + "/answer.part", "w") as file:
             json.dump({{"reports": [], "error": f"{{type(error).__name__}}: {{error}}\\n"}}, file)
         os.replace({folder!r} + "/answer.part", {folder!r} + "/" + {answer!r})
@@ -34,6 +40,11 @@ def _reload():
 
 _reload()
 """
+_BEGUN = "begun"
+"""Stands in the folder once the process is at it."""
+_AGAIN = 1.0
+"""After so many seconds a process that has not begun is asked once more. It has dropped what it
+was asked if it was in fork() then (PyOS_AfterFork_Child of CPython's posixmodule.c)."""
 
 
 @dataclass(slots=True)
@@ -61,17 +72,20 @@ def reload(pids: Iterable[int], names: list[str], timeout: float) -> list[Answer
         raise NotImplementedError(
             f"attach needs Python 3.14 or later, here and in the process; this is {version}"
         )
-    answers = []
-    folders: dict[int, str] = {}
-    for pid in pids:
-        answer = Answer(pid)
-        answers.append(answer)
-        folders[pid] = _folder_for(pid)
-        answer.refused = _send(pid, names, folders[pid])
+    requests = [_Request(Answer(pid), names, _folder_for(pid)) for pid in pids]
+    for request in requests:
+        request.send()
     deadline = time.monotonic() + timeout
-    for answer in answers:
-        _collect(answer, folders[answer.pid], deadline)
-    return answers
+    waiting = requests
+    while waiting := [request for request in waiting if not request.is_done()]:
+        over = time.monotonic() >= deadline
+        for request in waiting:
+            if over:
+                request.abandon()
+            else:
+                request.remind()
+        time.sleep(0.01)
+    return [request.answer for request in requests]
 
 
 def descendants(pid: int) -> list[int]:
@@ -105,17 +119,72 @@ def _folder_for(pid: int) -> str:
     return folder
 
 
-def _send(pid: int, names: list[str], folder: str) -> str | None:
-    """Have a process run the script; returns the reason if it cannot."""
-    packages = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    script = Path(folder, "reload.py")
-    script.write_text(
-        _SCRIPT.format(packages=packages, folder=folder, answer=attached.ANSWER, names=names),
-        encoding="utf-8",
-    )
-    script.chmod(0o644)
+@dataclass(slots=True)
+class _Request:
+    """What a process is asked to do."""
+
+    answer: Answer
+    names: list[str]
+    folder: str
+    _sent: float = 0.0
+    _may_run_again: bool = False
+
+    def send(self) -> None:
+        """Have the process run the script, which does its work once."""
+        packages = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+        script = Path(self.folder, "reload.py")
+        text = _SCRIPT.format(
+            packages=packages,
+            folder=self.folder,
+            begun=_BEGUN,
+            answer=attached.ANSWER,
+            names=self.names,
+        )
+        script.write_text(text, encoding="utf-8")
+        script.chmod(0o644)
+        self._ask()
+
+    def remind(self) -> None:
+        if time.monotonic() - self._sent >= _AGAIN and not self._has_begun():
+            self._ask()
+            self._may_run_again = self._has_begun()
+
+    def _has_begun(self) -> bool:
+        return os.path.exists(os.path.join(self.folder, _BEGUN))
+
+    def _ask(self) -> None:
+        self.answer.refused = _run_remotely(self.answer.pid, os.path.join(self.folder, "reload.py"))
+        self._sent = time.monotonic()
+
+    def is_done(self) -> bool:
+        """Whether there is nothing to wait for any more; takes what the process answered."""
+        if self.answer.pending:
+            return True
+        path = os.path.join(self.folder, attached.ANSWER)
+        if self.answer.refused is None:
+            # In this order: what it has said before its end counts.
+            ended = not os.path.exists(f"/proc/{self.answer.pid}")
+            if os.path.exists(path):
+                with open(path, encoding="utf-8") as file:
+                    said = json.load(file)
+                self.answer.error, self.answer.reports = said["error"], said["reports"]
+            elif ended:
+                self.answer.refused = "it has ended"
+            else:
+                return False
+        if not self._may_run_again:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        return True
+
+    def abandon(self) -> None:
+        self.answer.pending = True
+        Path(self.folder, attached.ABANDONED).touch()
+
+
+def _run_remotely(pid: int, script: str) -> str | None:
+    """Returns the reason if the process cannot be asked."""
     try:
-        sys.remote_exec(pid, str(script))  # type: ignore[attr-defined,unused-ignore]
+        sys.remote_exec(pid, script)  # type: ignore[attr-defined,unused-ignore]
     except PermissionError:
         return (
             "no permission to look into it: be the same user, and root (or have the capability "
@@ -130,21 +199,3 @@ def _send(pid: int, names: list[str], folder: str) -> str | None:
             return "it is no process of Python 3.14 or later"
         return str(error)
     return None
-
-
-def _collect(answer: Answer, folder: str, deadline: float) -> None:
-    path = os.path.join(folder, attached.ANSWER)
-    while answer.refused is None and not os.path.exists(path):
-        if not os.path.exists(f"/proc/{answer.pid}"):
-            answer.refused = "it has ended"
-        elif time.monotonic() >= deadline:
-            answer.pending = True
-            Path(folder, attached.ABANDONED).touch()
-            return
-        else:
-            time.sleep(0.01)
-    if answer.refused is None:
-        with open(path, encoding="utf-8") as file:
-            said = json.load(file)
-        answer.error, answer.reports = said["error"], said["reports"]
-    shutil.rmtree(folder, ignore_errors=True)
