@@ -340,3 +340,63 @@ def test_class_that_a_package_shows_as_its_own_comes_back(project: Any) -> None:
     project.reload(inner=source.format("URL", 3))
     assert type(held) is mod.URL is __import__("inner").URL
     assert held.f() == 3
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        "class A(mod.Read): pass\nclass B(mod.Both): pass\nclass Sub(B, A): pass",
+        "class B(mod.Both): pass\nclass Sub(B, mod.Write): pass",
+        "class Sub(mod.Both, mod.Read): pass",
+        "class B(mod.Both): pass\nclass C(B): pass\nclass D(B): pass\nclass Sub(C, D): pass",
+        "class A(mod.Read): pass\nclass Sub(mod.Both, A, mod.Write): pass",
+    ],
+)
+def test_class_elsewhere_over_slotted_classes_of_which_one_changes(
+    project: Any, elsewhere: str
+) -> None:
+    # As asyncio's transports over those of asyncio.transports.
+    source = """
+        class Base:
+            __slots__ = ("extra",)
+        class Read(Base):
+            __slots__ = ()
+        class Write(Base):
+            __slots__ = {}
+            def f(self): return {}
+        class Both(Read, Write):
+            __slots__ = ("loop",)
+    """
+    mod = project.load(mod=source.format("()", 1), user=f"import mod\n{elsewhere}\nheld = Sub()")
+    user = __import__("user")
+    user.held.extra = "kept"
+    for slots, value in (("()", 2), ("('more',)", 3), ("()", 4)):
+        project.reload(mod=source.format(slots, value))
+        assert (user.held.f(), user.held.extra) == (value, "kept")
+        assert type(user.held) is user.Sub
+        assert mod.Base in user.Sub.__mro__
+        assert mod.Write in user.Sub.__mro__
+
+
+def test_docstring_that_a_decorator_of_the_class_takes_from_a_base(project: Any) -> None:
+    # As email._policybase does.
+    source = """
+        def extended(cls):
+            for name in ("f", "g"):
+                vars(cls)[name].__doc__ = getattr(cls.__base__, name).__doc__ + "+"
+            return cls
+        class Base:
+            def f(self): "{}"
+            def g(self): "{}"
+        @extended
+        class Sub(Base):
+            def f(self): "more"
+            def g(self): pass
+    """
+    mod = project.load(mod=source.format("one", 1))
+    for docstring in ("two", "three"):
+        project.reload(mod=source.format(docstring, 1))
+        assert mod.Sub.f.__doc__ == docstring + "+"
+    mod.Sub.g.__doc__ = "state"
+    project.reload(mod=source.format("four", 1).replace('+ "+"', '+ "-"'))
+    assert (mod.Sub.f.__doc__, mod.Sub.g.__doc__) == ("four-", "1-")

@@ -1,4 +1,7 @@
-"""Edit modules of the standard library at random, and reload them after each edit.
+"""Edit modules at random, and reload them after each edit.
+
+NAME is one of the standard library, or a package with all of its modules (`email.*`), the standard
+library's or another that is installed; there definitions move from one to another as well.
 
 Afterwards a module must say what it says in a process that has imported the edited source alone,
 and what was kept must be what it has. Where the source cannot be imported, the reload must
@@ -36,6 +39,8 @@ MODULES = """
     weakref webbrowser zipapp zipfile html.parser http.client http.cookies http.cookiejar
     http.server urllib.parse urllib.request urllib.robotparser xml.dom.minidom
     concurrent.futures.thread curses.textpad _strptime _weakrefset
+    asyncio.* concurrent.* email.* html.* http.* json.* logging.* unittest.* urllib.* wsgiref.*
+    xml.* zoneinfo.*
 """
 
 
@@ -67,7 +72,7 @@ def main() -> int:
         for number, ((name, identity), found) in enumerate(zip(tasks, results, strict=True), 1):
             bad += bool(found)
             print("\n".join(found) or f"{number}/{len(tasks)}  {name}, {identity}: ok", flush=True)
-    print(f"{len(tasks)} modules and modes, {options.edits} reloads each: {bad} with differences")
+    print(f"{len(tasks)} names and modes, {options.edits} reloads each: {bad} with differences")
     return bad > 0
 
 

@@ -35,6 +35,8 @@ _DUNDERS = (
     "def __getattr__(self, name): raise AttributeError(name)",
     "class Inner:\n    x = 1\n    def method(self): return Inner",
 )
+_MOVES = 0.3
+"""The part of the edits that may be a move to another module."""
 _VALUES = ("= 1", "= []", ": int = 2", "= property(len)", "= lambda self: 1")
 _NEW = ("def {0}(self=None): return 1", "class {0}:\n    def m(self): return super()", "{0} = [1]")
 
@@ -57,6 +59,22 @@ class Editor:
                 continue  # there is nothing of the kind, or it does not go with the rest
             if new != text:
                 return new, f"{how.__name__[1:]} {what}"
+
+    def move(self, text: str, other: str, other_text: str) -> tuple[str, str, str] | None:
+        """A definition of a text goes to the end of that of the module `other`, and is imported
+        from there, or not at all; once in a while, and if there is one. Both texts, what was done.
+        """
+        if self._chance.random() > _MOVES:
+            return None
+        try:
+            node = self.pick(ast.parse(text).body)
+        except IndexError:
+            return None
+        self.lines = text.split("\n")
+        first, last = self.span(node)
+        moved = self.lines[first:last]
+        self.put(node, self.choose([f"from {other} import {node.name}", "# moved"]))
+        return "\n".join(self.lines), "\n".join([other_text, *moved, ""]), f"{node.name} to {other}"
 
     def _edit(self, text: str, how: Callable[..., str]) -> tuple[str, str]:
         self._count += 1

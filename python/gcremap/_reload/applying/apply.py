@@ -173,6 +173,11 @@ class Applier:
             if is_class(pair.new) and not pair.keep and metaclass is not type(pair.new):
                 # What is made over it, and over others of the metaclass, agrees on that.
                 set_class(pair.new, metaclass)
+        replaced = [
+            pair for pair in self._matcher.pairs
+            if not pair.keep and is_class(pair.old) and migrate.can_have_instances(pair)
+        ]  # fmt: skip
+        self._migration.expect(pair.old for pair in replaced if self._is_laid_out_anew(pair))
         for pair in self._matcher.pairs:
             if pair.keep:
                 self.updater.update(pair)
@@ -263,12 +268,15 @@ class Applier:
             migrate.keep_registered(old, new)
         if not migrate.can_have_instances(pair):
             return
-        slotted = any("__slots__" in namespace_of(cls) for cls in new.__mro__[:-1])
-        rebased = any(self._matcher.by_old.get(id(base)) is not None for base in old.__bases__)
-        if not layout.same_layout(old, new) or (slotted and rebased):
+        if self._is_laid_out_anew(pair):
             self._migration.move(pair.module, old, new)
         elif self._matcher.final(type(old)) is not self._matcher.final(type(new)):
             self._migration.give_metaclass(old, new)
+
+    def _is_laid_out_anew(self, pair: Pair) -> bool:
+        slotted = any("__slots__" in namespace_of(cls) for cls in pair.new.__mro__[:-1])
+        rebased = any(id(base) in self._matcher.by_old for base in pair.old.__bases__)
+        return (slotted and rebased) or not layout.same_layout(pair.old, pair.new)
 
     def _orphan(self, function: FunctionType, code: types.CodeType) -> bool:
         """A closure handed out before: the new code, over what it captured; whether it can."""

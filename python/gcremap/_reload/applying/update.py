@@ -126,8 +126,9 @@ class Updater:
             self._compute_annotations(pair, old, new)
             told = "__wrapped__" in vars(new) or "__doc__" in pair.reassigned
             told |= pair.definition is not None and not pair.definition.is_code
-            as_stated = old.__doc__ in (None, *old.__code__.co_consts[:1])  # nobody set another
-            if (told or as_stated) and old.__doc__ != new.__doc__:
+            stated = (None, *old.__code__.co_consts[:1])
+            told |= old.__doc__ in stated or new.__doc__ not in stated  # the source sets another
+            if told and old.__doc__ != new.__doc__:
                 pair.changed = True
                 self._set(old, "__doc__", new.__doc__)
             if self.makers.are_others(pair):
